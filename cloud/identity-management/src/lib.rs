@@ -1,0 +1,1 @@
+//! Identity management: identities, their verification, and who may see them.

@@ -1,0 +1,1 @@
+//! What the applications share: the audit trail, permission checks, state machines.

@@ -1,0 +1,149 @@
+//! The way back in: what cloud code may ask the engine, with the caller's rights or the master's.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use parsimony_model::value::Map;
+use parsimony_model::{ClassName, Date, Object, ObjectId, ParseError, Query, Value};
+
+/// A pending answer of the engine.
+pub type Pending<'a, T> = BoxFuture<'a, Result<T, ParseError>>;
+
+/// What the engine offers to cloud code. Application code uses [`Host`].
+pub trait HostApi: Send + Sync {
+    /// Finds objects.
+    fn find(&self, class: ClassName, query: Query) -> Pending<'_, Vec<Object>>;
+    /// Counts objects.
+    fn count(&self, class: ClassName, query: Query) -> Pending<'_, u64>;
+    /// Creates an object, or changes the one with this id, through every hook and check; gives it as it is afterwards.
+    fn save(&self, class: ClassName, id: Option<ObjectId>, fields: Map) -> Pending<'_, Object>;
+    /// Deletes an object.
+    fn delete(&self, class: ClassName, id: ObjectId) -> Pending<'_, ()>;
+    /// Calls a cloud function.
+    fn call(&self, function: String, params: Map) -> Pending<'_, Value>;
+    /// Opens a transaction: a host whose work becomes visible at its `commit`. Inside one it is refused.
+    fn begin(&self) -> Pending<'_, Arc<dyn HostApi>>;
+    /// Ends the transaction this host works in.
+    fn commit(&self) -> Pending<'_, ()>;
+    /// Undoes the transaction this host works in.
+    fn roll_back(&self) -> Pending<'_, ()>;
+    /// Whether this host works in a transaction.
+    fn in_transaction(&self) -> bool;
+    /// The same with the master's rights.
+    fn as_master(&self) -> Arc<dyn HostApi>;
+    /// The time.
+    fn now(&self) -> Date;
+    /// Random letters and digits.
+    fn random(&self, length: usize) -> String;
+}
+
+/// The engine, as a handler sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct Host(Arc<dyn HostApi>);
+
+/// How often a transaction is tried when others get in its way.
+const TRANSACTION_TRIES_MAX: u32 = 20;
+
+/// The number of the error that says a transaction may be tried again.
+const CONFLICT: i32 = 251;
+
+impl Host {
+    /// Wraps what the engine offers.
+    pub fn new(api: Arc<dyn HostApi>) -> Self {
+        Self(api)
+    }
+
+    /// The same with the master's rights: no ACL, no class permissions, no protected fields.
+    #[must_use]
+    pub fn as_master(&self) -> Self {
+        Self(self.0.as_master())
+    }
+
+    /// Finds objects. A query without a limit gets the server's default one.
+    pub async fn find(&self, class: &str, query: Query) -> Result<Vec<Object>, ParseError> {
+        self.0.find(ClassName::parse(class)?, query).await
+    }
+
+    /// The first object that a query finds.
+    pub async fn first(&self, class: &str, query: Query) -> Result<Option<Object>, ParseError> {
+        Ok(self.find(class, query.limit(1)).await?.pop())
+    }
+
+    /// The object with this id, or error 101.
+    pub async fn get(&self, class: &str, id: &ObjectId) -> Result<Object, ParseError> {
+        let query = Query::new(parsimony_model::Filter::id(id));
+        self.first(class, query).await?.ok_or_else(ParseError::not_found)
+    }
+
+    /// Counts objects.
+    pub async fn count(&self, class: &str, query: Query) -> Result<u64, ParseError> {
+        self.0.count(ClassName::parse(class)?, query).await
+    }
+
+    /// Creates an object. `ACL` among the fields is its access control list.
+    pub async fn create(&self, class: &str, fields: Map) -> Result<Object, ParseError> {
+        self.0.save(ClassName::parse(class)?, None, fields).await
+    }
+
+    /// Changes an object. Fields may be values or `__op`s.
+    pub async fn update(&self, class: &str, id: &ObjectId, fields: Map) -> Result<Object, ParseError> {
+        self.0.save(ClassName::parse(class)?, Some(id.clone()), fields).await
+    }
+
+    /// Deletes an object.
+    pub async fn delete(&self, class: &str, id: &ObjectId) -> Result<(), ParseError> {
+        self.0.delete(ClassName::parse(class)?, id.clone()).await
+    }
+
+    /// Calls a cloud function, with all its rules.
+    pub async fn call(&self, function: &str, params: Map) -> Result<Value, ParseError> {
+        self.0.call(function.to_owned(), params).await
+    }
+
+    /// Does the work in one transaction: all of it becomes visible, or none.
+    ///
+    /// When another transaction gets in the way, the work is done again from the start, so it may only have effects
+    /// through its host. Inside a transaction it joins the one that is open.
+    pub async fn transaction<T, F, A>(&self, work: F) -> Result<T, ParseError>
+    where
+        F: Fn(Host) -> A + Send + Sync,
+        A: Future<Output = Result<T, ParseError>> + Send,
+        T: Send,
+    {
+        if self.0.in_transaction() {
+            return work(self.clone()).await;
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let transaction = self.0.begin().await?;
+            let done = match work(Self(Arc::clone(&transaction))).await {
+                Ok(value) => transaction.commit().await.map(|()| value),
+                Err(error) => {
+                    transaction.roll_back().await.ok();
+                    Err(error)
+                }
+            };
+            match done {
+                Err(error) if error.number() == Some(CONFLICT) && tries < TRANSACTION_TRIES_MAX => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Whether this host works in a transaction.
+    pub fn in_transaction(&self) -> bool {
+        self.0.in_transaction()
+    }
+
+    /// The time.
+    pub fn now(&self) -> Date {
+        self.0.now()
+    }
+
+    /// Random letters and digits, fit for secrets.
+    pub fn random(&self, length: usize) -> String {
+        self.0.random(length)
+    }
+}

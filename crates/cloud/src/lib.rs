@@ -1,0 +1,50 @@
+//! What application code sees: how to write cloud functions and hooks in Rust.
+//!
+//! An application is a value: functions, hooks, class definitions and roles under a name. Nothing registers itself.
+//!
+//! ```
+//! use parsimony_cloud::{Application, ParseError, Request, Rules};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Deserialize)]
+//! #[serde(rename_all = "camelCase", deny_unknown_fields)]
+//! struct Greet {
+//!     first_name: String,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Greeting {
+//!     text: String,
+//! }
+//!
+//! async fn greet(request: Request<Greet>) -> Result<Greeting, ParseError> {
+//!     Ok(Greeting { text: format!("Good day, {}!", request.params.first_name) })
+//! }
+//!
+//! let blog = Application::new("blog").define("greet", Rules::none().require_user(), greet);
+//! assert_eq!(blog.name(), "blog");
+//! ```
+//!
+//! * Parameters are typed by serde; a wrong one is refused with code 142 and its name before the handler runs.
+//! * [`Rules`] are checked before the handler: `require_user`, `require_master`, roles and fields, with Parse's texts.
+//! * A handler asks back through [`Host`]: find, save, delete, call; as the caller, or [`Host::as_master`] if it says so.
+//! * [`Host::transaction`] makes several saves one. Outside of it each save commits on its own, as in Parse.
+//! * A `before_save` hook gets a [`Draft`] and returns it, changed or not; an error refuses the save.
+//! * Two handlers for one name are a start-up error that names both places.
+#![deny(clippy::future_not_send)]
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod define;
+mod draft;
+mod handler;
+mod host;
+mod request;
+mod rules;
+
+pub use define::{Application, Place, Registry, RoleDefinition, SchemaDefinition};
+pub use draft::Draft;
+pub use handler::{AfterSaveHandler, BeforeSaveHandler, Function, FunctionHandler, Hook, Json};
+pub use host::{Host, HostApi, Pending};
+pub use parsimony_model::{ErrorCode, ParseError};
+pub use request::{AfterSave, BeforeSave, Call, Request, Who};
+pub use rules::{FieldRule, Kind, Rules};

@@ -1,0 +1,1 @@
+//! Everything Parse does, behind one Engine that every door asks.

@@ -1,0 +1,1 @@
+//! The wire: REST routes and how a request is opened and answered.

@@ -1,0 +1,134 @@
+//! Does a condition fit the class it asks? Fits it to the types of the class's fields, once, before any store sees it.
+
+use compact_str::CompactString;
+
+use super::{Constraint, Filter};
+use crate::error::{ErrorCode, ParseError};
+use crate::names::ObjectId;
+use crate::schema::{ClassSchema, FieldType};
+use crate::update::top;
+use crate::value::{Pointer, Value, json};
+
+/// Fits a filter to a class: ids become pointers, text becomes dates, conditions on relations become [`Filter::Relates`].
+///
+/// Refuses plain objects and lists where Parse does (107 `You cannot use … as a query parameter.`).
+pub fn filter(filter: Filter, class: &ClassSchema) -> Result<Filter, ParseError> {
+    let all =
+        |parts: Vec<Filter>| parts.into_iter().map(|part| self::filter(part, class)).collect::<Result<Vec<_>, _>>();
+    Ok(match filter {
+        Filter::And(parts) => Filter::And(all(parts)?),
+        Filter::Or(parts) => Filter::Or(all(parts)?),
+        Filter::Nor(parts) => Filter::Nor(all(parts)?),
+        Filter::Field(path, constraint) => field(path, constraint, class)?,
+        other @ (Filter::RelatedTo(_) | Filter::Relates { .. }) => other,
+    })
+}
+
+fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Result<Filter, ParseError> {
+    let nested = path.contains('.');
+    match class.kind(top(&path)) {
+        Some(FieldType::Relation(_)) => relates(&path, &constraint),
+        Some(FieldType::Pointer(target)) if !nested => {
+            let to_pointer = |value: Value| match &value {
+                Value::String(id) => match ObjectId::parse(id) {
+                    Ok(id) => Value::Pointer(Pointer::new(target.clone(), id)),
+                    Err(_) => value,
+                },
+                _ => value,
+            };
+            Ok(Filter::Field(path, convert(constraint, &to_pointer)))
+        }
+        Some(FieldType::Date) if !nested => {
+            let to_date = |value: Value| match &value {
+                Value::String(text) => text.parse().map_or(value, Value::Date),
+                _ => value,
+            };
+            Ok(Filter::Field(path, convert(constraint, &to_date)))
+        }
+        kind => {
+            let holds_anything = nested || matches!(kind, Some(FieldType::Array));
+            if !holds_anything && let Constraint::Equals(value @ (Value::Object(_) | Value::Array(_))) = &constraint {
+                let shown = match value {
+                    Value::Object(_) => "[object Object]".to_owned(),
+                    other => String::from_utf8_lossy(&json::write(other)).trim_matches(['[', ']']).replace('"', ""),
+                };
+                return Err(ParseError::new(
+                    ErrorCode::InvalidJson,
+                    format!("You cannot use {} as a query parameter.", crate::names::shorten(&shown)),
+                ));
+            }
+            Ok(Filter::Field(path, constraint))
+        }
+    }
+}
+
+/// The constraint with each of its values converted.
+fn convert(constraint: Constraint, to: &impl Fn(Value) -> Value) -> Constraint {
+    let each = |values: Vec<Value>| values.into_iter().map(to).collect();
+    match constraint {
+        Constraint::Equals(value) => Constraint::Equals(to(value)),
+        Constraint::NotEquals(value) => Constraint::NotEquals(to(value)),
+        Constraint::Less(value) => Constraint::Less(to(value)),
+        Constraint::LessOrEqual(value) => Constraint::LessOrEqual(to(value)),
+        Constraint::Greater(value) => Constraint::Greater(to(value)),
+        Constraint::GreaterOrEqual(value) => Constraint::GreaterOrEqual(to(value)),
+        Constraint::In(values) => Constraint::In(each(values)),
+        Constraint::NotIn(values) => Constraint::NotIn(each(values)),
+        other => other,
+    }
+}
+
+/// A condition on a relation field asks for the objects whose relation has such a member.
+fn relates(path: &str, constraint: &Constraint) -> Result<Filter, ParseError> {
+    let field = crate::names::FieldName::parse(path)?;
+    let ids = |values: &[Value]| values.iter().filter_map(Value::as_pointer).map(|pointer| pointer.id).collect();
+    let inside = |values: &[Value]| Filter::Relates { field: field.clone(), members: ids(values) };
+    Ok(match constraint {
+        Constraint::Equals(value) => inside(std::slice::from_ref(value)),
+        Constraint::In(values) => inside(values),
+        Constraint::NotEquals(value) => Filter::Nor(vec![inside(std::slice::from_ref(value))]),
+        Constraint::NotIn(values) => Filter::Nor(vec![inside(values)]),
+        // Parse: any other condition on a relation finds nothing.
+        _ => Filter::nothing(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{ClassName, FieldName};
+    use crate::schema::Field;
+
+    fn class() -> ClassSchema {
+        let mut class = ClassSchema::new(ClassName::parse("C").unwrap());
+        let user = ClassName::parse("_User").unwrap();
+        for (name, kind) in [
+            ("owner", FieldType::Pointer(user.clone())),
+            ("friends", FieldType::Relation(user)),
+            ("list", FieldType::Array),
+            ("name", FieldType::String),
+        ] {
+            class.fields.insert(FieldName::parse(name).unwrap(), Field::plain(kind));
+        }
+        class
+    }
+
+    #[test]
+    fn values_take_the_type_of_the_field() {
+        let fitted = filter(Filter::equals("owner", "u1"), &class()).unwrap();
+        assert!(matches!(fitted, Filter::Field(_, Constraint::Equals(Value::Pointer(_)))));
+        let fitted = filter(Filter::equals("createdAt", "2026-01-01T00:00:00.000Z"), &class()).unwrap();
+        assert!(matches!(fitted, Filter::Field(_, Constraint::Equals(Value::Date(_)))));
+        let user = Pointer::new(ClassName::parse("_User").unwrap(), ObjectId::parse("u1").unwrap());
+        let fitted = filter(Filter::equals("friends", user), &class()).unwrap();
+        assert!(matches!(fitted, Filter::Relates { members, .. } if members.len() == 1));
+    }
+
+    #[test]
+    fn plain_objects_and_lists_are_no_query_parameters() {
+        let list = Value::Array(vec![1.into(), 2.into()]);
+        let error = filter(Filter::equals("name", list.clone()), &class()).unwrap_err();
+        assert_eq!(error.message, "You cannot use 1,2 as a query parameter.");
+        assert!(filter(Filter::equals("list", list), &class()).is_ok());
+    }
+}

@@ -1,0 +1,634 @@
+//! From the wire to a [`Query`]: every refusal names the key.
+
+use std::str::FromStr;
+
+use compact_str::CompactString;
+
+use super::{Constraint, Filter, Membership, Order, Pattern, Query, Relatives, SubQuery, TextSearch};
+use crate::error::{ErrorCode, ParseError};
+use crate::names::{ClassName, FieldName, is_plain, shorten};
+use crate::value::{Date, GeoPoint, Map, Polygon, Value, json};
+
+/// How deep conditions may nest in one another, also through subqueries.
+pub const DEPTH_MAX: u8 = 32;
+
+const MILES_PER_RADIAN: f64 = 3959.0;
+const KILOMETERS_PER_RADIAN: f64 = 6371.0;
+
+/// What the reader of a `where` has to know.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// The time that `$relativeTime` counts from.
+    pub now: Date,
+    /// Whether Parse's internal fields may be asked for: the master key only.
+    pub internal_fields: bool,
+}
+
+/// Internal fields that the master key may ask for.
+const INTERNAL: [&str; 12] = [
+    "_rperm",
+    "_wperm",
+    "_email_verify_token",
+    "_perishable_token",
+    "_perishable_token_expires_at",
+    "_email_verify_token_expires_at",
+    "_failed_login_count",
+    "_account_lockout_expires_at",
+    "_password_changed_at",
+    "_password_history",
+    "_tombstone",
+    "_session_token",
+];
+
+fn invalid_json(text: impl Into<String>) -> ParseError {
+    ParseError::new(ErrorCode::InvalidJson, text.into())
+}
+
+fn invalid_query(text: impl Into<String>) -> ParseError {
+    ParseError::new(ErrorCode::InvalidQuery, text.into())
+}
+
+/// Reads a `where`.
+pub fn filter(conditions: &Map, reading: Reading) -> Result<Filter, ParseError> {
+    filter_at(conditions, reading, 0)
+}
+
+fn filter_at(conditions: &Map, reading: Reading, depth: u8) -> Result<Filter, ParseError> {
+    if depth > DEPTH_MAX {
+        return Err(invalid_query(format!(
+            "Query condition nesting depth exceeds maximum allowed depth of {DEPTH_MAX}"
+        )));
+    }
+    let mut parts = Vec::with_capacity(conditions.len());
+    for (key, value) in conditions {
+        match key.as_str() {
+            "$or" => parts.push(Filter::Or(branches(key, value, reading, depth)?)),
+            "$and" => parts.push(Filter::And(branches(key, value, reading, depth)?)),
+            "$nor" => parts.push(Filter::Nor(branches(key, value, reading, depth)?)),
+            "$relatedTo" => parts.push(Filter::RelatedTo(relatives(value)?)),
+            // Parse: comments and the like of the driver are no fields.
+            "ACL" => return Err(invalid_query("Cannot query on ACL.")),
+            _ => {
+                check_key(key, reading.internal_fields)?;
+                constraints(key, value, reading, depth, &mut parts)?;
+            }
+        }
+    }
+    Ok(match <[Filter; 1]>::try_from(parts) {
+        Ok([only]) => only,
+        Err(parts) => Filter::And(parts),
+    })
+}
+
+/// Whether a key of a `where` may name a field: `^[a-zA-Z][a-zA-Z0-9_.]*$`, for everybody.
+fn check_key(key: &str, internal_fields: bool) -> Result<(), ParseError> {
+    let plain = key.len() <= 512
+        && key.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
+        && !key.ends_with('.')
+        && !key.contains("..");
+    if plain || (internal_fields && INTERNAL.contains(&key)) {
+        Ok(())
+    } else {
+        Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Invalid key name: {}", shorten(key))))
+    }
+}
+
+fn branches(key: &str, value: &Value, reading: Reading, depth: u8) -> Result<Vec<Filter>, ParseError> {
+    let branch = |value: &Value| match value {
+        Value::Object(conditions) => filter_at(conditions, reading, depth + 1),
+        _ => Err(invalid_query(format!("Bad {key} format - use an array value."))),
+    };
+    match value {
+        Value::Array(list) if !list.is_empty() => list.iter().map(branch).collect(),
+        _ if key == "$nor" => Err(invalid_query("Bad $nor format - use an array of at least 1 value.")),
+        _ => Err(invalid_query(format!("Bad {key} format - use an array value."))),
+    }
+}
+
+fn relatives(value: &Value) -> Result<Relatives, ParseError> {
+    let bad = || invalid_query("improper usage of $relatedTo");
+    let map = value.as_object().ok_or_else(bad)?;
+    let owner = map.get("object").and_then(Value::as_pointer).ok_or_else(bad)?;
+    let field = map.get("key").and_then(Value::as_str).ok_or_else(bad)?;
+    Ok(Relatives { owner, field: FieldName::parse(field)? })
+}
+
+fn constraints(
+    key: &CompactString,
+    value: &Value,
+    reading: Reading,
+    depth: u8,
+    parts: &mut Vec<Filter>,
+) -> Result<(), ParseError> {
+    let mut push = |constraint| parts.push(Filter::Field(key.clone(), constraint));
+    let Value::Object(map) = value else {
+        push(Constraint::Equals(value.clone()));
+        return Ok(());
+    };
+    if let Some(kind) = json::malformed_type(value) {
+        // A `__type` that is none is no plain value either.
+        return Err(invalid_json(format!("bad atom: {}", shown(value)).replace(kind, &shorten(kind))));
+    }
+    let (operators, plain): (Vec<_>, Vec<_>) = map.iter().partition(|(name, _)| name.starts_with('$'));
+    if operators.is_empty() {
+        push(Constraint::Equals(value.clone()));
+        return Ok(());
+    }
+    if !plain.is_empty() {
+        // Parse: the plain part of a mixture is an equality.
+        let rest: Map = plain.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        push(Constraint::Equals(Value::Object(rest)));
+    }
+    for (name, operand) in operators {
+        if let Some(constraint) = constraint(name, operand, map, Level { reading, depth })? {
+            push(constraint);
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct Level {
+    reading: Reading,
+    depth: u8,
+}
+
+/// One operator. `None` for those that only accompany another, such as `$options`.
+fn constraint(name: &str, operand: &Value, all: &Map, level: Level) -> Result<Option<Constraint>, ParseError> {
+    Ok(Some(match name {
+        "$eq" => Constraint::Equals(operand.clone()),
+        "$ne" => Constraint::NotEquals(operand.clone()),
+        "$lt" => Constraint::Less(comparable(name, operand, level)?),
+        "$lte" => Constraint::LessOrEqual(comparable(name, operand, level)?),
+        "$gt" => Constraint::Greater(comparable(name, operand, level)?),
+        "$gte" => Constraint::GreaterOrEqual(comparable(name, operand, level)?),
+        "$in" => Constraint::In(list(name, operand)?),
+        "$nin" => Constraint::NotIn(list(name, operand)?),
+        "$all" => all_of(operand)?,
+        "$containedBy" => match operand {
+            Value::Array(items) => Constraint::ContainedBy(items.clone()),
+            _ => return Err(invalid_json("bad $containedBy: should be an array")),
+        },
+        // Parse: MongoDB takes any truth here.
+        "$exists" => Constraint::Exists(operand.is_truthy()),
+        "$regex" => Constraint::Matches(pattern(operand, all)?),
+        "$text" => Constraint::Text(text_search(operand)?),
+        "$nearSphere" => near(operand, all)?,
+        "$within" => within(operand)?,
+        "$geoWithin" => geo_within(operand)?,
+        "$geoIntersects" => intersects(operand)?,
+        "$inQuery" => Constraint::InQuery(Box::new(subquery(name, operand, level)?), Membership::Inside),
+        "$notInQuery" => Constraint::InQuery(Box::new(subquery(name, operand, level)?), Membership::Outside),
+        "$select" => select(name, operand, level, Membership::Inside)?,
+        "$dontSelect" => select(name, operand, level, Membership::Outside)?,
+        "$options" | "$maxDistance" | "$maxDistanceInRadians" | "$maxDistanceInMiles" | "$maxDistanceInKilometers" => {
+            return Ok(None);
+        }
+        _ => return Err(invalid_json(format!("bad constraint: {}", shorten(name)))),
+    }))
+}
+
+fn comparable(name: &str, operand: &Value, level: Level) -> Result<Value, ParseError> {
+    match operand {
+        Value::Object(map) if map.contains_key("$relativeTime") => {
+            let text = map.get("$relativeTime").and_then(Value::as_str).unwrap_or_default();
+            relative_time(text, level.reading.now)
+                .map(Value::Date)
+                .map_err(|reason| invalid_json(format!("bad $relativeTime ({name}) value. {reason}")))
+        }
+        Value::Object(_) | Value::Array(_) | Value::Relation(_) => {
+            Err(invalid_json(format!("bad atom: {}", shown(operand))))
+        }
+        _ => Ok(operand.clone()),
+    }
+}
+
+fn list(name: &str, operand: &Value) -> Result<Vec<Value>, ParseError> {
+    let Value::Array(items) = operand else { return Err(invalid_json(format!("bad {name} value"))) };
+    // Parse: nested arrays are flattened one level.
+    let flat = items.iter().flat_map(|item| match item {
+        Value::Array(inner) => inner.as_slice(),
+        other => std::slice::from_ref(other),
+    });
+    Ok(flat.cloned().collect())
+}
+
+fn all_of(operand: &Value) -> Result<Constraint, ParseError> {
+    let Value::Array(items) = operand else { return Err(invalid_json("bad $all value")) };
+    let is_pattern = |item: &Value| item.as_object().is_some_and(|map| map.contains_key("$regex"));
+    if !items.iter().any(is_pattern) {
+        return Ok(Constraint::All(items.clone()));
+    }
+    let patterns = items.iter().map(|item| match item {
+        Value::Object(map) if is_pattern(item) => {
+            let source = map.get("$regex").unwrap_or(&Value::Null);
+            pattern(source, map)
+        }
+        _ => Err(invalid_json(format!("All $all values must be of regex type or none: {}", shown(operand)))),
+    });
+    Ok(Constraint::AllMatch(patterns.collect::<Result<_, _>>()?))
+}
+
+fn pattern(source: &Value, all: &Map) -> Result<Pattern, ParseError> {
+    let source = source.as_str().ok_or_else(|| invalid_query("$regex value must be a string"))?;
+    let options = match all.get("$options") {
+        None => "",
+        Some(options) => options.as_str().ok_or_else(|| invalid_query("$options value must be a string"))?,
+    };
+    if !options.chars().all(|option| "imxsu".contains(option)) {
+        return Err(invalid_query(format!("Bad $options value for query: {}", shorten(options))));
+    }
+    if source.contains('\0') {
+        return Err(invalid_query("Invalid regular expression"));
+    }
+    Ok(Pattern { source: source.to_owned(), options: options.to_owned() })
+}
+
+fn text_search(operand: &Value) -> Result<TextSearch, ParseError> {
+    let bad = |what: &str| invalid_json(format!("bad $text: {what}"));
+    let search = operand.as_object().and_then(|map| map.get("$search")).and_then(Value::as_object);
+    let search = search.ok_or_else(|| bad("$search, should be object"))?;
+    let term = search.get("$term").and_then(Value::as_str).ok_or_else(|| bad("$term, should be string"))?;
+    let flag = |name: &str| match search.get(name) {
+        None => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(_) => Err(bad(&format!("{name}, should be boolean"))),
+    };
+    let language = match search.get("$language") {
+        None => None,
+        Some(language) => Some(language.as_str().ok_or_else(|| bad("$language, should be string"))?.to_owned()),
+    };
+    Ok(TextSearch {
+        term: term.to_owned(),
+        language,
+        case_sensitive: flag("$caseSensitive")?,
+        diacritic_sensitive: flag("$diacriticSensitive")?,
+    })
+}
+
+fn near(operand: &Value, all: &Map) -> Result<Constraint, ParseError> {
+    let Value::GeoPoint(center) = operand else {
+        return Err(invalid_json("bad $nearSphere value; should be a GeoPoint"));
+    };
+    let distances = [
+        ("$maxDistance", 1.0),
+        ("$maxDistanceInRadians", 1.0),
+        ("$maxDistanceInMiles", MILES_PER_RADIAN),
+        ("$maxDistanceInKilometers", KILOMETERS_PER_RADIAN),
+    ];
+    let mut radians_max = None;
+    for (name, per_radian) in distances {
+        if let Some(distance) = all.get(name) {
+            let distance = distance.as_f64().filter(|distance| *distance >= 0.0);
+            let distance = distance.ok_or_else(|| invalid_json(format!("bad {name} value; should be a number")))?;
+            radians_max = Some(distance / per_radian);
+        }
+    }
+    Ok(Constraint::Near { center: *center, radians_max })
+}
+
+fn within(operand: &Value) -> Result<Constraint, ParseError> {
+    match operand.as_object().and_then(|map| map.get("$box")).and_then(Value::as_array) {
+        Some([Value::GeoPoint(southwest), Value::GeoPoint(northeast)]) => {
+            Ok(Constraint::WithinBox { southwest: *southwest, northeast: *northeast })
+        }
+        _ => Err(invalid_json("malformatted $within arg")),
+    }
+}
+
+/// A place given as a GeoPoint or as a `[longitude, latitude]` pair.
+fn place(value: &Value) -> Option<GeoPoint> {
+    match value {
+        Value::GeoPoint(point) => Some(*point),
+        Value::Array(pair) => match pair.as_slice() {
+            [Value::Number(longitude), Value::Number(latitude)] => GeoPoint::new(*latitude, *longitude),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn geo_within(operand: &Value) -> Result<Constraint, ParseError> {
+    let bad = |what: &str| invalid_json(format!("bad $geoWithin value{what}"));
+    let map = operand.as_object().ok_or_else(|| bad(""))?;
+    if let Some(sphere) = map.get("$centerSphere") {
+        let Some([center, distance]) = sphere.as_array() else {
+            return Err(bad("; $centerSphere should be an array of Parse.GeoPoint and distance"));
+        };
+        let center = place(center).ok_or_else(|| bad("; $centerSphere geo point invalid"))?;
+        let radians = distance.as_f64().filter(|radians| *radians >= 0.0);
+        let radians = radians.ok_or_else(|| bad("; $centerSphere distance invalid"))?;
+        return Ok(Constraint::WithinSphere { center, radians });
+    }
+    let few = "; $polygon should contain at least 3 GeoPoints";
+    let corners = match map.get("$polygon").ok_or_else(|| bad(""))? {
+        // Parse: here, and only here, the pairs of a Polygon are taken as longitude first.
+        Value::Polygon(polygon) => {
+            let swapped = polygon.corners().iter().map(|corner| GeoPoint::new(corner.longitude, corner.latitude));
+            swapped.collect::<Option<Vec<_>>>()
+        }
+        Value::Array(corners) if corners.len() < 3 => return Err(bad(few)),
+        Value::Array(corners) => corners.iter().map(place).collect(),
+        Value::Object(map) if map.get("__type").and_then(Value::as_str) == Some("Polygon") => {
+            return Err(bad("; Polygon.coordinates should contain at least 3 lon/lat pairs"));
+        }
+        _ => return Err(bad("; $polygon should be Polygon object or Array of Parse.GeoPoint's")),
+    };
+    let corners = corners.ok_or_else(|| bad(""))?;
+    Polygon::new(corners).map(Constraint::WithinPolygon).ok_or_else(|| bad(few))
+}
+
+fn intersects(operand: &Value) -> Result<Constraint, ParseError> {
+    match operand.as_object().and_then(|map| map.get("$point")) {
+        Some(Value::GeoPoint(point)) => Ok(Constraint::Intersects(*point)),
+        _ => Err(invalid_json("bad $geoIntersect value; $point should be GeoPoint")),
+    }
+}
+
+fn subquery(name: &str, operand: &Value, level: Level) -> Result<SubQuery, ParseError> {
+    let bad = || invalid_query(format!("improper usage of {name}"));
+    let map = operand.as_object().ok_or_else(bad)?;
+    let class = map.get("className").and_then(Value::as_str).ok_or_else(bad)?;
+    let conditions = map.get("where").and_then(Value::as_object).ok_or_else(bad)?;
+    Ok(SubQuery { class: ClassName::parse(class)?, filter: filter_at(conditions, level.reading, level.depth + 1)? })
+}
+
+fn select(name: &str, operand: &Value, level: Level, membership: Membership) -> Result<Constraint, ParseError> {
+    let bad = || invalid_query(format!("improper usage of {name}"));
+    let map = operand.as_object().filter(|map| map.len() == 2).ok_or_else(bad)?;
+    let key = map.get("key").and_then(Value::as_str).ok_or_else(bad)?;
+    check_key(key, false)?;
+    // The inner query may leave out its conditions.
+    let mut query = map.get("query").and_then(Value::as_object).ok_or_else(bad)?.clone();
+    query.entry("where".into()).or_insert_with(|| Value::Object(Map::default()));
+    let query = subquery(name, &Value::Object(query), level)?;
+    Ok(Constraint::Select(Box::new(query), key.into(), membership))
+}
+
+/// Reads `3 days ago`, `in 2 hrs 30 mins` or `now`.
+fn relative_time(text: &str, now: Date) -> Result<Date, String> {
+    let lower = text.to_lowercase();
+    let mut words: Vec<&str> = lower.split_whitespace().collect();
+    let future = words.first() == Some(&"in");
+    let past = words.last() == Some(&"ago");
+    match (future, past) {
+        (false, false) if lower != "now" => {
+            return Err("Time should either start with 'in' or end with 'ago'".to_owned());
+        }
+        (true, true) => return Err("Time cannot have both 'in' and 'ago'".to_owned()),
+        (true, false) => drop(words.remove(0)),
+        (false, true) => drop(words.pop()),
+        (false, false) => return Ok(now),
+    }
+    let (pairs, rest) = words.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err("Invalid time string. Dangling unit or number.".to_owned());
+    }
+    let mut seconds: i64 = 0;
+    for [number, unit] in pairs {
+        let number = i64::from_str(number).map_err(|_| format!("'{number}' is not an integer."))?;
+        let unit = match *unit {
+            "yr" | "yrs" | "year" | "years" => 31_536_000,
+            "wk" | "wks" | "week" | "weeks" => 604_800,
+            "d" | "day" | "days" => 86_400,
+            "hr" | "hrs" | "hour" | "hours" => 3_600,
+            "min" | "mins" | "minute" | "minutes" => 60,
+            "sec" | "secs" | "second" | "seconds" => 1,
+            _ => return Err(format!("Invalid interval: '{unit}'")),
+        };
+        seconds = seconds.saturating_add(number.saturating_mul(unit));
+    }
+    let millis = seconds.saturating_mul(1_000);
+    Ok(now.plus_millis(if future { millis } else { millis.saturating_neg() }))
+}
+
+fn shown(value: &Value) -> String {
+    shorten(&String::from_utf8_lossy(&json::write(value)))
+}
+
+/// The options a find understands.
+const FIND_OPTIONS: [&str; 18] = [
+    "where",
+    "limit",
+    "skip",
+    "order",
+    "count",
+    "keys",
+    "excludeKeys",
+    "include",
+    "includeAll",
+    "redirectClassNameForKey",
+    "readPreference",
+    "includeReadPreference",
+    "subqueryReadPreference",
+    "hint",
+    "explain",
+    "comment",
+    "watch",
+    "ACL",
+];
+
+/// The options a read of one object understands.
+const GET_OPTIONS: [&str; 6] =
+    ["keys", "include", "excludeKeys", "readPreference", "includeReadPreference", "subqueryReadPreference"];
+
+/// Reads the options of a find.
+pub fn find(params: &Map, reading: Reading) -> Result<Query, ParseError> {
+    if let Some(unknown) = params.keys().find(|key| !FIND_OPTIONS.contains(&key.as_str())) {
+        return Err(invalid_query(format!("Invalid parameter for query: {}", shorten(unknown))));
+    }
+    let filter = match params.get("where") {
+        None | Some(Value::Null) => Filter::everything(),
+        Some(Value::Object(conditions)) => filter(conditions, reading)?,
+        Some(Value::String(text)) => {
+            let bad = || invalid_json("where parameter is not valid JSON");
+            let conditions = json::read(text.as_bytes()).map_err(|_| bad())?;
+            filter(conditions.as_object().ok_or_else(bad)?, reading)?
+        }
+        Some(_) => return Err(invalid_json("where parameter is not valid JSON")),
+    };
+    let mut query = Query { filter, ..Query::default() };
+    query.limit = whole(params, "limit")?;
+    query.skip = whole(params, "skip")?.unwrap_or(0);
+    query.count = params.get("count").is_some_and(Value::is_truthy);
+    query.order = order(params.get("order"))?;
+    query.redirect = match params.get("redirectClassNameForKey") {
+        None | Some(Value::Null) => None,
+        Some(field) => Some(FieldName::parse(field.as_str().unwrap_or_default())?),
+    };
+    shape(params, &mut query)?;
+    Ok(query)
+}
+
+/// Reads the options of a read of one object into a query without conditions.
+pub fn get(params: &Map) -> Result<Query, ParseError> {
+    if params.keys().any(|key| !GET_OPTIONS.contains(&key.as_str())) {
+        return Err(invalid_query("Improper encode of parameter"));
+    }
+    let mut query = Query::default();
+    shape(params, &mut query)?;
+    Ok(query)
+}
+
+/// `keys`, `excludeKeys`, `include`, `includeAll`, and the read preferences.
+fn shape(params: &Map, query: &mut Query) -> Result<(), ParseError> {
+    for name in ["readPreference", "includeReadPreference", "subqueryReadPreference"] {
+        if let Some(value) = params.get(name) {
+            let known = ["PRIMARY", "PRIMARY_PREFERRED", "SECONDARY", "SECONDARY_PREFERRED", "NEAREST"];
+            let value = value.as_str().unwrap_or_default();
+            if !known.iter().any(|known| known.eq_ignore_ascii_case(value)) {
+                return Err(invalid_query("Not supported read preference."));
+            }
+        }
+    }
+    query.keys = paths("keys", params.get("keys"))?;
+    query.exclude_keys = paths("excludeKeys", params.get("excludeKeys"))?;
+    query.include = paths("include", params.get("include"))?;
+    query.include_all =
+        params.get("includeAll").is_some_and(Value::is_truthy) || query.include.iter().any(|path| path == "*");
+    query.include.retain(|path| path != "*");
+    // Parse: wanting a part of a pointed-at object implies including it.
+    for key in &query.keys {
+        if let Some((parent, _)) = key.rsplit_once('.')
+            && !query.include.iter().any(|path| path == parent)
+        {
+            query.include.push(parent.into());
+        }
+    }
+    Ok(())
+}
+
+fn whole(params: &Map, name: &str) -> Result<Option<u64>, ParseError> {
+    match params.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) if *number >= 0.0 => Ok(Some(*number as u64)),
+        // Parse: a negative limit asks for no limit of its own.
+        Some(Value::Number(_)) if name == "limit" => Ok(None),
+        Some(Value::String(text)) => match text.trim().parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(invalid_query(format!("{name} must be a number"))),
+        },
+        Some(_) => Err(invalid_query(format!("{name} must be a number"))),
+    }
+}
+
+fn paths(name: &str, value: Option<&Value>) -> Result<Vec<CompactString>, ParseError> {
+    let split = |text: &str| -> Vec<CompactString> {
+        text.split(',').map(str::trim).filter(|path| !path.is_empty()).map(Into::into).collect()
+    };
+    let bad = || invalid_query(format!("Invalid {name}: must be a comma separated list"));
+    match value {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(split(text)),
+        Some(Value::Array(items)) => {
+            let mut all = Vec::new();
+            for item in items {
+                all.extend(split(item.as_str().ok_or_else(bad)?));
+            }
+            Ok(all)
+        }
+        Some(_) => Err(bad()),
+    }
+}
+
+fn order(value: Option<&Value>) -> Result<Vec<Order>, ParseError> {
+    let mut keys = Vec::new();
+    for path in paths("order", value)? {
+        let (path, descending) = match path.strip_prefix('-') {
+            Some(path) => (CompactString::from(path), true),
+            None => (path, false),
+        };
+        let score = path == "$score";
+        if path.starts_with("authData.") {
+            return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Cannot sort by {}", shorten(&path))));
+        }
+        let first = crate::update::top(&path);
+        if !score && !is_plain(first) {
+            return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Invalid field name: {}.", shorten(&path))));
+        }
+        keys.push(Order { path, descending });
+    }
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READING: Reading = Reading { now: Date::EPOCH, internal_fields: false };
+
+    fn parse(text: &str) -> Result<Filter, ParseError> {
+        filter(json::read(text.as_bytes()).unwrap().as_object().unwrap(), READING)
+    }
+
+    #[test]
+    fn refusals_have_parse_s_numbers_and_texts() {
+        for (text, code, message) in [
+            (r#"{"a b":1}"#, 105, "Invalid key name: a b"),
+            (r#"{"_rperm":1}"#, 105, "Invalid key name: _rperm"),
+            (r#"{"ACL":1}"#, 102, "Cannot query on ACL."),
+            (r#"{"$or":1}"#, 102, "Bad $or format - use an array value."),
+            (r#"{"$nor":[]}"#, 102, "Bad $nor format - use an array of at least 1 value."),
+            (r#"{"a":{"$nope":1}}"#, 107, "bad constraint: $nope"),
+            (r#"{"a":{"$in":1}}"#, 107, "bad $in value"),
+            (r#"{"a":{"$gt":{"a":1}}}"#, 107, r#"bad atom: {"a":1}"#),
+            (r#"{"a":{"$regex":1}}"#, 102, "$regex value must be a string"),
+            (r#"{"a":{"$regex":"x","$options":"q"}}"#, 102, "Bad $options value for query: q"),
+            (r#"{"a":{"$containedBy":1}}"#, 107, "bad $containedBy: should be an array"),
+            (r#"{"a":{"$text":1}}"#, 107, "bad $text: $search, should be object"),
+            (r#"{"a":{"$within":1}}"#, 107, "malformatted $within arg"),
+            (
+                r#"{"a":{"$geoWithin":{"$polygon":[]}}}"#,
+                107,
+                "bad $geoWithin value; $polygon should contain at least 3 GeoPoints",
+            ),
+            (r#"{"a":{"$geoIntersects":{}}}"#, 107, "bad $geoIntersect value; $point should be GeoPoint"),
+            (r#"{"a":{"$inQuery":{}}}"#, 102, "improper usage of $inQuery"),
+            (r#"{"a":{"$select":{"key":"x","query":{"className":"A"},"z":1}}}"#, 102, "improper usage of $select"),
+            (
+                r#"{"a":{"$gt":{"$relativeTime":"3 days"}}}"#,
+                107,
+                "bad $relativeTime ($gt) value. Time should either start with 'in' or end with 'ago'",
+            ),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!((error.number(), &*error.message), (Some(code), message), "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let deep = format!("{}{{}}{}", r#"{"$or":["#.repeat(40), "]}".repeat(40));
+        assert_eq!(parse(&deep).unwrap_err().number(), Some(102));
+    }
+
+    #[test]
+    fn constraints_become_types() {
+        let field = |text: &str| match parse(text).unwrap() {
+            Filter::Field(_, constraint) => constraint,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(field(r#"{"a":null}"#), Constraint::Equals(Value::Null));
+        assert_eq!(field(r#"{"a":{"$in":[1,[2,3]]}}"#), Constraint::In(vec![1.into(), 2.into(), 3.into()]));
+        assert_eq!(
+            field(r#"{"a":{"$lt":{"$relativeTime":"in 1 min"}}}"#),
+            Constraint::Less(Value::Date(Date::from_millis(60_000)))
+        );
+        let near =
+            r#"{"a":{"$nearSphere":{"__type":"GeoPoint","latitude":0,"longitude":0},"$maxDistanceInMiles":3959}}"#;
+        assert!(matches!(field(near), Constraint::Near { radians_max: Some(r), .. } if (r - 1.0).abs() < 1e-9));
+        assert!(matches!(parse(r#"{"a":{"$gt":1,"$lt":3}}"#).unwrap(), Filter::And(parts) if parts.len() == 2));
+    }
+
+    #[test]
+    fn options_of_a_find() {
+        let find = |text: &str| find(json::read(text.as_bytes()).unwrap().as_object().unwrap(), READING);
+        let query = find(r#"{"where":"{\"a\":1}","limit":5,"order":"-a, b","keys":"a,b.c","count":1}"#).unwrap();
+        assert_eq!((query.limit, query.count, query.order.len()), (Some(5), true, 2));
+        assert_eq!(query.include, ["b"]);
+        assert_eq!(find(r#"{"nope":1}"#).unwrap_err().message, "Invalid parameter for query: nope");
+        assert_eq!(find(r#"{"where":"{"}"#).unwrap_err().message, "where parameter is not valid JSON");
+        assert_eq!(find(r#"{"order":"a b"}"#).unwrap_err().number(), Some(105));
+    }
+}

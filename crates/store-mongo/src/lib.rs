@@ -1,0 +1,1 @@
+//! MongoDB in Parse's own on-disk layout.

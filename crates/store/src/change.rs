@@ -1,0 +1,47 @@
+//! What shall change: in an object, in a relation, in a class.
+
+use parsimony_model::permissions::ClassPermissions;
+use parsimony_model::schema::{Field, Index};
+use parsimony_model::{Acl, ClassName, Date, FieldName, Update};
+
+/// A change of one object, or of all that a selection finds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// What happens to its fields. Holds no [`parsimony_model::Op::Relate`].
+    pub update: Update,
+    /// Its new ACL, if that changes; `Some(None)` takes the ACL away.
+    pub acl: Option<Option<Acl>>,
+    /// When it changed.
+    pub updated_at: Date,
+}
+
+/// A many-to-many field: the join table between the class that owns it and its target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Join {
+    /// The class that has the field.
+    pub class: ClassName,
+    /// The field.
+    pub field: FieldName,
+}
+
+impl Join {
+    /// Parse's name of the table, `_Join:FIELD:CLASS`.
+    pub fn table(&self) -> String {
+        format!("_Join:{}:{}", self.field, self.class)
+    }
+}
+
+/// A change of a class. Parts that are empty change nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClassChange {
+    /// New permissions.
+    pub permissions: Option<ClassPermissions>,
+    /// Fields to add, or whose options to replace.
+    pub set_fields: Vec<(FieldName, Field)>,
+    /// Fields to drop, with their data.
+    pub drop_fields: Vec<FieldName>,
+    /// Indexes to add.
+    pub add_indexes: Vec<(String, Index)>,
+    /// Indexes to drop.
+    pub drop_indexes: Vec<String>,
+}

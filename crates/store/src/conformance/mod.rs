@@ -1,0 +1,1 @@
+//! Behaviours every store must show.

@@ -1,0 +1,24 @@
+//! What a database must do for the engine.
+//!
+//! # How to write a store
+//!
+//! Implement [`Store`], [`Transaction`] and, for both, [`Objects`]; then call `conformance::all` from a test. A store
+//! keeps objects and classes; it knows nothing of callers, permissions of classes, hooks or the wire. What it is asked is
+//! always a [`Selection`], which cannot be made without a [`Scope`], so the access control list is part of the database's
+//! own query and no read can forget it.
+//!
+//! Reads and writes give and take [`parsimony_model::Object`]. "Not found" is `None` or an empty list, never an error.
+#![deny(clippy::future_not_send)]
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod change;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+mod objects;
+mod selection;
+
+pub use change::{Change, ClassChange, Join};
+pub use error::StoreError;
+pub use objects::{Answer, Objects, Store, Transaction};
+pub use selection::{Scope, Selection};

@@ -1,0 +1,86 @@
+//! What a store can be asked: objects, transactions and classes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use parsimony_model::{ClassName, ClassSchema, Object, ObjectId, Value};
+
+use crate::change::{Change, ClassChange, Join};
+use crate::error::StoreError;
+use crate::selection::Selection;
+
+/// What a store answers with, later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Reading and writing objects. A store and an open transaction both can, so a pipeline is written once and does not know
+/// which of the two it holds.
+pub trait Objects: Send + Sync {
+    /// Finds what the selection's scope may see, in its order and range.
+    fn find<'a>(&'a self, selection: &'a Selection) -> Answer<'a, Vec<Object>>;
+
+    /// Counts what the selection's scope may see; order and range do not count.
+    fn count<'a>(&'a self, selection: &'a Selection) -> Answer<'a, u64>;
+
+    /// The distinct values of a field among what the selection's scope may see; array elements count one by one.
+    fn distinct<'a>(&'a self, selection: &'a Selection, field: &'a str) -> Answer<'a, Vec<Value>>;
+
+    /// Stores a new object. Its fields are in the class.
+    fn insert<'a>(&'a self, class: &'a Arc<ClassSchema>, object: &'a Object) -> Answer<'a, ()>;
+
+    /// Changes the first object that the selection finds, atomically, and gives it as it is afterwards.
+    fn update<'a>(&'a self, selection: &'a Selection, change: &'a Change) -> Answer<'a, Option<Object>>;
+
+    /// Changes every object that the selection finds, and tells how many.
+    fn update_all<'a>(&'a self, selection: &'a Selection, change: &'a Change) -> Answer<'a, u64>;
+
+    /// Deletes every object that the selection finds, and tells how many.
+    fn delete<'a>(&'a self, selection: &'a Selection) -> Answer<'a, u64>;
+
+    /// Puts members into a relation of an object; those that are in it stay.
+    fn link<'a>(&'a self, join: &'a Join, owner: &'a ObjectId, members: &'a [ObjectId]) -> Answer<'a, ()>;
+
+    /// Takes members out of a relation of an object.
+    fn unlink<'a>(&'a self, join: &'a Join, owner: &'a ObjectId, members: &'a [ObjectId]) -> Answer<'a, ()>;
+}
+
+/// An open transaction. It ends by `commit` or `roll_back`; dropping the last reference rolls it back.
+///
+/// After its end, and after its time limit, everything it is asked fails.
+pub trait Transaction: Objects {
+    /// Makes it all visible at once. [`StoreError::Conflict`] means that nothing was written and it may be tried again.
+    fn commit(&self) -> Answer<'_, ()>;
+
+    /// Undoes it all.
+    fn roll_back(&self) -> Answer<'_, ()>;
+}
+
+/// A database.
+pub trait Store: Objects {
+    /// What it is called in logs and the start banner, such as `SQLite ./data/parsimony.db`; never with credentials.
+    fn describe(&self) -> String;
+
+    /// Every class it knows.
+    fn classes(&self) -> Answer<'_, Vec<ClassSchema>>;
+
+    /// Creates a class. `false` if there is one of that name, which is left as it is.
+    fn create_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, bool>;
+
+    /// Changes a class and gives it as it is afterwards; `None` if there is no such class.
+    ///
+    /// A field of the same name and type that is already there is no error (another request was first); one of another
+    /// type is [`StoreError::Unfit`]. A unique index that the data does not allow is [`StoreError::Duplicate`].
+    fn change_class<'a>(&'a self, name: &'a ClassName, change: &'a ClassChange) -> Answer<'a, Option<ClassSchema>>;
+
+    /// Drops a class with its objects, and the join tables of its relations.
+    fn drop_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, ()>;
+
+    /// Opens a transaction. Waits for its turn where the database has one writer.
+    fn begin(&self) -> Answer<'_, Arc<dyn Transaction>>;
+
+    /// Whether it answers.
+    fn check(&self) -> Answer<'_, ()>;
+
+    /// Finishes what runs and closes.
+    fn close(&self) -> Answer<'_, ()>;
+}

@@ -1,0 +1,64 @@
+//! Which objects of a class, seen through whose eyes: there is no query without a scope.
+
+use std::sync::Arc;
+
+use parsimony_model::ClassSchema;
+use parsimony_model::query::{Filter, Order};
+
+/// Whose eyes a selection looks through. There is no default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Every row: the master key, and the server's own housekeeping.
+    Everything,
+    /// Rows without an ACL, and rows whose ACL lets one of these read: `*`, `role:NAME`, a user id.
+    ReadableBy(Arc<[String]>),
+    /// Rows without an ACL, and rows whose ACL lets one of these write.
+    WritableBy(Arc<[String]>),
+}
+
+/// What a store is asked for: class, condition, scope, order and range.
+///
+/// The filter has been fitted to the class (`model::query::fit`) and holds no subqueries.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Selection {
+    /// The class as the engine knows it now.
+    pub class: Arc<ClassSchema>,
+    /// The condition.
+    pub filter: Filter,
+    /// Whose eyes.
+    pub scope: Scope,
+    /// The order; objects that are equal in it come in no particular order.
+    pub order: Vec<Order>,
+    /// How many to leave out first.
+    pub skip: u64,
+    /// How many at most; `None` is all.
+    pub limit: Option<u64>,
+    /// The only fields wanted, by their first path component; empty means all. The columns every class has come always.
+    pub keys: Vec<String>,
+}
+
+impl Selection {
+    /// The scope is an argument of the only constructor, so it cannot be forgotten.
+    pub fn new(class: Arc<ClassSchema>, filter: Filter, scope: Scope) -> Self {
+        Self { class, filter, scope, order: Vec::new(), skip: 0, limit: None, keys: Vec::new() }
+    }
+
+    /// In this order.
+    #[must_use]
+    pub fn ordered(self, order: Vec<Order>) -> Self {
+        Self { order, ..self }
+    }
+
+    /// This part of the results.
+    #[must_use]
+    pub fn range(self, skip: u64, limit: Option<u64>) -> Self {
+        Self { skip, limit, ..self }
+    }
+
+    /// Only these fields.
+    #[must_use]
+    pub fn only(self, keys: Vec<String>) -> Self {
+        Self { keys, ..self }
+    }
+}

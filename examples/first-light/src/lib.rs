@@ -1,0 +1,1 @@
+//! The five-line server.

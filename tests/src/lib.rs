@@ -1,0 +1,1 @@
+//! Scenarios against the whole server, on both stores.
