@@ -1,0 +1,40 @@
+//! Every bound the engine keeps. A new loop or queue adds a line here.
+
+/// The bounds, each with its unit in its name.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How deep `include` may follow pointers.
+    pub include_depth_max: usize,
+    /// How many paths one query may include.
+    pub include_paths_max: usize,
+    /// How many rows a subquery (`$inQuery`, `$select`) may bring.
+    pub subquery_rows_max: u64,
+    /// How many parts a batch may have; `None` is Parse's: no limit.
+    pub batch_parts_max: Option<usize>,
+    /// How many roles a user may come to have by inheritance.
+    pub roles_max: usize,
+    /// Cloud code calling cloud code: a hook that saves its own class stops here.
+    pub hook_depth_max: u8,
+    /// How many characters a session token or another secret of a request may have.
+    pub token_chars_max: usize,
+    /// How many passwords may be hashed at one time; more wait.
+    pub password_hashes_max: usize,
+    /// How many fields a class may have.
+    pub fields_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            include_depth_max: 16,
+            include_paths_max: 200,
+            subquery_rows_max: 1_000_000,
+            batch_parts_max: None,
+            roles_max: 10_000,
+            hook_depth_max: 16,
+            token_chars_max: 512,
+            password_hashes_max: 2,
+            fields_max: 1_000,
+        }
+    }
+}

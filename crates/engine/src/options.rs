@@ -1,0 +1,145 @@
+//! What the administrator decided: the options the engine obeys, as meant, after `server::config` has read them.
+
+use std::net::IpAddr;
+
+use compact_str::CompactString;
+use indexmap::IndexMap;
+use parsimony_model::ClassName;
+
+use crate::limits::Limits;
+
+/// Decides whether a key is accepted from an address.
+pub type AddressRule = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
+/// The secrets of an application, and from where they are accepted.
+pub struct Keys {
+    /// The application id; every client sends it.
+    pub application_id: String,
+    /// The key that may do everything.
+    pub master_key: String,
+    /// From where the master key is accepted.
+    pub master_key_ips: AddressRule,
+    /// The key that may read everything.
+    pub read_only_master_key: Option<String>,
+    /// From where the read-only key is accepted.
+    pub read_only_master_key_ips: AddressRule,
+    /// The key that may read and write internal fields.
+    pub maintenance_key: Option<String>,
+    /// From where the maintenance key is accepted.
+    pub maintenance_key_ips: AddressRule,
+    /// If any of these is set, a client must present one of them.
+    pub client_key: Option<String>,
+    /// See `client_key`.
+    pub javascript_key: Option<String>,
+    /// See `client_key`.
+    pub dot_net_key: Option<String>,
+    /// See `client_key`.
+    pub rest_api_key: Option<String>,
+}
+
+/// A pattern that data may not contain, `requestKeywordDenylist`.
+#[derive(Debug, Clone)]
+pub struct DeniedKeyword {
+    /// What the key may not look like.
+    pub key: Option<regex::Regex>,
+    /// What the value may not look like; with a key, both have to match.
+    pub value: Option<regex::Regex>,
+}
+
+/// The options of an engine. The names are Parse Server's.
+pub struct Options {
+    /// The keys.
+    pub keys: Keys,
+    /// `allowClientClassCreation`
+    pub allow_client_class_creation: bool,
+    /// `allowCustomObjectId`
+    pub allow_custom_object_id: bool,
+    /// `objectIdSize`
+    pub object_id_size: usize,
+    /// `defaultLimit`
+    pub default_limit: u64,
+    /// `maxLimit`
+    pub max_limit: Option<u64>,
+    /// `batchRequestLimit` and the like stand in the limits.
+    pub limits: Limits,
+    /// `protectedFields`: class, group, fields.
+    pub protected_fields: IndexMap<ClassName, IndexMap<CompactString, Vec<CompactString>>>,
+    /// `protectedFieldsOwnerExempt`
+    pub protected_fields_owner_exempt: bool,
+    /// `enforcePrivateUsers`
+    pub enforce_private_users: bool,
+    /// `sessionLength`, in seconds.
+    pub session_seconds: i64,
+    /// `expireInactiveSessions`
+    pub expire_inactive_sessions: bool,
+    /// `revokeSessionOnPasswordReset`
+    pub revoke_session_on_password_reset: bool,
+    /// `cacheTTL`, in milliseconds.
+    pub cache_millis: u64,
+    /// `cacheMaxSize`
+    pub cache_entries_max: u64,
+    /// `requestKeywordDenylist`
+    pub denied_keywords: Vec<DeniedKeyword>,
+    /// `enableSanitizedErrorResponse`
+    pub sanitized_errors: bool,
+    /// bcrypt's cost of a new password hash; Parse's is 10.
+    pub password_cost: u32,
+    /// Where files are read from, up to and without the file name; for the `url` of File values.
+    pub files_url: String,
+    /// `routeAllowList`: the only paths a client may ask, as whole-path patterns; `None` allows all.
+    pub route_allow_list: Option<Vec<regex::Regex>>,
+}
+
+impl Options {
+    /// Parse Server's defaults, with these keys, the master key accepted from this machine only.
+    pub fn new(application_id: &str, master_key: &str) -> Self {
+        let local: fn(IpAddr) -> bool = |ip| ip.to_canonical().is_loopback();
+        Self {
+            keys: Keys {
+                application_id: application_id.to_owned(),
+                master_key: master_key.to_owned(),
+                master_key_ips: Box::new(local),
+                read_only_master_key: None,
+                read_only_master_key_ips: Box::new(|_| true),
+                maintenance_key: None,
+                maintenance_key_ips: Box::new(local),
+                client_key: None,
+                javascript_key: None,
+                dot_net_key: None,
+                rest_api_key: None,
+            },
+            allow_client_class_creation: false,
+            allow_custom_object_id: false,
+            object_id_size: 10,
+            default_limit: 100,
+            max_limit: None,
+            limits: Limits::default(),
+            protected_fields: IndexMap::from([(
+                parsimony_model::builtin::Builtin::User.name(),
+                IndexMap::from([("*".into(), vec!["email".into()])]),
+            )]),
+            protected_fields_owner_exempt: true,
+            enforce_private_users: true,
+            session_seconds: 31_536_000,
+            expire_inactive_sessions: true,
+            revoke_session_on_password_reset: true,
+            cache_millis: 5_000,
+            cache_entries_max: 10_000,
+            denied_keywords: default_denied_keywords(),
+            sanitized_errors: true,
+            password_cost: 10,
+            files_url: String::new(),
+            route_allow_list: None,
+        }
+    }
+}
+
+/// Parse's default list: `_bsontype: Code`, `constructor`, `__proto__`.
+pub fn default_denied_keywords() -> Vec<DeniedKeyword> {
+    let word = |text: &str| regex::Regex::new(text).ok();
+    vec![
+        DeniedKeyword { key: word("_bsontype"), value: word("Code") },
+        DeniedKeyword { key: word("constructor"), value: None },
+        DeniedKeyword { key: word("__proto__"), value: None },
+    ]
+}
