@@ -1,6 +1,16 @@
 //! Who asks: the only constructor of a [`Caller`].
+
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use parsimony_cloud::Who;
 use parsimony_model::value::Map;
+use parsimony_model::{ErrorCode, ObjectId, ParseError, Pointer};
+use parsimony_store::Scope;
+use subtle::ConstantTimeEq;
+
+use crate::engine::Engine;
+use crate::users::Account;
 
 /// What a request brings to say who it is, as the envelope read it. Nothing here has been believed yet.
 #[derive(Debug, Clone, Default)]
@@ -31,4 +41,222 @@ pub struct Credentials {
     pub context: Map,
     /// The id of the request, for logs.
     pub request_id: String,
+}
+
+/// By which key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// None that matters: rights come from the user, or are everyone's.
+    Client,
+    /// The master key.
+    Master,
+    /// The key that may read everything and write nothing.
+    ReadOnlyMaster,
+    /// The key that may read and write internal fields.
+    Maintenance,
+}
+
+/// A session that was presented and found good.
+#[derive(Debug, Clone)]
+pub(crate) struct Presented {
+    pub(crate) token: String,
+    pub(crate) account: Arc<Account>,
+}
+
+/// Who asks. It can only come from [`Caller::authenticate`], or be the server itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    authority: Authority,
+    session: Option<Presented>,
+    grants: Arc<[String]>,
+    pub(crate) installation_id: Option<String>,
+    pub(crate) context: Arc<Map>,
+    who: Arc<Who>,
+}
+
+/// The installation id of requests that come from the server's own side: a signup by them opens no session.
+pub(crate) const CLOUD: &str = "cloud";
+
+fn unauthorized() -> ParseError {
+    ParseError::new(ErrorCode::Unauthorized, "unauthorized")
+}
+
+/// Compares secrets without telling by time how much of them was right.
+fn same(secret: &str, presented: Option<&String>) -> bool {
+    presented.is_some_and(|presented| secret.as_bytes().ct_eq(presented.as_bytes()).into())
+}
+
+impl Caller {
+    pub(crate) async fn authenticate(engine: &Engine, credentials: Credentials) -> Result<Self, ParseError> {
+        let authority = authority(engine, &credentials)?;
+        if authority == Authority::Client {
+            require_client_key(engine, &credentials)?;
+        }
+        let session = match &credentials.session_token {
+            // Parse: with the master key the session token is not looked at, so there is no user.
+            Some(token) if authority == Authority::Client => {
+                let account = engine.accounts.of_token(engine, token).await?;
+                Some(Presented { token: token.clone(), account })
+            }
+            _ => None,
+        };
+        let installation_id = credentials
+            .installation_id
+            .or_else(|| (authority == Authority::Master && credentials.master_key_in_header).then(|| CLOUD.to_owned()));
+        let who = Who {
+            user: session.as_ref().map(|session| Arc::clone(&session.account.user)),
+            roles: session.as_ref().map(|session| Arc::clone(&session.account.roles)).unwrap_or_default(),
+            master: matches!(authority, Authority::Master | Authority::ReadOnlyMaster),
+            installation_id: installation_id.clone(),
+            ip: credentials.ip.map(|ip| ip.to_string()),
+            request_id: credentials.request_id,
+        };
+        Ok(Self {
+            authority,
+            grants: session.as_ref().map_or_else(everyone, |session| Arc::clone(&session.account.grants)),
+            session,
+            installation_id,
+            context: Arc::new(credentials.context),
+            who: Arc::new(who),
+        })
+    }
+
+    /// The server itself.
+    pub(crate) fn server() -> Self {
+        Self {
+            authority: Authority::Master,
+            session: None,
+            grants: everyone(),
+            installation_id: Some(CLOUD.to_owned()),
+            context: Arc::default(),
+            who: Arc::new(Who { master: true, ..Who::default() }),
+        }
+    }
+
+    /// The same request with the master's rights, for cloud code that asks for them. The user stays known.
+    pub(crate) fn elevated(&self) -> Self {
+        let who = Who { master: true, ..(*self.who).clone() };
+        Self {
+            authority: Authority::Master,
+            installation_id: Some(CLOUD.to_owned()),
+            who: Arc::new(who),
+            ..self.clone()
+        }
+    }
+
+    /// The same request from cloud code: Parse gives it the installation id `cloud`.
+    pub(crate) fn inside(&self) -> Self {
+        Self { installation_id: Some(CLOUD.to_owned()), ..self.clone() }
+    }
+
+    /// Whether class and row permissions do not bind it.
+    pub(crate) fn is_privileged(&self) -> bool {
+        self.authority != Authority::Client
+    }
+
+    /// Whether it may use routes of the master key.
+    pub(crate) fn is_master(&self) -> bool {
+        matches!(self.authority, Authority::Master | Authority::ReadOnlyMaster)
+    }
+
+    /// Refuses writes by the read-only key.
+    pub(crate) fn may_write(&self, what: &str) -> Result<(), ParseError> {
+        if self.authority == Authority::ReadOnlyMaster {
+            let detail = format!("read-only masterKey isn't allowed to perform the {what} operation.");
+            return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
+        }
+        Ok(())
+    }
+
+    /// The user of the session; also under elevation, where it grants nothing.
+    pub(crate) fn account(&self) -> Option<&Arc<Account>> {
+        self.session.as_ref().map(|session| &session.account)
+    }
+
+    /// The user whose rights count: none for the master key.
+    pub(crate) fn user_id(&self) -> Option<&ObjectId> {
+        if self.is_privileged() { None } else { self.account().map(|account| &account.user.id) }
+    }
+
+    /// A pointer to the user whose rights count.
+    pub(crate) fn user_pointer(&self) -> Option<Pointer> {
+        if self.is_privileged() { None } else { self.account().map(|account| account.user.pointer()) }
+    }
+
+    /// The session that was presented.
+    pub(crate) fn session(&self) -> Option<&Presented> {
+        self.session.as_ref()
+    }
+
+    /// `*`, the user id, and `role:NAME` of each role.
+    pub(crate) fn grants(&self) -> &[String] {
+        &self.grants
+    }
+
+    /// What it may read. The only place that opens everything for reading.
+    pub(crate) fn read_scope(&self) -> Scope {
+        if self.is_privileged() { Scope::Everything } else { Scope::ReadableBy(Arc::clone(&self.grants)) }
+    }
+
+    /// What it may change. The only place that opens everything for writing.
+    pub(crate) fn write_scope(&self) -> Scope {
+        if self.is_privileged() { Scope::Everything } else { Scope::WritableBy(Arc::clone(&self.grants)) }
+    }
+
+    /// How cloud code sees it.
+    pub(crate) fn who(&self) -> &Arc<Who> {
+        &self.who
+    }
+}
+
+/// What a caller without a user has.
+fn everyone() -> Arc<[String]> {
+    Arc::from([parsimony_model::acl::PUBLIC.to_owned()])
+}
+
+fn authority(engine: &Engine, credentials: &Credentials) -> Result<Authority, ParseError> {
+    let keys = &engine.options.keys;
+    if credentials.application_id.as_deref() != Some(&keys.application_id) {
+        return Err(unauthorized());
+    }
+    let presented = [
+        (
+            keys.maintenance_key.as_ref(),
+            &credentials.maintenance_key,
+            &keys.maintenance_key_ips,
+            Authority::Maintenance,
+        ),
+        (Some(&keys.master_key), &credentials.master_key, &keys.master_key_ips, Authority::Master),
+        (
+            keys.read_only_master_key.as_ref(),
+            &credentials.master_key,
+            &keys.read_only_master_key_ips,
+            Authority::ReadOnlyMaster,
+        ),
+    ];
+    for (key, presented, addresses, authority) in presented {
+        if key.is_some_and(|key| !key.is_empty() && same(key, presented.as_ref())) {
+            if credentials.ip.is_some_and(|ip| addresses(ip)) {
+                return Ok(authority);
+            }
+            let ip = credentials.ip.map(|ip| ip.to_string()).unwrap_or_default();
+            tracing::warn!(%ip, ?authority, "a right key came from an address that is not in its list");
+            return Err(unauthorized());
+        }
+    }
+    // Parse: a wrong master key is no error, the request goes on as an ordinary client.
+    Ok(Authority::Client)
+}
+
+fn require_client_key(engine: &Engine, credentials: &Credentials) -> Result<(), ParseError> {
+    let keys = &engine.options.keys;
+    let pairs = [
+        (&keys.client_key, &credentials.client_key),
+        (&keys.javascript_key, &credentials.javascript_key),
+        (&keys.dot_net_key, &credentials.dot_net_key),
+        (&keys.rest_api_key, &credentials.rest_api_key),
+    ];
+    let none_is_set = pairs.iter().all(|(key, _)| key.is_none());
+    let one_matches = pairs.iter().any(|(key, sent)| key.as_ref().is_some_and(|key| same(key, sent.as_ref())));
+    if none_is_set || one_matches { Ok(()) } else { Err(unauthorized()) }
 }

@@ -1,13 +1,35 @@
 //! Everything Parse does, behind one [`Engine`] that every door asks.
+//!
+//! A door turns what came over the wire into [`Credentials`], gets [`Work`] from [`Engine::authenticate`], and calls one of
+//! its methods. Permission, redaction, limits and validation are decided here and nowhere else.
+//!
+//! | question | where |
+//! | --- | --- |
+//! | who asks | `caller.rs`, `users/` |
+//! | may they | `access/` |
+//! | a save, a query, a delete | `save/`, `find/`, `delete.rs` |
+//! | what the built-in classes add | `classes/` |
+//! | the classes themselves | `schema/` |
+//! | cloud code, and its way back in | `functions.rs`, `host.rs` |
 #![deny(clippy::future_not_send)]
-#![warn(clippy::wildcard_enum_match_arm)]
 
+mod access;
 mod caller;
+mod classes;
+mod delete;
+mod engine;
+mod find;
+mod functions;
+mod host;
 mod limits;
 mod options;
+mod save;
+mod schema;
+mod users;
 mod work;
 
 pub use caller::Credentials;
+pub use engine::Engine;
 pub use limits::Limits;
 pub use options::{AddressRule, DeniedKeyword, Keys, Options, default_denied_keywords};
-pub use work::{Engine, Found, LogIn, Saved, Work};
+pub use work::{Found, LogIn, Saved, Work};

@@ -1,34 +1,29 @@
-//! What a door may ask: the contract (bodies follow).
+//! What a door may ask: one request's work, and the methods every door calls.
+
 use std::sync::Arc;
-use parsimony_cloud::{Json, Registry};
+
+use parsimony_cloud::Json;
 use parsimony_model::value::{Map, Value};
-use parsimony_model::{ClassName, Clock, Object, ObjectId, ParseError, Query};
-use parsimony_store::Store;
-use crate::{Credentials, Options};
+use parsimony_model::{ClassName, ErrorCode, Object, ObjectId, ParseError, Query};
+use parsimony_store::{Objects, Transaction};
 
-/// The engine of one application. No globals: a process may hold several.
-pub struct Engine { pub(crate) options: Options }
-
-impl Engine {
-    /// Reads the classes, applies the applications' class definitions, creates their roles. The error says what to mend.
-    pub async fn open(_options: Options, _store: Arc<dyn Store>, _registry: Registry, _clock: Arc<dyn Clock>) -> Result<Arc<Self>, String> { Err("contract".to_owned()) }
-    /// The options it obeys.
-    pub fn options(&self) -> &Options { &self.options }
-    /// The clock.
-    pub fn clock(&self) -> &dyn Clock { &parsimony_model::SystemClock }
-    /// Turns credentials into work that may be asked for. Wrong application id or keys: `ErrorCode::Unauthorized`; bad session: 209.
-    pub async fn authenticate(self: &Arc<Self>, _credentials: Credentials) -> Result<Work, ParseError> { Err(ParseError::internal("contract")) }
-    /// As `authenticate`, ignoring the session token of a client: for `/login`.
-    pub async fn authenticate_without_session(self: &Arc<Self>, _credentials: Credentials) -> Result<Work, ParseError> { Err(ParseError::internal("contract")) }
-    /// Whether the store answers, for `/health`.
-    pub async fn check(&self) -> Result<(), ParseError> { Err(ParseError::internal("contract")) }
-    /// Waits for what runs in the background, then closes the store.
-    pub async fn close(&self) {}
-}
+use crate::caller::Caller;
+use crate::engine::Engine;
+use crate::schema::api;
+use crate::users::{login, sessions};
+use crate::{delete, find, functions, save};
 
 /// One request's work: the engine, who asks, and the store or the transaction it works in. Cheap to clone.
 #[derive(Clone)]
-pub struct Work { pub(crate) engine: Arc<Engine> }
+pub struct Work {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) caller: Arc<Caller>,
+    /// The store, or the open transaction.
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) transaction: Option<Arc<dyn Transaction>>,
+    /// How deep in cloud code that calls cloud code.
+    pub(crate) depth: u8,
+}
 
 /// What a save answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,50 +56,142 @@ pub struct LogIn {
 
 type Answer<T> = Result<T, ParseError>;
 
-#[expect(clippy::unused_async, reason = "contract")]
 impl Work {
+    pub(crate) fn new(engine: Arc<Engine>, caller: Caller) -> Self {
+        let objects = Arc::clone(&engine.objects);
+        Self { engine, caller: Arc::new(caller), objects, transaction: None, depth: 0 }
+    }
+
+    /// The same work for somebody else.
+    pub(crate) fn with_caller(&self, caller: Caller) -> Self {
+        Self { caller: Arc::new(caller), ..self.clone() }
+    }
+
     /// The engine that is asked.
-    pub fn engine(&self) -> &Arc<Engine> { &self.engine }
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
     /// Whether the master key (also the read-only one) was presented.
-    pub fn is_master(&self) -> bool { false }
-    /// Creates an object of any class; `_User` is a signup, `_Session`, `_Role`, `_Installation` have their own rules.
-    pub async fn create(&self, _class: &ClassName, _body: Map) -> Answer<Saved> { Err(ParseError::internal("contract")) }
+    pub fn is_master(&self) -> bool {
+        self.caller.is_master()
+    }
+
+    /// Refuses everyone but the master key; for doors that answer by themselves, such as `/serverInfo`.
+    pub fn require_master(&self) -> Answer<()> {
+        if self.caller.is_master() {
+            return Ok(());
+        }
+        Err(ParseError::denied(ErrorCode::MasterKeyRequired, "unauthorized: master key is required"))
+    }
+
+    /// Creates an object of any class. `_User` is a signup; `_Session`, `_Role` and `_Installation` have rules of their
+    /// own.
+    pub async fn create(&self, class: &ClassName, body: Map) -> Answer<Saved> {
+        save::create(self, class, body).await
+    }
+
     /// Changes an object.
-    pub async fn update(&self, _class: &ClassName, _id: &ObjectId, _body: Map) -> Answer<Saved> { Err(ParseError::internal("contract")) }
+    pub async fn update(&self, class: &ClassName, id: &ObjectId, body: Map) -> Answer<Saved> {
+        save::save(self, class, Some(id), body).await.map(|(saved, _)| saved)
+    }
+
     /// Deletes an object.
-    pub async fn delete(&self, _class: &ClassName, _id: &ObjectId) -> Answer<()> { Err(ParseError::internal("contract")) }
-    /// Reads one object (`model::query::parse::get` reads the options).
-    pub async fn get(&self, _class: &ClassName, _id: &ObjectId, _query: Query) -> Answer<Object> { Err(ParseError::internal("contract")) }
+    pub async fn delete(&self, class: &ClassName, id: &ObjectId) -> Answer<()> {
+        delete::delete(self, class, id).await
+    }
+
+    /// Reads one object; `model::query::parse::get` reads the options.
+    pub async fn get(&self, class: &ClassName, id: &ObjectId, query: Query) -> Answer<Object> {
+        find::get(self, class, id, query).await
+    }
+
     /// Reads the options of a find from the request's parameters and finds.
-    pub async fn find(&self, _class: &ClassName, _params: &Map) -> Answer<Found> { Err(ParseError::internal("contract")) }
+    pub async fn find(&self, class: &ClassName, params: &Map) -> Answer<Found> {
+        find::find_params(self, class, params).await
+    }
+
     /// Calls a cloud function.
-    pub async fn call(&self, _function: &str, _params: Map) -> Answer<Json> { Err(ParseError::internal("contract")) }
+    pub async fn call(&self, function: &str, params: Map) -> Answer<Json> {
+        functions::call(self, function, params).await
+    }
+
     /// Logs in and opens a session; the user has `sessionToken` among its fields.
-    pub async fn log_in(&self, _login: LogIn) -> Answer<Object> { Err(ParseError::internal("contract")) }
+    pub async fn log_in(&self, login: LogIn) -> Answer<Object> {
+        login::log_in(self, login).await
+    }
+
     /// Checks a password without opening a session.
-    pub async fn verify_password(&self, _login: LogIn) -> Answer<Object> { Err(ParseError::internal("contract")) }
+    pub async fn verify_password(&self, login: LogIn) -> Answer<Object> {
+        login::verify_password(self, login).await
+    }
+
     /// Ends the session of the token that was presented.
-    pub async fn log_out(&self) -> Answer<()> { Err(ParseError::internal("contract")) }
+    pub async fn log_out(&self) -> Answer<()> {
+        match self.caller.session() {
+            Some(session) => sessions::end(self, &session.token).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// The user of the session, with `sessionToken`; 209 without one.
-    pub async fn me(&self) -> Answer<Object> { Err(ParseError::internal("contract")) }
+    pub async fn me(&self) -> Answer<Object> {
+        login::me(self).await
+    }
+
     /// The session that was presented; 209 without one.
-    pub async fn my_session(&self) -> Answer<Object> { Err(ParseError::internal("contract")) }
+    pub async fn my_session(&self) -> Answer<Object> {
+        login::my_session(self).await
+    }
+
     /// Every class, master only: `GET /schemas`.
-    pub async fn schemas(&self) -> Answer<Vec<Value>> { Err(ParseError::internal("contract")) }
+    pub async fn schemas(&self) -> Answer<Vec<Value>> {
+        api::all(self).await
+    }
+
     /// One class, master only.
-    pub async fn schema(&self, _class: &str) -> Answer<Value> { Err(ParseError::internal("contract")) }
+    pub async fn schema(&self, class: &str) -> Answer<Value> {
+        api::one(self, class).await
+    }
+
     /// Creates a class, master only. `class` is the name in the path, if there is one.
-    pub async fn create_schema(&self, _class: Option<&str>, _body: &Map) -> Answer<Value> { Err(ParseError::internal("contract")) }
+    pub async fn create_schema(&self, class: Option<&str>, body: &Map) -> Answer<Value> {
+        api::create(self, class, body).await
+    }
+
     /// Changes a class, master only.
-    pub async fn update_schema(&self, _class: &str, _body: &Map) -> Answer<Value> { Err(ParseError::internal("contract")) }
+    pub async fn update_schema(&self, class: &str, body: &Map) -> Answer<Value> {
+        api::update(self, class, body).await
+    }
+
     /// Deletes an empty class, master only.
-    pub async fn delete_schema(&self, _class: &str) -> Answer<()> { Err(ParseError::internal("contract")) }
-    /// Refuses everyone but the master key with `ErrorCode::MasterKeyRequired`; for doors that answer by themselves, such as `/serverInfo`.
-    pub fn require_master(&self) -> Answer<()> { Err(ParseError::internal("contract")) }
-    /// Opens a transaction: work whose writes become visible at `commit`. For `/batch` with `transaction: true`.
-    pub async fn begin(&self) -> Answer<Work> { Err(ParseError::internal("contract")) }
+    pub async fn delete_schema(&self, class: &str) -> Answer<()> {
+        api::delete(self, class).await
+    }
+
+    /// Opens a transaction: work whose writes become visible at [`Work::commit`].
+    pub async fn begin(&self) -> Answer<Self> {
+        if self.transaction.is_some() {
+            return Err(ParseError::new(ErrorCode::InvalidQuery, "A transaction is already open."));
+        }
+        let transaction = self.engine.store.begin().await?;
+        let objects: Arc<dyn Objects> = Arc::clone(&transaction) as Arc<dyn Objects>;
+        Ok(Self { objects, transaction: Some(transaction), ..self.clone() })
+    }
+
     /// Ends the transaction.
-    pub async fn commit(&self) -> Answer<()> { Err(ParseError::internal("contract")) }
+    pub async fn commit(&self) -> Answer<()> {
+        match &self.transaction {
+            Some(transaction) => Ok(transaction.commit().await?),
+            None => Ok(()),
+        }
+    }
+
     /// Undoes the transaction.
-    pub async fn roll_back(&self) -> Answer<()> { Err(ParseError::internal("contract")) }
+    pub async fn roll_back(&self) -> Answer<()> {
+        match &self.transaction {
+            Some(transaction) => Ok(transaction.roll_back().await?),
+            None => Ok(()),
+        }
+    }
 }

@@ -1,0 +1,87 @@
+//! What a built-in class adds to the life of its objects: one file each, behind one trait, no class names elsewhere.
+
+mod installation;
+mod role;
+mod session;
+mod user;
+
+use futures::future::BoxFuture;
+use parsimony_model::builtin::Builtin;
+use parsimony_model::value::Map;
+use parsimony_model::{ClassName, Filter, Object, ObjectId, ParseError};
+
+use crate::caller::Caller;
+use crate::save::{Pending, SaveRequest, Written};
+use crate::work::{Saved, Work};
+
+/// A pending answer.
+pub(crate) type Later<'a, T> = BoxFuture<'a, Result<T, ParseError>>;
+
+/// What a class adds. Every method has a default: do nothing.
+pub(crate) trait ClassRules: Send + Sync {
+    /// Runs first in a save, before cloud code sees the object.
+    fn admit(&self, _caller: &Caller, _request: &mut SaveRequest) -> Result<(), ParseError> {
+        Ok(())
+    }
+
+    /// Takes the whole creation over, where it is no ordinary one.
+    fn create<'a>(&'a self, _work: &'a Work, _body: &'a Map) -> Option<Later<'a, Saved>> {
+        None
+    }
+
+    /// Runs in `check`, after cloud code and before the write.
+    fn check<'a>(&'a self, _work: &'a Work, _pending: &'a mut Pending) -> Later<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Runs after the write, before the hooks after it.
+    fn written<'a>(&'a self, _work: &'a Work, _written: &'a mut Written) -> Later<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Runs before a delete.
+    fn deleting(&self, _caller: &Caller, _id: &ObjectId) -> Result<(), ParseError> {
+        Ok(())
+    }
+
+    /// Runs after a delete.
+    fn deleted(&self, _work: &Work, _id: &ObjectId) {}
+
+    /// Narrows every read, and the choice of what to delete, to what the caller may know of.
+    fn visible(&self, _caller: &Caller) -> Result<Option<Filter>, ParseError> {
+        Ok(None)
+    }
+
+    /// Takes out what the class hides from this caller, beyond protected fields.
+    fn redact(&self, _caller: &Caller, _object: &mut Object) {}
+
+    /// What "no such object, or not yours" is called on an update of this class.
+    fn not_updatable(&self, _caller: &Caller) -> ParseError {
+        ParseError::not_found()
+    }
+}
+
+struct Plain;
+impl ClassRules for Plain {}
+
+/// The only place that turns a built-in class into its rules.
+pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
+    match Builtin::of(class) {
+        Some(Builtin::User) => &user::User,
+        Some(Builtin::Session) => &session::Session,
+        Some(Builtin::Role) => &role::Role,
+        Some(Builtin::Installation) => &installation::Installation,
+        Some(
+            Builtin::Product
+            | Builtin::PushStatus
+            | Builtin::JobStatus
+            | Builtin::JobSchedule
+            | Builtin::Hooks
+            | Builtin::GlobalConfig
+            | Builtin::GraphQLConfig
+            | Builtin::Audience
+            | Builtin::Idempotency,
+        )
+        | None => &Plain,
+    }
+}

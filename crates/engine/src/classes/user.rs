@@ -1,0 +1,192 @@
+//! `_User`: signup, names and addresses that are unique, passwords that are stored as hashes, and whose row is whose.
+
+use parsimony_model::acl::PUBLIC;
+use parsimony_model::query::Pattern;
+use parsimony_model::value::Map;
+use parsimony_model::{Access, Acl, Constraint, ErrorCode, Filter, Object, ObjectId, Op, ParseError, Value};
+use parsimony_store::{Scope, Selection};
+
+use super::{ClassRules, Later};
+use crate::caller::{CLOUD, Caller};
+use crate::save::{Pending, SaveRequest, Written};
+use crate::users::sessions::{self, Opened};
+use crate::work::Work;
+
+/// The rules of `_User`.
+pub(crate) struct User;
+
+/// Where the hash of the password is kept.
+const HASH: &str = "_hashed_password";
+
+fn refusal(code: ErrorCode, text: &'static str) -> ParseError {
+    ParseError::new(code, text)
+}
+
+impl ClassRules for User {
+    fn admit(&self, caller: &Caller, request: &mut SaveRequest) -> Result<(), ParseError> {
+        if !caller.is_privileged() && request.update.touches("emailVerified") {
+            let detail = "Clients aren't allowed to manually update email verification.";
+            return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
+        }
+        if request.update.touches("authData") {
+            match request.update.value("authData") {
+                // What the SDK sends of a user who has none.
+                Some(Value::Object(providers)) if providers.is_empty() => {
+                    request.update.0.shift_remove("authData");
+                }
+                _ => return Err(refusal(ErrorCode::UnsupportedService, "This authentication method is unsupported.")),
+            }
+        }
+        let text = |field: &str| request.update.value(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+        if request.id.is_none() || request.creating {
+            if request.id.as_ref().is_some_and(|id| id.as_str().starts_with("role:")) {
+                return Err(ParseError::denied(ErrorCode::OperationForbidden, "Invalid object ID."));
+            }
+            if text("username").is_none() {
+                return Err(refusal(ErrorCode::UsernameMissing, "bad or missing username"));
+            }
+            if text("password").is_none() {
+                return Err(refusal(ErrorCode::PasswordMissing, "password is required"));
+            }
+        } else {
+            if !caller.is_privileged() && caller.user_id().is_none() {
+                let id = request.id.as_ref().map(ToString::to_string).unwrap_or_default();
+                return Err(ParseError::denied(ErrorCode::SessionMissing, format!("Cannot modify user {id}.")));
+            }
+            if request.update.touches("username") && text("username").is_none() {
+                return Err(refusal(ErrorCode::UsernameMissing, "bad or missing username"));
+            }
+            if request.update.touches("password") && text("password").is_none() {
+                return Err(refusal(ErrorCode::PasswordMissing, "password is required"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check<'a>(&'a self, work: &'a Work, pending: &'a mut Pending) -> Later<'a, ()> {
+        Box::pin(async move {
+            check_email_form(pending)?;
+            check_unique(work, pending).await?;
+            hash_password(work, pending).await?;
+            own_acl(work, pending);
+            Ok(())
+        })
+    }
+
+    fn written<'a>(&'a self, work: &'a Work, written: &'a mut Written) -> Later<'a, ()> {
+        Box::pin(async move {
+            let id = written.after.id.clone();
+            if written.created {
+                // Parse: a signup from the server's own side opens no session.
+                if work.caller.installation_id.as_deref() != Some(CLOUD) {
+                    let session = sessions::open(work, &id, Opened::SignUp, Map::default()).await?;
+                    tell_token(written, &session);
+                }
+                return Ok(());
+            }
+            work.engine.accounts.forget_user(&id);
+            if written.update.touches(HASH) && work.engine.options.revoke_session_on_password_reset {
+                sessions::end_all(work, &id).await?;
+                if !work.caller.is_privileged() {
+                    let session = sessions::open(work, &id, Opened::LogIn, Map::default()).await?;
+                    tell_token(written, &session);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn deleting(&self, caller: &Caller, _id: &ObjectId) -> Result<(), ParseError> {
+        if caller.is_privileged() || caller.user_id().is_some() {
+            return Ok(());
+        }
+        Err(refusal(ErrorCode::SessionMissing, "Insufficient auth to delete user"))
+    }
+
+    fn deleted(&self, work: &Work, id: &ObjectId) {
+        work.engine.accounts.forget_user(id);
+        work.engine.accounts.forget_sessions();
+    }
+
+    fn redact(&self, caller: &Caller, object: &mut Object) {
+        object.fields.shift_remove("password");
+        object.fields.shift_remove("sessionToken");
+        if !caller.is_privileged() && caller.user_id() != Some(&object.id) {
+            object.fields.shift_remove("authData");
+        }
+    }
+
+    fn not_updatable(&self, caller: &Caller) -> ParseError {
+        if caller.is_privileged() {
+            return ParseError::not_found();
+        }
+        // Parse: for users, "not yours" is told apart, and it is the same for ids that do not exist.
+        ParseError::denied(ErrorCode::SessionMissing, "Insufficient auth.")
+    }
+}
+
+fn tell_token(written: &mut Written, session: &Object) {
+    if let Some(token) = session.get("sessionToken") {
+        written.tell.insert("sessionToken".into(), token.clone());
+    }
+}
+
+/// Parse's idea of an address: something on both sides of an `@`.
+fn check_email_form(pending: &Pending) -> Result<(), ParseError> {
+    let Some(email) = pending.update.value("email") else { return Ok(()) };
+    let fits = match email {
+        Value::Null => true,
+        Value::String(text) => text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty()),
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(refusal(ErrorCode::InvalidEmailAddress, "Email address format is invalid.")) }
+}
+
+/// Parse: names and addresses are unique whatever their case. The unique index behind them closes the gap between this
+/// look and the write.
+async fn check_unique(work: &Work, pending: &Pending) -> Result<(), ParseError> {
+    let taken = [
+        ("username", ErrorCode::UsernameTaken, "Account already exists for this username."),
+        ("email", ErrorCode::EmailTaken, "Account already exists for this email address."),
+    ];
+    for (field, code, text) in taken {
+        let Some(value) = pending.update.value(field).and_then(Value::as_str) else { continue };
+        let source = format!("^{}$", regex::escape(value));
+        let pattern = Pattern { source, options: "i".to_owned() };
+        let same = Filter::Field(field.into(), Constraint::Matches(pattern));
+        let another = Filter::Field("objectId".into(), Constraint::NotEquals(pending.id.as_str().into()));
+        let selection = Selection::new(pending.class.clone(), same.and(another), Scope::Everything)
+            .range(0, Some(1))
+            .only(vec![field.to_owned()]);
+        if !work.objects.find(&selection).await?.is_empty() {
+            return Err(refusal(code, text));
+        }
+    }
+    Ok(())
+}
+
+async fn hash_password(work: &Work, pending: &mut Pending) -> Result<(), ParseError> {
+    let Some(Op::Set(password)) = pending.update.0.shift_remove("password") else { return Ok(()) };
+    let password = password.as_str().unwrap_or_default().to_owned();
+    let hash = work.engine.passwords.hash(password).await?;
+    pending.update.set(HASH, hash);
+    Ok(())
+}
+
+/// Parse: users may read and write their own row, whatever ACL is sent.
+fn own_acl(work: &Work, pending: &mut Pending) {
+    let owner = pending.id.clone();
+    if pending.creating {
+        let mut acl = match pending.acl.take() {
+            Some(Some(acl)) if !pending.acl_is_default => acl,
+            _ if work.engine.options.enforce_private_users => Acl::default(),
+            _ => Acl::default().with(PUBLIC, Access::READ),
+        };
+        acl.grant(owner.as_str(), Access::BOTH);
+        pending.acl = Some(Some(acl));
+    } else if let Some(Some(acl)) = &mut pending.acl
+        && !work.caller.is_privileged()
+    {
+        acl.grant(owner.as_str(), Access::BOTH);
+    }
+}

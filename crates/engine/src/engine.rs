@@ -1,0 +1,87 @@
+//! The engine of one application: its parts, how it opens and how it closes.
+
+use std::sync::Arc;
+
+use parsimony_cloud::Registry;
+use parsimony_model::{Clock, ParseError};
+use parsimony_store::{Objects, Store};
+
+use crate::caller::{Caller, Credentials};
+use crate::options::Options;
+use crate::schema::{Schemas, definitions};
+use crate::users::{Accounts, Passwords};
+use crate::work::Work;
+
+/// The engine of one application. No globals: a process may hold several.
+pub struct Engine {
+    pub(crate) options: Options,
+    pub(crate) store: Arc<dyn Store>,
+    /// The same store, as a pipeline sees it.
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) schemas: Schemas,
+    pub(crate) accounts: Accounts,
+    pub(crate) passwords: Passwords,
+}
+
+impl Engine {
+    /// Reads the classes, applies the applications' class definitions, and creates their roles. The error is a sentence
+    /// that says what to mend.
+    pub async fn open(
+        options: Options,
+        store: Arc<dyn Store>,
+        registry: Registry,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, String> {
+        let told = |error: ParseError| error.to_string();
+        let schemas = Schemas::load(Arc::clone(&store)).await.map_err(told)?;
+        let objects: Arc<dyn Objects> = Arc::clone(&store) as Arc<dyn Objects>;
+        let accounts = Accounts::new(&options);
+        let passwords = Passwords::new(&options).map_err(told)?;
+        let engine = Arc::new(Self { options, store, objects, registry, clock, schemas, accounts, passwords });
+        definitions::apply(&engine).await?;
+        definitions::create_roles(&engine).await.map_err(told)?;
+        Ok(engine)
+    }
+
+    /// The options it obeys.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Turns credentials into work that may be asked for. A wrong application id or key is
+    /// [`parsimony_model::ErrorCode::Unauthorized`], a bad session token error 209.
+    pub async fn authenticate(self: &Arc<Self>, credentials: Credentials) -> Result<Work, ParseError> {
+        let caller = Caller::authenticate(self, credentials).await?;
+        Ok(Work::new(Arc::clone(self), caller))
+    }
+
+    /// As [`Self::authenticate`], but a client's session token is not looked at: for `/login`, where an old one must not
+    /// stand in the way.
+    pub async fn authenticate_without_session(self: &Arc<Self>, credentials: Credentials) -> Result<Work, ParseError> {
+        self.authenticate(Credentials { session_token: None, ..credentials }).await
+    }
+
+    /// Work with the master's rights, for the server's own doings.
+    pub fn as_master(self: &Arc<Self>) -> Work {
+        Work::new(Arc::clone(self), Caller::server())
+    }
+
+    /// Whether the store answers, for `/health`.
+    pub async fn check(&self) -> Result<(), ParseError> {
+        Ok(self.store.check().await?)
+    }
+
+    /// Closes the store; what was acknowledged is on disk before.
+    pub async fn close(&self) {
+        if let Err(error) = self.store.close().await {
+            tracing::error!(%error, "the store did not close cleanly");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Queries: every read of objects, from whatever door, passes through here.
+
+pub(crate) mod include;
+pub(crate) mod redact;
+mod subqueries;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use parsimony_model::builtin::Builtin;
+use parsimony_model::permissions::Operation;
+use parsimony_model::query::{Order, fit, parse};
+use parsimony_model::schema::{ClassSchema, FieldType};
+use parsimony_model::update::top;
+use parsimony_model::value::Map;
+use parsimony_model::{ClassName, ErrorCode, Filter, Object, ObjectId, ParseError, Query};
+use parsimony_store::Selection;
+
+use crate::access::fields::Hidden;
+use crate::access::{class, rows};
+use crate::classes::rules_for;
+use crate::work::{Found, Work};
+
+/// What a find is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A client's or cloud code's own question: the default limit counts.
+    Question,
+    /// The inside of a `$inQuery` or `$select`, or an `include`: as many as there are.
+    Lookup,
+}
+
+/// Reads the options of a find from a request and finds.
+pub(crate) async fn find_params(work: &Work, name: &ClassName, params: &Map) -> Result<Found, ParseError> {
+    let reading = parse::Reading { now: work.engine.clock.now(), internal_fields: work.caller.is_privileged() };
+    let mut query = parse::find(params, reading)?;
+    let Some(field) = query.redirect.take() else { return find(work, name, query).await };
+    // Parse: the query is asked of the class that the pointer field points at; every rule applies to that class.
+    let schema = work.engine.schemas.find(name).await?;
+    let target = match schema.as_ref().and_then(|class| class.kind(field.as_str())) {
+        Some(FieldType::Pointer(target)) => target,
+        _ => name.clone(),
+    };
+    let found = find(work, &target, query).await?;
+    Ok(Found { class_name: Some(target), ..found })
+}
+
+/// Finds objects, and counts them if that is asked.
+pub(crate) async fn find(work: &Work, name: &ClassName, query: Query) -> Result<Found, ParseError> {
+    let operation = if query.filter.as_id().is_some() { Operation::Get } else { Operation::Find };
+    let wants_results = query.limit != Some(0);
+    let Some(admitted) = admit(work, name, query, operation).await? else {
+        return Ok(Found { results: Vec::new(), count: Some(0), class_name: None });
+    };
+    let count = if admitted.query.count { Some(count_admitted(work, &admitted).await?) } else { None };
+    let results = if wants_results { run(work, admitted, Purpose::Question).await? } else { Vec::new() };
+    Ok(Found { results, count, class_name: None })
+}
+
+/// Counts objects.
+pub(crate) async fn count(work: &Work, name: &ClassName, query: Query) -> Result<u64, ParseError> {
+    match admit(work, name, query, Operation::Count).await? {
+        None => Ok(0),
+        Some(admitted) => count_admitted(work, &admitted).await,
+    }
+}
+
+/// Reads one object.
+pub(crate) async fn get(work: &Work, name: &ClassName, id: &ObjectId, query: Query) -> Result<Object, ParseError> {
+    let query = Query { filter: Filter::id(id).and(query.filter), limit: Some(1), ..query };
+    let admitted = admit(work, name, query, Operation::Get).await?.ok_or_else(ParseError::not_found)?;
+    run(work, admitted, Purpose::Question).await?.pop().ok_or_else(ParseError::not_found)
+}
+
+/// Finds for the engine's own sake, with the caller's rights and without a default limit.
+///
+/// Boxed, because queries contain queries.
+pub(crate) fn lookup<'a>(
+    work: &'a Work,
+    name: &'a ClassName,
+    query: Query,
+) -> BoxFuture<'a, Result<Vec<Object>, ParseError>> {
+    Box::pin(async move {
+        // Parse: a query for exactly one id asks for `get`, wherever it stands.
+        let operation = if query.filter.as_id().is_some() { Operation::Get } else { Operation::Find };
+        match admit(work, name, query, operation).await? {
+            None => Ok(Vec::new()),
+            Some(admitted) => run(work, admitted, Purpose::Lookup).await,
+        }
+    })
+}
+
+/// A query that this caller may ask, fitted and narrowed to what it may know of.
+struct Admitted {
+    class: Arc<ClassSchema>,
+    query: Query,
+    filter: Filter,
+    hidden: Hidden,
+}
+
+/// `None` if there is no such class.
+async fn admit(
+    work: &Work,
+    name: &ClassName,
+    mut query: Query,
+    operation: Operation,
+) -> Result<Option<Admitted>, ParseError> {
+    let engine = &work.engine;
+    class::refuse_master_only(&work.caller, name, operation)?;
+    let own_only = rules_for(name).visible(&work.caller)?;
+    let Some(schema) = engine.schemas.find(name).await? else {
+        if Builtin::of(name).is_none() {
+            rows::refuse_unknown_class(&work.caller, name, engine.options.allow_client_class_creation)?;
+        }
+        return Ok(None);
+    };
+    let hidden = Hidden::from(&work.caller, &schema, &engine.options);
+    check_order(&mut query.order, &schema)?;
+    hidden.refuse_use_in(&query, &schema)?;
+    let leave = class::decide(&work.caller, &schema, operation)?;
+    if query.count && operation != Operation::Count {
+        class::decide(&work.caller, &schema, Operation::Count)?;
+    }
+    let filter = std::mem::replace(&mut query.filter, Filter::everything());
+    let filter = subqueries::resolve(work, filter).await?;
+    let filter = fit::filter(filter, &schema)?;
+    subqueries::refuse_unavailable(&filter)?;
+    let filter = rows::narrow(&work.caller, &schema, leave, operation, filter)?;
+    let filter = match own_only {
+        Some(own) => filter.and(own),
+        None => filter,
+    };
+    Ok(Some(Admitted { class: schema, query, filter, hidden }))
+}
+
+/// Parse: a field the class does not have is dropped from the order, silently.
+fn check_order(order: &mut Vec<Order>, class: &ClassSchema) -> Result<(), ParseError> {
+    if order.iter().any(|key| key.path == "$score") {
+        return Err(ParseError::new(ErrorCode::CommandUnavailable, "Ordering by $score is not available."));
+    }
+    order.retain(|key| class.kind(top(&key.path)).is_some());
+    Ok(())
+}
+
+async fn count_admitted(work: &Work, admitted: &Admitted) -> Result<u64, ParseError> {
+    let scope = work.caller.read_scope();
+    let selection = Selection::new(Arc::clone(&admitted.class), admitted.filter.clone(), scope);
+    Ok(work.objects.count(&selection).await?)
+}
+
+async fn run(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Vec<Object>, ParseError> {
+    let Admitted { class, mut query, filter, hidden } = admitted;
+    let options = &work.engine.options;
+    let limit = match purpose {
+        Purpose::Lookup => query.limit,
+        Purpose::Question => {
+            let limit = query.limit.unwrap_or(options.default_limit);
+            Some(options.max_limit.map_or(limit, |max| limit.min(max)))
+        }
+    };
+    include::expand_all(&mut query, &class);
+    include::check_limits(&query, &options.limits)?;
+    let keys = store_keys(&query);
+    let selection = Selection::new(Arc::clone(&class), filter, work.caller.read_scope())
+        .ordered(std::mem::take(&mut query.order))
+        .range(query.skip, limit)
+        .only(keys);
+    let mut objects = work.objects.find(&selection).await?;
+    let redaction = redact::Redaction::new(work, &class, &hidden, &query);
+    for object in &mut objects {
+        redaction.apply(object);
+    }
+    if !query.include.is_empty() {
+        include::include(work, &mut objects, &query).await?;
+    }
+    redact::shape_included(&mut objects, &query);
+    Ok(objects)
+}
+
+/// The columns to read: the first components of what is wanted and of what is included.
+fn store_keys(query: &Query) -> Vec<String> {
+    if query.keys.is_empty() {
+        return Vec::new();
+    }
+    let mut keys: Vec<String> = Vec::new();
+    for path in query.keys.iter().chain(&query.include) {
+        let key = top(path);
+        if !keys.iter().any(|known| known == key) {
+            keys.push(key.to_owned());
+        }
+    }
+    keys
+}

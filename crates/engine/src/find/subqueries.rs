@@ -1,0 +1,111 @@
+//! Queries inside queries: each is a find by the same caller, and its answer takes its place.
+
+use futures::future::BoxFuture;
+use parsimony_model::query::{Membership, Relatives};
+use parsimony_model::{Constraint, ErrorCode, Filter, Object, ParseError, Query, Value};
+
+use super::lookup;
+use crate::access::fields::Hidden;
+use crate::work::Work;
+
+/// Answers every `$inQuery`, `$notInQuery`, `$select`, `$dontSelect` and checks every `$relatedTo` of a filter.
+pub(super) fn resolve(work: &Work, filter: Filter) -> BoxFuture<'_, Result<Filter, ParseError>> {
+    Box::pin(async move {
+        Ok(match filter {
+            Filter::And(parts) => Filter::And(each(work, parts).await?),
+            Filter::Or(parts) => Filter::Or(each(work, parts).await?),
+            Filter::Nor(parts) => Filter::Nor(each(work, parts).await?),
+            Filter::RelatedTo(relatives) => related(work, relatives).await?,
+            Filter::Field(path, Constraint::InQuery(query, membership)) => {
+                let class = query.class.clone();
+                let question = question(work, query.filter).keys_only(&["objectId"]);
+                let found = lookup(work, &class, question).await?;
+                let pointers = found.iter().map(|object| Value::Pointer(object.pointer())).collect();
+                Filter::Field(path, member(pointers, membership))
+            }
+            Filter::Field(path, Constraint::Select(query, key, membership)) => {
+                let class = query.class.clone();
+                let question = question(work, query.filter).keys_only(&[&key]);
+                let found = lookup(work, &class, question).await?;
+                let values = found.iter().filter_map(|object| below(object, &key)).collect();
+                Filter::Field(path, member(values, membership))
+            }
+            other @ (Filter::Field(..) | Filter::Relates { .. }) => other,
+        })
+    })
+}
+
+async fn each(work: &Work, parts: Vec<Filter>) -> Result<Vec<Filter>, ParseError> {
+    let mut resolved = Vec::with_capacity(parts.len());
+    for part in parts {
+        resolved.push(resolve(work, part).await?);
+    }
+    Ok(resolved)
+}
+
+/// Parse: order, skip and limit inside a subquery do not count, and it has no default limit.
+fn question(work: &Work, filter: Filter) -> Query {
+    Query::new(filter).limit(work.engine.options.limits.subquery_rows_max)
+}
+
+trait KeysOnly {
+    fn keys_only(self, keys: &[&str]) -> Self;
+}
+
+impl KeysOnly for Query {
+    fn keys_only(self, keys: &[&str]) -> Self {
+        Self { keys: keys.iter().map(|key| (*key).into()).collect(), ..self }
+    }
+}
+
+fn member(values: Vec<Value>, membership: Membership) -> Constraint {
+    match membership {
+        Membership::Inside => Constraint::In(values),
+        Membership::Outside => Constraint::NotIn(values),
+    }
+}
+
+fn below(object: &Object, path: &str) -> Option<Value> {
+    let mut parts = path.split('.');
+    let mut value = object.lookup(parts.next()?)?;
+    for part in parts {
+        value = value.as_object()?.get(part)?.clone();
+    }
+    Some(value)
+}
+
+/// Parse: who may not read the owner, or not the relation, learns of no member.
+async fn related(work: &Work, relatives: Relatives) -> Result<Filter, ParseError> {
+    let owner = &relatives.owner;
+    let Some(class) = work.engine.schemas.find(&owner.class).await? else { return Ok(Filter::nothing()) };
+    if Hidden::from(&work.caller, &class, &work.engine.options).hides(relatives.field.as_str()) {
+        return Err(ParseError::denied(
+            ErrorCode::OperationForbidden,
+            format!("This user is not allowed to query {} on class {}", relatives.field, owner.class),
+        ));
+    }
+    let readable = Query::new(Filter::id(&owner.id)).limit(1).keys_only(&["objectId"]);
+    if lookup(work, &owner.class, readable).await?.is_empty() {
+        return Ok(Filter::nothing());
+    }
+    Ok(Filter::RelatedTo(relatives))
+}
+
+/// What no store of this version answers.
+pub(super) fn refuse_unavailable(filter: &Filter) -> Result<(), ParseError> {
+    let operator = match filter {
+        Filter::And(parts) | Filter::Or(parts) | Filter::Nor(parts) => {
+            return parts.iter().try_for_each(refuse_unavailable);
+        }
+        Filter::Field(_, constraint) => match constraint {
+            Constraint::Text(_) => "$text",
+            Constraint::Near { .. } => "$nearSphere",
+            Constraint::WithinBox { .. } => "$within",
+            Constraint::WithinPolygon(_) | Constraint::WithinSphere { .. } => "$geoWithin",
+            Constraint::Intersects(_) => "$geoIntersects",
+            _ => return Ok(()),
+        },
+        Filter::RelatedTo(_) | Filter::Relates { .. } => return Ok(()),
+    };
+    Err(ParseError::new(ErrorCode::CommandUnavailable, format!("The operator {operator} is not available.")))
+}

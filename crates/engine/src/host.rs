@@ -1,0 +1,89 @@
+//! The engine as cloud code sees it: the same pipelines every door uses, with the caller's rights or the master's.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use parsimony_cloud::{Host, HostApi, Pending};
+use parsimony_model::value::Map;
+use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
+
+use crate::work::Work;
+use crate::{find, functions, save};
+
+/// The way back in for cloud code that this work runs. Cloud code that calls itself without end stops here.
+pub(crate) fn of(work: &Work) -> Result<Host, ParseError> {
+    if work.depth >= work.engine.options.limits.hook_depth_max {
+        return Err(ParseError::new(ErrorCode::ScriptFailed, "Cloud code calls itself too deeply."));
+    }
+    let inside = Work { depth: work.depth + 1, ..work.with_caller(work.caller.inside()) };
+    Ok(Host::new(Arc::new(EngineHost(inside))))
+}
+
+/// Runs cloud code. A panic in it is a failure of that request, not of the server.
+pub(crate) async fn guarded<T>(code: impl Future<Output = Result<T, ParseError>>) -> Result<T, ParseError> {
+    match AssertUnwindSafe(code).catch_unwind().await {
+        Ok(done) => done,
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            Err(ParseError { detail: Some(text), ..ParseError::new(ErrorCode::ScriptFailed, "Script failed.") })
+        }
+    }
+}
+
+struct EngineHost(Work);
+
+impl HostApi for EngineHost {
+    fn find(&self, class: ClassName, query: Query) -> Pending<'_, Vec<Object>> {
+        Box::pin(async move { Ok(find::find(&self.0, &class, query).await?.results) })
+    }
+
+    fn count(&self, class: ClassName, query: Query) -> Pending<'_, u64> {
+        Box::pin(async move { find::count(&self.0, &class, query).await })
+    }
+
+    fn save(&self, class: ClassName, id: Option<ObjectId>, fields: Map) -> Pending<'_, Object> {
+        Box::pin(async move { Ok(save::save(&self.0, &class, id.as_ref(), fields).await?.1) })
+    }
+
+    fn delete(&self, class: ClassName, id: ObjectId) -> Pending<'_, ()> {
+        Box::pin(async move { self.0.delete(&class, &id).await })
+    }
+
+    fn call(&self, function: String, params: Map) -> Pending<'_, Value> {
+        Box::pin(async move { functions::call(&self.0, &function, params).await?.to_value() })
+    }
+
+    fn begin(&self) -> Pending<'_, Arc<dyn HostApi>> {
+        Box::pin(async move {
+            let host: Arc<dyn HostApi> = Arc::new(Self(self.0.begin().await?));
+            Ok(host)
+        })
+    }
+
+    fn commit(&self) -> Pending<'_, ()> {
+        Box::pin(self.0.commit())
+    }
+
+    fn roll_back(&self) -> Pending<'_, ()> {
+        Box::pin(self.0.roll_back())
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.0.transaction.is_some()
+    }
+
+    fn as_master(&self) -> Arc<dyn HostApi> {
+        Arc::new(Self(self.0.with_caller(self.0.caller.elevated())))
+    }
+
+    fn now(&self) -> Date {
+        self.0.engine.clock.now()
+    }
+
+    fn random(&self, length: usize) -> String {
+        self.0.engine.clock.alphanumeric(length)
+    }
+}

@@ -1,0 +1,98 @@
+//! May this caller write this class at all? Reads the request and asks the class's permissions.
+
+use parsimony_model::builtin::Builtin;
+use parsimony_model::permissions::Operation;
+use parsimony_model::update::top;
+use parsimony_model::value::Map;
+use parsimony_model::{Acl, ClassName, ErrorCode, FieldName, ObjectId, Op, ParseError, Update, Value, names};
+
+use super::{Admitted, SaveRequest, keywords};
+use crate::access::class::{self, Leave};
+use crate::access::rows;
+use crate::classes::rules_for;
+use crate::work::Work;
+
+pub(super) async fn admit(
+    work: &Work,
+    name: &ClassName,
+    id: Option<&ObjectId>,
+    body: Map,
+) -> Result<Admitted, ParseError> {
+    let engine = &work.engine;
+    let operation = if id.is_some() { Operation::Update } else { Operation::Create };
+    work.caller.may_write(operation.name())?;
+    class::refuse_master_only(&work.caller, name, operation)?;
+    let class = engine.schemas.find(name).await?;
+    if class.is_none() && Builtin::of(name).is_none() {
+        rows::refuse_unknown_class(&work.caller, name, engine.options.allow_client_class_creation)?;
+    }
+    if id.is_some() && engine.schemas.is_append_only(name) {
+        let detail = format!("Objects of class {name} cannot be changed.");
+        return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
+    }
+    keywords::refuse_denied(&engine.options.denied_keywords, &body)?;
+    let mut request = match id {
+        Some(id) => read_update(name, id, body)?,
+        None => read_create(name, body, engine.options.allow_custom_object_id)?,
+    };
+    rules_for(name).admit(&work.caller, &mut request)?;
+    let leave = match &class {
+        Some(class) => class::decide(&work.caller, class, operation)?,
+        None => Leave::Plain,
+    };
+    Ok(Admitted { request, class, leave })
+}
+
+fn invalid_key(text: String) -> ParseError {
+    ParseError::new(ErrorCode::InvalidKeyName, text)
+}
+
+/// Takes the ACL out of a body.
+fn take_acl(body: &mut Map) -> Result<Option<Option<Acl>>, ParseError> {
+    match body.shift_remove("ACL") {
+        None => Ok(None),
+        // Parse: taking the ACL away leaves an object for the master key only.
+        Some(Value::Object(map)) if map.contains_key("__op") => Ok(Some(Some(Acl::default()))),
+        Some(acl) => Acl::from_value(&acl).map(Some),
+    }
+}
+
+fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<SaveRequest, ParseError> {
+    let mut id = None;
+    if custom_ids {
+        id = match body.shift_remove("objectId") {
+            None => None,
+            Some(value) => Some(ObjectId::parse(value.as_str().unwrap_or_default())?),
+        };
+    } else {
+        for field in ["objectId", "id"] {
+            if body.contains_key(field) {
+                return Err(invalid_key(format!("{field} is an invalid field name.")));
+            }
+        }
+    }
+    let acl = take_acl(&mut body)?;
+    body.retain(|field, _| field != "createdAt" && field != "updatedAt");
+    for field in body.keys() {
+        FieldName::parse(field)?;
+    }
+    Ok(SaveRequest { class: class.clone(), id, creating: true, update: Update::parse(body)?, acl })
+}
+
+fn read_update(class: &ClassName, id: &ObjectId, mut body: Map) -> Result<SaveRequest, ParseError> {
+    let acl = take_acl(&mut body)?;
+    // Parse: what cannot be changed is ignored, because the SDKs send back what they were given.
+    body.retain(|field, _| !["objectId", "createdAt", "updatedAt"].contains(&field.as_str()));
+    for path in body.keys() {
+        let below_is_plain =
+            path.split('.').skip(1).all(|part| !part.is_empty() && !part.starts_with('$') && !part.contains('\0'));
+        if FieldName::parse(top(path)).is_err() || !below_is_plain || path.starts_with("authData.") {
+            return Err(invalid_key(format!("Invalid field name for update: {}", names::shorten(path))));
+        }
+    }
+    let update = Update::parse(body)?;
+    if update.0.iter().any(|(path, op)| path.contains('.') && matches!(op, Op::Relate { .. })) {
+        return Err(invalid_key("A relation cannot be part of an object value.".to_owned()));
+    }
+    Ok(SaveRequest { class: class.clone(), id: Some(id.clone()), creating: false, update, acl })
+}

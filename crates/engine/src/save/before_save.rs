@@ -1,0 +1,54 @@
+//! Cloud code may change or refuse the save.
+
+use std::sync::Arc;
+
+use parsimony_cloud::{BeforeSave, Draft};
+use parsimony_model::{Acl, ErrorCode, Op, ParseError, Value};
+
+use super::{Drafted, Hooked, keywords};
+use crate::host;
+use crate::work::Work;
+
+pub(super) async fn before_save(work: &Work, mut drafted: Drafted) -> Result<Hooked, ParseError> {
+    let request = &mut drafted.admitted.request;
+    let Some(hook) = work.engine.registry.before_save(request.class.as_str()) else {
+        return Ok(Hooked { drafted, asked: None });
+    };
+    let asked = (request.update.clone(), request.acl.clone());
+    // The hook sees the ACL as a field, as everybody else does.
+    let mut update = std::mem::take(&mut request.update);
+    if let Some(acl) = &request.acl {
+        update.set("ACL", acl.as_ref().map_or(Value::Null, Acl::to_value));
+    }
+    let draft = Draft::new(request.class.clone(), request.id.clone(), drafted.original.clone(), update);
+    let call = BeforeSave {
+        object: draft,
+        who: Arc::clone(work.caller.who()),
+        context: Arc::clone(&work.caller.context),
+        host: host::of(work)?,
+    };
+    let mut update = host::guarded(hook.handler.call(call)).await?.into_update();
+    request.acl = match update.0.shift_remove("ACL") {
+        None => None,
+        Some(Op::Set(acl)) => Some(Acl::from_value(&acl)?),
+        Some(_) => Some(Some(Acl::default())),
+    };
+    refuse_reserved(&update)?;
+    keywords::refuse_denied_update(&work.engine.options.denied_keywords, &update)?;
+    request.update = update;
+    Ok(Hooked { drafted, asked: Some(asked) })
+}
+
+/// A hook may not do what a client may not: set the columns that are the server's.
+fn refuse_reserved(update: &parsimony_model::Update) -> Result<(), ParseError> {
+    let reserved = update.0.keys().map(|path| parsimony_model::update::top(path)).find(|field| {
+        ["objectId", "createdAt", "updatedAt"].contains(field) || parsimony_model::FieldName::parse(field).is_err()
+    });
+    match reserved {
+        None => Ok(()),
+        Some(field) => Err(ParseError::new(
+            ErrorCode::InvalidKeyName,
+            format!("A hook cannot set the field {}.", parsimony_model::names::shorten(field)),
+        )),
+    }
+}

@@ -1,0 +1,33 @@
+//! What is there now? Read only where a hook wants to know; a plain update goes to the store in one step.
+
+use std::sync::Arc;
+
+use parsimony_model::permissions::Operation;
+use parsimony_model::{Filter, ParseError};
+use parsimony_store::Selection;
+
+use super::{Admitted, Drafted};
+use crate::access::fields::Hidden;
+use crate::access::rows;
+use crate::classes::rules_for;
+use crate::work::Work;
+
+pub(super) async fn draft(work: &Work, admitted: Admitted) -> Result<Drafted, ParseError> {
+    let name = &admitted.request.class;
+    let registry = &work.engine.registry;
+    let hooks = registry.before_save(name.as_str()).is_some() || registry.after_save(name.as_str()).is_some();
+    let (Some(id), Some(class), false, true) =
+        (&admitted.request.id, &admitted.class, admitted.request.creating, hooks)
+    else {
+        return Ok(Drafted { admitted, original: None });
+    };
+    // Permission first: a hook does not run for what its caller may not do.
+    let filter = rows::narrow(&work.caller, class, admitted.leave.clone(), Operation::Update, Filter::id(id))?;
+    let selection = Selection::new(Arc::clone(class), filter, work.caller.write_scope()).range(0, Some(1));
+    let original = work.objects.find(&selection).await?.pop();
+    let mut original = original.ok_or_else(|| rules_for(name).not_updatable(&work.caller))?;
+    // Parse: a hook sees of the stored object what the caller may see.
+    Hidden::from(&work.caller, class, &work.engine.options).remove_from(&work.caller, &mut original);
+    original.fields.retain(|field, _| !field.starts_with('_'));
+    Ok(Drafted { original: Some(Arc::new(original)), admitted })
+}

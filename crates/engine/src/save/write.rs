@@ -1,0 +1,77 @@
+//! The store: one atomic change of one object, and its relations.
+
+use std::sync::Arc;
+
+use parsimony_model::builtin::Builtin;
+use parsimony_model::permissions::Operation;
+use parsimony_model::{ErrorCode, Filter, Object, ObjectId, Op, ParseError, Pointer};
+use parsimony_store::{Change, Join, Selection, StoreError};
+
+use super::{Pending, Written};
+use crate::access::rows;
+use crate::classes::rules_for;
+use crate::work::Work;
+
+pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, ParseError> {
+    let now = work.engine.clock.now();
+    let after = if pending.creating {
+        let fields = pending.update.0.iter().filter_map(|(field, op)| match op {
+            Op::Set(value) => Some((field.clone(), value.clone())),
+            _ => None,
+        });
+        let object = Object {
+            class: pending.class.name.clone(),
+            id: pending.id.clone(),
+            created_at: Some(now),
+            updated_at: Some(now),
+            acl: pending.acl.clone().flatten(),
+            fields: fields.collect(),
+        };
+        work.objects.insert(&pending.class, &object).await.map_err(|error| duplicate(&pending, error))?;
+        object
+    } else {
+        let change = Change { update: pending.update.clone(), acl: pending.acl.clone(), updated_at: now };
+        let filter = rows::narrow(
+            &work.caller,
+            &pending.class,
+            pending.leave.clone(),
+            Operation::Update,
+            Filter::id(&pending.id),
+        )?;
+        let selection = Selection::new(Arc::clone(&pending.class), filter, work.caller.write_scope());
+        let after = work.objects.update(&selection, &change).await.map_err(|error| duplicate(&pending, error))?;
+        after.ok_or_else(|| rules_for(&pending.class.name).not_updatable(&work.caller))?
+    };
+    for related in &pending.related {
+        let join = Join { class: pending.class.name.clone(), field: related.field.clone() };
+        let ids = |pointers: &[Pointer]| pointers.iter().map(|pointer| pointer.id.clone()).collect::<Vec<ObjectId>>();
+        if !related.add.is_empty() {
+            work.objects.link(&join, &pending.id, &ids(&related.add)).await?;
+        }
+        if !related.remove.is_empty() {
+            work.objects.unlink(&join, &pending.id, &ids(&related.remove)).await?;
+        }
+    }
+    Ok(Written {
+        class: pending.class,
+        created: pending.creating,
+        update: pending.update,
+        before: pending.original,
+        after,
+        computed: pending.computed,
+        tell: parsimony_model::value::Map::default(),
+    })
+}
+
+/// Parse: a name or an address that another signup took in the same moment has errors of its own.
+fn duplicate(pending: &Pending, error: StoreError) -> ParseError {
+    if let (StoreError::Duplicate { index }, Some(Builtin::User)) = (&error, Builtin::of(&pending.class.name)) {
+        if index.contains("username") {
+            return ParseError::new(ErrorCode::UsernameTaken, "Account already exists for this username.");
+        }
+        if index.contains("email") {
+            return ParseError::new(ErrorCode::EmailTaken, "Account already exists for this email address.");
+        }
+    }
+    error.into()
+}

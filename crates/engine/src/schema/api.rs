@@ -1,0 +1,242 @@
+//! `/schemas`: what the master key may ask of, and change in, the classes.
+
+use parsimony_model::builtin::{self, Builtin};
+use parsimony_model::schema::{BASE_FIELDS, Field, FieldType, Index};
+use parsimony_model::value::Map;
+use parsimony_model::{ClassName, ClassPermissions, ClassSchema, ErrorCode, FieldName, Filter, ParseError, Value};
+use parsimony_store::{ClassChange, Scope, Selection};
+
+use crate::work::Work;
+
+fn refusal(code: ErrorCode, text: String) -> ParseError {
+    ParseError::new(code, text)
+}
+
+fn unknown(class: &str) -> ParseError {
+    refusal(ErrorCode::InvalidClassName, format!("Class {} does not exist.", parsimony_model::names::shorten(class)))
+}
+
+/// Every class.
+pub(crate) async fn all(work: &Work) -> Result<Vec<Value>, ParseError> {
+    work.require_master()?;
+    // Another server may have changed them.
+    work.engine.schemas.reload().await?;
+    Ok(work.engine.schemas.all().iter().map(|class| class.to_value()).collect())
+}
+
+/// One class.
+pub(crate) async fn one(work: &Work, class: &str) -> Result<Value, ParseError> {
+    work.require_master()?;
+    let name = ClassName::parse(class).map_err(|_| unknown(class))?;
+    match work.engine.schemas.find(&name).await? {
+        Some(class) => Ok(class.to_value()),
+        // The server's own classes are there before their first object.
+        None if Builtin::of(&name).is_some_and(Builtin::is_volatile) => Ok(ClassSchema::new(name).to_value()),
+        None => Err(unknown(class)),
+    }
+}
+
+/// Creates a class.
+pub(crate) async fn create(work: &Work, path: Option<&str>, body: &Map) -> Result<Value, ParseError> {
+    work.require_master()?;
+    work.caller.may_write("create a schema")?;
+    let name = class_name(path, body)?;
+    let name = name.ok_or_else(|| refusal(ErrorCode::MissingName, "POST /schemas needs a class name.".to_owned()))?;
+    let mut class = ClassSchema::new(ClassName::parse(&name)?);
+    if work.engine.schemas.find(&class.name).await?.is_some() {
+        return Err(refusal(ErrorCode::InvalidClassName, format!("Class {name} already exists.")));
+    }
+    for (field, options) in object(body, "fields")? {
+        let (field, parsed) = new_field(&class, field, options)?;
+        class.fields.insert(field, parsed);
+    }
+    check_geo_points(&class)?;
+    if let Some(permissions) = body.get("classLevelPermissions").and_then(Value::as_object) {
+        class.permissions = Some(ClassPermissions::validated(permissions, &class.fields)?);
+    }
+    for (name, keys) in object(body, "indexes")? {
+        let index = new_index(&class, name, keys)?;
+        class.indexes.insert(name.clone(), index);
+    }
+    let (class, created) = work.engine.schemas.create(class).await?;
+    if created {
+        Ok(class.to_value())
+    } else {
+        Err(refusal(ErrorCode::InvalidClassName, format!("Class {name} already exists.")))
+    }
+}
+
+/// Changes a class.
+pub(crate) async fn update(work: &Work, class: &str, body: &Map) -> Result<Value, ParseError> {
+    work.require_master()?;
+    work.caller.may_write("update a schema")?;
+    class_name(Some(class), body)?;
+    let name = ClassName::parse(class).map_err(|_| unknown(class))?;
+    work.engine.schemas.reload().await?;
+    let stored = match work.engine.schemas.get(&name) {
+        Some(stored) => stored,
+        None if Builtin::of(&name).is_some() => work.engine.schemas.require(&name).await?,
+        None => return Err(unknown(class)),
+    };
+    let mut next = ClassSchema::clone(&stored);
+    let mut change = ClassChange::default();
+    change_fields(&stored, &mut next, object(body, "fields")?, &mut change)?;
+    check_geo_points(&next)?;
+    if let Some(permissions) = body.get("classLevelPermissions").and_then(Value::as_object) {
+        change.permissions = Some(ClassPermissions::validated(permissions, &next.fields)?);
+    }
+    change_indexes(&next, object(body, "indexes")?, &mut change)?;
+    Ok(work.engine.schemas.change(&name, &change).await?.to_value())
+}
+
+fn change_fields(
+    stored: &ClassSchema,
+    next: &mut ClassSchema,
+    fields: &Map,
+    change: &mut ClassChange,
+) -> Result<(), ParseError> {
+    for (field, options) in fields {
+        if is_delete(options) {
+            let name = own_field(&stored.name, field)?;
+            if next.fields.shift_remove(&name).is_none() {
+                let text = format!("Field {field} does not exist, cannot delete.");
+                return Err(refusal(ErrorCode::InvalidSchemaOperation, text));
+            }
+            change.drop_fields.push(name);
+            continue;
+        }
+        // The SDK sends back what it was shown.
+        if BASE_FIELDS.iter().any(|(base, _)| base == field) {
+            continue;
+        }
+        let known = stored.fields.get(field.as_str());
+        let options = options.as_object().ok_or_else(|| refusal(ErrorCode::InvalidJson, "invalid JSON".to_owned()))?;
+        let parsed = Field::parse(stored.name.as_str(), field, options)?;
+        if known.is_some_and(|known| known.kind != parsed.kind) {
+            let text = format!("Field {field} exists, cannot update.");
+            return Err(refusal(ErrorCode::InvalidSchemaOperation, text));
+        }
+        if known == Some(&parsed) {
+            continue;
+        }
+        let name = if known.is_some() { FieldName::parse(field)? } else { new_name(stored, field)? };
+        next.fields.insert(name.clone(), parsed.clone());
+        change.set_fields.push((name, parsed));
+    }
+    Ok(())
+}
+
+fn change_indexes(class: &ClassSchema, indexes: &Map, change: &mut ClassChange) -> Result<(), ParseError> {
+    for (name, keys) in indexes {
+        let exists = class.indexes.contains_key(name);
+        if is_delete(keys) {
+            if !exists {
+                let text = format!("Index {name} does not exist, cannot delete.");
+                return Err(refusal(ErrorCode::InvalidQuery, text));
+            }
+            change.drop_indexes.push(name.to_string());
+        } else if exists {
+            return Err(refusal(ErrorCode::InvalidQuery, format!("Index {name} exists, cannot update.")));
+        } else if name != "_id_" {
+            change.add_indexes.push((name.to_string(), new_index(class, name, keys)?));
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a class without objects; one that does not exist is no error.
+pub(crate) async fn delete(work: &Work, class: &str) -> Result<(), ParseError> {
+    work.require_master()?;
+    work.caller.may_write("delete a schema")?;
+    let name = ClassName::parse(class)?;
+    let Some(class) = work.engine.schemas.find(&name).await? else { return Ok(()) };
+    let everything = Selection::new(class.clone(), Filter::everything(), Scope::Everything);
+    let objects = work.objects.count(&everything).await?;
+    if objects > 0 {
+        let text = format!("Class {name} is not empty, contains {objects} objects, cannot drop schema.");
+        return Err(refusal(ErrorCode::InvalidSchemaOperation, text));
+    }
+    work.engine.schemas.drop_class(&class).await
+}
+
+/// The name in the path and the name in the body have to agree.
+fn class_name(path: Option<&str>, body: &Map) -> Result<Option<String>, ParseError> {
+    let in_body = body.get("className").and_then(Value::as_str);
+    match (path, in_body) {
+        (Some(path), Some(body)) if path != body => Err(refusal(
+            ErrorCode::InvalidClassName,
+            format!("Class name mismatch between {} and {path}.", parsimony_model::names::shorten(body)),
+        )),
+        (path, body) => Ok(path.or(body).map(str::to_owned)),
+    }
+}
+
+fn object<'a>(body: &'a Map, key: &str) -> Result<&'a Map, ParseError> {
+    static EMPTY: std::sync::LazyLock<Map> = std::sync::LazyLock::new(Map::default);
+    match body.get(key) {
+        None | Some(Value::Null) => Ok(&EMPTY),
+        Some(Value::Object(map)) => Ok(map),
+        Some(_) => Err(refusal(ErrorCode::InvalidJson, format!("{key} must be an object"))),
+    }
+}
+
+fn is_delete(value: &Value) -> bool {
+    value.as_object().and_then(|map| map.get("__op")).and_then(Value::as_str) == Some("Delete")
+}
+
+/// A field name that is the class's own: not one every class has, not one Parse gave it.
+fn own_field(class: &ClassName, field: &str) -> Result<FieldName, ParseError> {
+    let given =
+        BASE_FIELDS.iter().any(|(base, _)| *base == field) || builtin::fields_of(class.as_str()).contains_key(field);
+    if given {
+        return Err(refusal(ErrorCode::ImmutableField, format!("field {field} cannot be changed")));
+    }
+    new_field_name(field)
+}
+
+fn new_field_name(field: &str) -> Result<FieldName, ParseError> {
+    FieldName::parse(field).map_err(|_| {
+        refusal(ErrorCode::InvalidKeyName, format!("invalid field name: {}", parsimony_model::names::shorten(field)))
+    })
+}
+
+fn new_name(class: &ClassSchema, field: &str) -> Result<FieldName, ParseError> {
+    let name = new_field_name(field)?;
+    if BASE_FIELDS.iter().any(|(base, _)| *base == field) || builtin::fields_of(class.name.as_str()).contains_key(field)
+    {
+        return Err(refusal(ErrorCode::ImmutableField, format!("field {field} cannot be added")));
+    }
+    Ok(name)
+}
+
+fn new_field(class: &ClassSchema, field: &str, options: &Value) -> Result<(FieldName, Field), ParseError> {
+    let name = new_name(class, field)?;
+    let options = options.as_object().ok_or_else(|| refusal(ErrorCode::InvalidJson, "invalid JSON".to_owned()))?;
+    Ok((name, Field::parse(class.name.as_str(), field, options)?))
+}
+
+fn new_index(class: &ClassSchema, name: &str, keys: &Value) -> Result<Index, ParseError> {
+    let bad = || refusal(ErrorCode::InvalidQuery, format!("Index {name} must be an object of fields."));
+    let index = Index::parse(keys.as_object().ok_or_else(bad)?);
+    for key in index.keys.keys() {
+        let field = key.strip_prefix("_p_").unwrap_or(key);
+        if class.kind(parsimony_model::update::top(field)).is_none() && !key.starts_with('_') {
+            let text = format!("Field {key} does not exist, cannot add index.");
+            return Err(refusal(ErrorCode::InvalidQuery, text));
+        }
+    }
+    if index.keys.is_empty() { Err(bad()) } else { Ok(index) }
+}
+
+fn check_geo_points(class: &ClassSchema) -> Result<(), ParseError> {
+    let mut points = class.fields.iter().filter(|(_, field)| field.kind == FieldType::GeoPoint).map(|(name, _)| name);
+    if let (Some(first), Some(second)) = (points.next(), points.next()) {
+        return Err(refusal(
+            ErrorCode::IncorrectType,
+            format!(
+                "currently, only one GeoPoint field may exist in an object. Adding {second} when {first} already exists."
+            ),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Which account is behind a session token? Answered from memory where it can be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use parsimony_model::builtin::Builtin;
+use parsimony_model::{Constraint, Date, ErrorCode, Filter, Object, ObjectId, ParseError, Value};
+use parsimony_store::{Scope, Selection};
+
+use super::roles;
+use crate::engine::Engine;
+use crate::options::Options;
+
+/// A user with everything that decides about rights.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) user: Arc<Object>,
+    /// Role names, without `role:`.
+    pub(crate) roles: Arc<[String]>,
+    /// `*`, the user's id, and `role:NAME` of each role.
+    pub(crate) grants: Arc<[String]>,
+}
+
+#[derive(Debug, Clone)]
+struct Session {
+    user: ObjectId,
+    expires_at: Option<Date>,
+}
+
+/// Sessions by token and accounts by user, for `cacheTTL`, and dropped as soon as this server changes what they hold.
+pub(crate) struct Accounts {
+    sessions: Cache<String, Session>,
+    accounts: Cache<ObjectId, Arc<Account>>,
+}
+
+impl Accounts {
+    pub(crate) fn new(options: &Options) -> Self {
+        let time_to_live = Duration::from_millis(options.cache_millis);
+        let entries = options.cache_entries_max;
+        Self {
+            sessions: Cache::builder().max_capacity(entries).time_to_live(time_to_live).build(),
+            accounts: Cache::builder().max_capacity(entries).time_to_live(time_to_live).build(),
+        }
+    }
+
+    /// The account of a session token, or error 209.
+    pub(crate) async fn of_token(&self, engine: &Engine, token: &str) -> Result<Arc<Account>, ParseError> {
+        let invalid = || ParseError::new(ErrorCode::InvalidSessionToken, "Invalid session token");
+        if token.len() > engine.options.limits.token_chars_max {
+            return Err(invalid());
+        }
+        let session = match self.sessions.get(token) {
+            Some(session) => session,
+            None => {
+                let session = load_session(engine, token).await?.ok_or_else(invalid)?;
+                self.sessions.insert(token.to_owned(), session.clone());
+                session
+            }
+        };
+        if session.expires_at.is_some_and(|end| end < engine.clock.now()) {
+            self.sessions.invalidate(token);
+            return Err(ParseError::new(ErrorCode::InvalidSessionToken, "Session token is expired."));
+        }
+        self.of_user(engine, &session.user).await?.ok_or_else(invalid)
+    }
+
+    async fn of_user(&self, engine: &Engine, id: &ObjectId) -> Result<Option<Arc<Account>>, ParseError> {
+        if let Some(account) = self.accounts.get(id) {
+            return Ok(Some(account));
+        }
+        let Some(user) = load_user(engine, id).await? else { return Ok(None) };
+        let roles = roles::of_user(engine, id).await?;
+        let mut grants = vec![parsimony_model::acl::PUBLIC.to_owned(), id.as_str().to_owned()];
+        grants.extend(roles.iter().map(|role| format!("role:{role}")));
+        let account = Arc::new(Account { user: Arc::new(user), roles: roles.into(), grants: grants.into() });
+        self.accounts.insert(id.clone(), Arc::clone(&account));
+        Ok(Some(account))
+    }
+
+    /// A user changed or went.
+    pub(crate) fn forget_user(&self, id: &ObjectId) {
+        self.accounts.invalidate(id);
+    }
+
+    /// A role changed: anybody's rights may have.
+    pub(crate) fn forget_roles(&self) {
+        self.accounts.invalidate_all();
+    }
+
+    /// A session ended.
+    pub(crate) fn forget_token(&self, token: &str) {
+        self.sessions.invalidate(token);
+    }
+
+    /// Sessions ended whose tokens are not at hand.
+    pub(crate) fn forget_sessions(&self) {
+        self.sessions.invalidate_all();
+    }
+}
+
+async fn load_session(engine: &Engine, token: &str) -> Result<Option<Session>, ParseError> {
+    let Some(class) = engine.schemas.get(&Builtin::Session.name()) else { return Ok(None) };
+    let filter = Filter::equals("sessionToken", token);
+    let selection = Selection::new(class, filter, Scope::Everything).range(0, Some(1));
+    let found = engine.objects.find(&selection).await?.pop();
+    Ok(found.and_then(|session| {
+        let user = session.get("user").and_then(Value::as_pointer)?.id;
+        Some(Session { user, expires_at: session.get("expiresAt").and_then(Value::as_date) })
+    }))
+}
+
+async fn load_user(engine: &Engine, id: &ObjectId) -> Result<Option<Object>, ParseError> {
+    let Some(class) = engine.schemas.get(&Builtin::User.name()) else { return Ok(None) };
+    let filter = Filter::Field("objectId".into(), Constraint::Equals(id.as_str().into()));
+    let selection = Selection::new(class, filter, Scope::Everything).range(0, Some(1));
+    let mut user = engine.objects.find(&selection).await?.pop();
+    if let Some(user) = &mut user {
+        // Hashes and tokens are not for hooks, so they are not kept in memory either.
+        user.fields.retain(|field, _| !field.starts_with('_'));
+    }
+    Ok(user)
+}

@@ -1,0 +1,127 @@
+//! Logging in, checking a password, and who one is.
+
+use parsimony_model::builtin::Builtin;
+use parsimony_model::value::Map;
+use parsimony_model::{ErrorCode, Filter, Object, ParseError, Query, Value};
+use parsimony_store::{Scope, Selection};
+
+use super::sessions::{self, Opened};
+use crate::caller::Caller;
+use crate::find;
+use crate::work::{LogIn, Work};
+
+fn wrong_login() -> ParseError {
+    ParseError::new(ErrorCode::ObjectNotFound, "Invalid username/password.")
+}
+
+/// Logs in: opens a session and gives the user as that user may see itself, with `sessionToken`.
+pub(crate) async fn log_in(work: &Work, login: LogIn) -> Result<Object, ParseError> {
+    work.caller.may_write("login")?;
+    let user = check(work, &login).await?;
+    let session = sessions::open(work, &user.id, Opened::LogIn, Map::default()).await?;
+    let token = session.text("sessionToken").unwrap_or_default().to_owned();
+    let mut user = as_itself(work, &token, user).await?;
+    user.fields.insert("sessionToken".into(), token.into());
+    Ok(user)
+}
+
+/// Checks a password and gives the user, without a session.
+pub(crate) async fn verify_password(work: &Work, login: LogIn) -> Result<Object, ParseError> {
+    let user = check(work, &login).await?;
+    let class = work.engine.schemas.require(&Builtin::User.name()).await?;
+    Ok(find::redact::own_user(work, &class, user))
+}
+
+/// The user whose name and password these are.
+async fn check(work: &Work, login: &LogIn) -> Result<Object, ParseError> {
+    let field = |name: &str| login.fields.get(name).filter(|value| !value.is_null() && **value != Value::from(""));
+    let (username, email) = (field("username"), field("email"));
+    if username.is_none() && email.is_none() {
+        return Err(ParseError::new(ErrorCode::UsernameMissing, "username/email is required."));
+    }
+    let Some(password) = field("password") else {
+        return Err(ParseError::new(ErrorCode::PasswordMissing, "password is required."));
+    };
+    let texts = [username, email, Some(password)].into_iter().flatten().all(|value| value.as_str().is_some());
+    if !texts {
+        return Err(wrong_login());
+    }
+    let password = password.as_str().unwrap_or_default().to_owned();
+    let user = find_user(work, username.and_then(Value::as_str), email.and_then(Value::as_str)).await?;
+    let hash = user.as_ref().and_then(|user| user.text("_hashed_password")).map(str::to_owned);
+    if !work.engine.passwords.matches(password, hash).await? {
+        return Err(wrong_login());
+    }
+    let user = user.ok_or_else(wrong_login)?;
+    // Parse: an empty ACL locks a user out.
+    let locked_out = user.acl.as_ref().is_some_and(|acl| acl.entries().next().is_none());
+    if locked_out && !work.caller.is_privileged() {
+        return Err(wrong_login());
+    }
+    Ok(user)
+}
+
+async fn find_user(work: &Work, username: Option<&str>, email: Option<&str>) -> Result<Option<Object>, ParseError> {
+    let filter = match (username, email) {
+        (Some(username), Some(email)) => Filter::equals("email", email).and(Filter::equals("username", username)),
+        (None, Some(email)) => Filter::equals("email", email),
+        // Parse: a user name alone may also be an e-mail address.
+        (Some(name), None) => Filter::Or(vec![Filter::equals("username", name), Filter::equals("email", name)]),
+        (None, None) => return Ok(None),
+    };
+    let class = work.engine.schemas.require(&Builtin::User.name()).await?;
+    let selection = Selection::new(class, filter, Scope::Everything).range(0, Some(2));
+    let mut found = work.objects.find(&selection).await?;
+    // Parse: one's name may be another's address; the name wins.
+    if found.len() > 1 {
+        found.retain(|user| user.text("username") == username);
+    }
+    Ok(found.into_iter().next())
+}
+
+/// The user read again with its own rights; if even that is denied, its bare id.
+async fn as_itself(work: &Work, token: &str, user: Object) -> Result<Object, ParseError> {
+    if work.caller.is_privileged() {
+        let class = work.engine.schemas.require(&Builtin::User.name()).await?;
+        return Ok(find::redact::own_user(work, &class, user));
+    }
+    let credentials = crate::caller::Credentials {
+        application_id: Some(work.engine.options.keys.application_id.clone()),
+        client_key: work.engine.options.keys.client_key.clone(),
+        javascript_key: work.engine.options.keys.javascript_key.clone(),
+        dot_net_key: work.engine.options.keys.dot_net_key.clone(),
+        rest_api_key: work.engine.options.keys.rest_api_key.clone(),
+        session_token: Some(token.to_owned()),
+        installation_id: work.caller.installation_id.clone(),
+        request_id: work.caller.who().request_id.clone(),
+        ..crate::caller::Credentials::default()
+    };
+    let caller = Caller::authenticate(&work.engine, credentials).await?;
+    match find::get(&work.with_caller(caller), &user.class, &user.id, Query::default()).await {
+        Ok(seen) => Ok(seen),
+        Err(error) if error.code == ErrorCode::ObjectNotFound || error.code == ErrorCode::OperationForbidden => {
+            Ok(Object { created_at: None, updated_at: None, acl: None, fields: Map::default(), ..user })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The user of the presented session, with `sessionToken`.
+pub(crate) async fn me(work: &Work) -> Result<Object, ParseError> {
+    let denied = || ParseError::denied(ErrorCode::InvalidSessionToken, "Invalid session token");
+    let session = work.caller.session().ok_or_else(denied)?;
+    let user = &session.account.user;
+    let mut seen = find::get(work, &user.class, &user.id, Query::default())
+        .await
+        .map_err(|error| if error.code == ErrorCode::ObjectNotFound { denied() } else { error })?;
+    seen.fields.insert("sessionToken".into(), session.token.clone().into());
+    Ok(seen)
+}
+
+/// The presented session, as its user sees it.
+pub(crate) async fn my_session(work: &Work) -> Result<Object, ParseError> {
+    let invalid = |text: &'static str| ParseError::new(ErrorCode::InvalidSessionToken, text);
+    let Some(session) = work.caller.session() else { return Err(invalid("Session token required.")) };
+    let stored = sessions::by_token(work, &session.token).await?;
+    stored.ok_or_else(|| invalid("Session token not found."))
+}
