@@ -1,1 +1,35 @@
-//! What the applications share: the audit trail, permission checks, state machines.
+//! What the applications share: the audit trail, permission checks, state machines, request keys.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | who acts, and what is kept of it when it fails | [`acting`] |
+//! | what was done, by whom, and has anybody changed the record | [`audit`] |
+//! | which text of a value are digests made of | [`canonical`] |
+//! | what do all entities have in common | [`entity`] |
+//! | is a parameter what it should be | [`params`] |
+//! | may this caller do that | [`permission`] |
+//! | was this request answered before | [`request_key`] |
+//! | which roles are there | [`roles`] |
+//! | which status may follow which | [`state`] |
+//! | how is a closed list of words written in Rust | [`words`](mod@words) |
+#![deny(clippy::future_not_send)]
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod acting;
+pub mod audit;
+pub mod canonical;
+mod countries;
+pub mod entity;
+pub mod params;
+pub mod permission;
+pub mod request_key;
+pub mod roles;
+pub mod state;
+pub mod words;
+
+#[cfg(test)]
+mod fake;
+
+pub use acting::Acting;
+pub use audit::{AuditEntry, Outcome};
+pub use roles::with_roles;
