@@ -1,1 +1,28 @@
-//! The wire: REST routes and how a request is opened and answered.
+//! The wire: how a request is opened, which route it is for, and how it is answered.
+//!
+//! A door translates; it never decides. Everything is asked of [`parsimony_engine::Engine`].
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what happens to one request, from socket to socket | `door.rs` |
+//! | how is the body read without reading too much | `body.rs` |
+//! | what did the client mean (headers, body, `_method`, query) | `envelope.rs` |
+//! | who does it say it is, and from where | `caller.rs` |
+//! | which route is it for | `routes.rs`, every route on one page |
+//! | what is asked of the engine | `rest/*.rs` |
+//! | what does the answer look like | `reply.rs`, `error.rs` |
+//! | what does every answer carry | `layers/*.rs` |
+
+mod body;
+mod caller;
+mod door;
+mod envelope;
+mod error;
+mod layers;
+mod reply;
+mod rest;
+mod routes;
+
+pub use caller::TrustProxy;
+pub use door::{Door, HttpOptions};
+pub use routes::{Missing, Route};

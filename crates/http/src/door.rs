@@ -1,0 +1,194 @@
+//! What happens to one request, from the socket and back.
+
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, ORIGIN};
+use actix_web::{HttpRequest, HttpResponse, rt, web};
+use futures::FutureExt;
+use parsimony_engine::{Engine, Work};
+use parsimony_model::{ErrorCode, ParseError};
+
+use crate::caller::TrustProxy;
+use crate::envelope::{Envelope, Head, Params};
+use crate::error::Telling;
+use crate::layers::cors::Cors;
+use crate::layers::{log, request_id};
+use crate::reply::Reply;
+use crate::routes::{Route, below, decoded};
+use crate::{body, rest};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// What the door has to know.
+pub struct HttpOptions {
+    /// The engine behind it.
+    pub engine: Arc<Engine>,
+    /// The path below which Parse's routes are, `/parse`; empty if they are at the root.
+    pub mount_path: String,
+    /// The URL under which clients reach the mount path, for `Location`, without a slash at its end.
+    pub server_url: String,
+    /// Another path that the parts of a batch may begin with, that of `publicServerURL`.
+    pub public_path: Option<String>,
+    /// `maxUploadSize`: the largest body, unpacked.
+    pub body_bytes_max: usize,
+    /// `allowHeaders`
+    pub allow_headers: Vec<String>,
+    /// `allowOrigin`; none allows everybody.
+    pub allow_origin: Vec<String>,
+    /// `trustProxy`
+    pub trust_proxy: TrustProxy,
+}
+
+/// The door of one application.
+pub struct Door {
+    engine: Arc<Engine>,
+    mount_path: String,
+    server_url: String,
+    batch_prefixes: Vec<String>,
+    body_bytes_max: usize,
+    cors: Cors,
+    trust_proxy: TrustProxy,
+}
+
+impl Door {
+    /// Makes a door. The error says which option cannot be.
+    pub fn new(options: HttpOptions) -> Result<Arc<Self>, String> {
+        let mount_path = format!("/{}", options.mount_path.trim_matches('/'));
+        let mount_path = if mount_path == "/" { String::new() } else { mount_path };
+        let public_path = options.public_path.map(|path| path.trim_end_matches('/').to_owned());
+        Ok(Arc::new(Self {
+            cors: Cors::new(&options.allow_origin, &options.allow_headers)?,
+            engine: options.engine,
+            batch_prefixes: std::iter::once(mount_path.clone()).chain(public_path).collect(),
+            mount_path,
+            server_url: options.server_url.trim_end_matches('/').to_owned(),
+            body_bytes_max: options.body_bytes_max,
+            trust_proxy: options.trust_proxy,
+        }))
+    }
+
+    /// Hangs the door into an actix application: everything that no other service takes comes here.
+    pub fn configure(self: &Arc<Self>, config: &mut web::ServiceConfig) {
+        let door = Arc::clone(self);
+        config.default_service(web::to(move |request, payload| serve(Arc::clone(&door), request, payload)));
+    }
+
+    /// The URL under which clients reach the mount path.
+    pub(crate) fn server_url(&self) -> &str {
+        &self.server_url
+    }
+
+    /// What the paths of a batch's parts may begin with.
+    pub(crate) fn batch_prefixes(&self) -> &[String] {
+        &self.batch_prefixes
+    }
+
+    /// `routeAllowList`: whether this path may be asked for.
+    pub(crate) fn admit<S: AsRef<str>>(&self, work: &Work, segments: &[S]) -> Result<(), ParseError> {
+        let Some(allowed) = &self.engine.options().route_allow_list else { return Ok(()) };
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        let path = segments.join("/");
+        if work.is_master() || allowed.iter().any(|pattern| pattern.is_match(&path)) {
+            return Ok(());
+        }
+        let detail = format!("Route not allowed by routeAllowList: {}", parsimony_model::names::shorten(&path));
+        Err(ParseError::denied(ErrorCode::OperationForbidden, detail))
+    }
+
+    /// Opens a request and answers it.
+    async fn answer(
+        self: &Arc<Self>,
+        request: &HttpRequest,
+        payload: web::Payload,
+        request_id: &str,
+    ) -> Result<Reply, ParseError> {
+        if *request.method() == Method::OPTIONS {
+            return Ok(Reply::text("OK"));
+        }
+        let path = request.uri().path();
+        // Parse: a leading `//` is one `/`.
+        let path = if path.starts_with("//") { path.get(1..).unwrap_or(path) } else { path };
+        let not_ours = || ParseError::new(ErrorCode::RouteNotFound, format!("There is nothing at {path}."));
+        let segments = decoded(below(&self.mount_path, path).ok_or_else(not_ours)?)?;
+        let area = segments.first().map_or("", |area| &**area);
+        if area.eq_ignore_ascii_case("health") && segments.len() == 1 {
+            return Ok(rest::health(&self.engine, request_id).await);
+        }
+        let body = body::read(payload, request.headers(), self.body_bytes_max).await?;
+        let head = Head {
+            method: request.method().as_str(),
+            headers: request.headers(),
+            takes_any_body: area.eq_ignore_ascii_case("files"),
+            application_id: &self.engine.options().keys.application_id,
+        };
+        let mut envelope = Envelope::open(head, &body)?;
+        drop(body);
+        let forwarded = request.headers().get_all(X_FORWARDED_FOR);
+        envelope.credentials.ip = self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded);
+        request_id.clone_into(&mut envelope.credentials.request_id);
+        let query = request.uri().query().unwrap_or_default();
+        if envelope.method == "GET" {
+            let reading = AssertUnwindSafe(self.dispatch(envelope, &segments, query, request_id));
+            return reading.catch_unwind().await.unwrap_or_else(|_panic| Err(ParseError::internal("a read panicked")));
+        }
+        // What changes something goes on to its end, even if its client does not wait for it.
+        let door = Arc::clone(self);
+        let segments: Vec<Cow<'static, str>> = segments.into_iter().map(|text| Cow::Owned(text.into_owned())).collect();
+        let (query, request_id) = (query.to_owned(), request_id.to_owned());
+        let task = rt::spawn(async move { door.dispatch(envelope, &segments, &query, &request_id).await });
+        task.await.map_err(ParseError::internal)?
+    }
+
+    /// Checks the credentials of an opened request, and asks the engine.
+    async fn dispatch(
+        &self,
+        envelope: Envelope,
+        segments: &[Cow<'_, str>],
+        query: &str,
+        request_id: &str,
+    ) -> Result<Reply, ParseError> {
+        let route = Route::parse(&envelope.method, segments);
+        let work = match route {
+            Ok(Route::LogIn) => self.engine.authenticate_without_session(envelope.credentials).await?,
+            _ => self.engine.authenticate(envelope.credentials).await?,
+        };
+        if envelope.master_or_nothing && !work.is_master() {
+            return Err(ParseError::new(ErrorCode::Unauthorized, "unauthorized"));
+        }
+        self.admit(&work, segments)?;
+        let params = Params { body: envelope.body, query };
+        rest::answer(self, &work, self.telling(request_id), route?, params).await
+    }
+
+    fn telling<'a>(&self, request_id: &'a str) -> Telling<'a> {
+        Telling { sanitized: self.engine.options().sanitized_errors, request_id }
+    }
+}
+
+/// Answers one request, whatever it is.
+async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let started = Instant::now();
+    let id = request_id::of(request.headers(), door.engine.clock());
+    let reply = match door.answer(&request, payload, &id).await {
+        Ok(reply) => reply,
+        Err(error) => door.telling(&id).reply(&error),
+    };
+    log::answered(request.method().as_str(), request.uri().path(), &id, started, &reply);
+    let mut response = HttpResponse::with_body(reply.status, reply.body).map_into_boxed_body();
+    let headers = response.headers_mut();
+    let json = *request.method() != Method::OPTIONS;
+    let kind = if json { "application/json; charset=utf-8" } else { "text/plain; charset=utf-8" };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Ok(id) = HeaderValue::try_from(id) {
+        headers.insert(request_id::X_REQUEST_ID, id);
+    }
+    if let Some(location) = reply.location.and_then(|location| HeaderValue::try_from(location).ok()) {
+        headers.insert(LOCATION, location);
+    }
+    door.cors.apply(request.headers().get(ORIGIN), headers);
+    response
+}

@@ -1,0 +1,7 @@
+//! What every answer carries, whatever the route: an id, a log line, the CORS headers.
+//!
+//! Plain functions that the door calls: a middleware of the framework would box every request.
+
+pub(crate) mod cors;
+pub(crate) mod log;
+pub(crate) mod request_id;

@@ -1,0 +1,58 @@
+//! `/health`, `/serverInfo`, and what is not offered.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+use parsimony_engine::{Engine, Work};
+use parsimony_model::{ErrorCode, ParseError};
+use serde_json::json;
+
+use crate::reply::Reply;
+use crate::routes::Missing;
+
+/// The version of Parse Server that clients and tools may take this server for.
+const PARSE_SERVER_VERSION: &str = "9.10.0";
+
+pub(crate) async fn health(engine: &Engine, request_id: &str) -> Reply {
+    match engine.check().await {
+        Ok(()) => Reply::text(Bytes::from_static(br#"{"status":"ok"}"#)),
+        Err(error) => {
+            tracing::error!(request_id, cause = %error, "the store does not answer");
+            let sick = Reply::text(Bytes::from_static(br#"{"status":"error"}"#));
+            Reply { status: StatusCode::SERVICE_UNAVAILABLE, ..sick }
+        }
+    }
+}
+
+/// What this version offers, in the words that Parse Dashboard asks for.
+pub(super) fn server(work: &Work) -> Result<Reply, ParseError> {
+    work.require_master()?;
+    let none = json!({ "create": false, "read": false, "update": false, "delete": false });
+    Reply::json(&json!({
+        "features": {
+            "globalConfig": none,
+            "hooks": none,
+            "cloudCode": { "jobs": false },
+            "logs": { "level": false, "size": false, "order": false, "until": false, "from": false },
+            "push": {
+                "immediatePush": false, "scheduledPush": false, "storedPushData": false, "pushAudiences": false,
+                "localization": false,
+            },
+            "schemas": {
+                "addField": true, "removeField": true, "addClass": true, "removeClass": true,
+                "clearAllDataFromClass": false, "exportClass": false, "editClassLevelPermissions": true,
+                "editPointerPermissions": true,
+            },
+            "settings": { "securityCheck": false },
+        },
+        "parseServerVersion": PARSE_SERVER_VERSION,
+        "parsimonyVersion": env!("CARGO_PKG_VERSION"),
+    }))
+}
+
+pub(super) fn unavailable(work: &Work, missing: Missing) -> Result<Reply, ParseError> {
+    if missing.master_only {
+        work.require_master()?;
+    }
+    let text = format!("{} is not available in this version of the server.", missing.feature);
+    Err(ParseError::new(ErrorCode::CommandUnavailable, text))
+}

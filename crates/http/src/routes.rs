@@ -1,0 +1,336 @@
+//! Which route is it: all of them, on one page.
+
+use std::borrow::Cow;
+
+use parsimony_model::builtin::Builtin;
+use parsimony_model::names::shorten;
+use parsimony_model::{ClassName, ErrorCode, ObjectId, ParseError};
+use percent_encoding::percent_decode_str;
+
+/// What a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// `GET /classes/C`, `/users`, `/sessions`, `/roles`, `/installations`
+    Find(ClassName),
+    /// `POST` of the same; of `/users` it is a signup
+    Create(ClassName),
+    /// `GET /classes/C/ID` and so on
+    Get(ClassName, ObjectId),
+    /// `PUT`
+    Update(ClassName, ObjectId),
+    /// `DELETE`
+    Delete(ClassName, ObjectId),
+    /// `GET /users/me`
+    Me,
+    /// `GET` or `POST /login`
+    LogIn,
+    /// `POST /logout`
+    LogOut,
+    /// `GET` or `POST /verifyPassword`
+    VerifyPassword,
+    /// `GET /sessions/me`
+    MySession,
+    /// `POST /functions/NAME`
+    Call(String),
+    /// `POST /batch`
+    Batch,
+    /// `GET /schemas`
+    Schemas,
+    /// `GET /schemas/C`
+    Schema(String),
+    /// `POST /schemas` or `/schemas/C`
+    CreateSchema(Option<String>),
+    /// `PUT /schemas/C`
+    UpdateSchema(String),
+    /// `DELETE /schemas/C`
+    DeleteSchema(String),
+    /// `GET /serverInfo`
+    ServerInfo,
+    /// `/health`, any method
+    Health,
+    /// What Parse has and this version does not offer.
+    Unavailable(Missing),
+}
+
+/// Something that Parse has and this version does not offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// What it is called, as the start of a sentence.
+    pub feature: &'static str,
+    /// Whether Parse keeps it for the master key.
+    pub master_only: bool,
+}
+
+/// The areas that this version does not offer.
+const MISSING: &[(&str, &str, bool)] = &[
+    ("aggregate", "Aggregation", true),
+    ("files", "File storage", false),
+    ("push", "Push", true),
+    ("push_audiences", "Push audiences", true),
+    ("jobs", "Background jobs", true),
+    ("cloud_code", "Job schedules", true),
+    ("hooks", "Webhooks", true),
+    ("config", "Parse Config", false),
+    ("graphql-config", "GraphQL", true),
+    ("purge", "Purging a class", true),
+    ("scriptlog", "The script log", true),
+    ("requestpasswordreset", "Password reset by e-mail", false),
+    ("verificationemailrequest", "E-mail verification", false),
+    ("challenge", "Authentication challenges", false),
+    ("upgradetorevocablesession", "Upgrading legacy sessions", false),
+    ("loginas", "Logging in as another user", true),
+    ("security", "The security check", true),
+    ("events", "Analytics", false),
+    ("validate_purchase", "Purchase validation", false),
+    ("apps", "Account pages", false),
+];
+
+impl Route {
+    /// Reads the segments of a path below the mount path. Parse: their case does not matter.
+    pub fn parse<S: AsRef<str>>(method: &str, segments: &[S]) -> Result<Self, ParseError> {
+        let unknown = || unroutable(method, segments);
+        let mut rest = segments.iter().map(AsRef::as_ref);
+        let (area, second, third) = (rest.next().unwrap_or_default(), rest.next(), rest.next());
+        let area = lower(area);
+        if let Some((_, feature, master_only)) = MISSING.iter().find(|(name, ..)| *name == area) {
+            return Ok(Self::Unavailable(Missing { feature, master_only: *master_only }));
+        }
+        if rest.next().is_some() {
+            return Err(unknown());
+        }
+        let is_me = second.is_some_and(|id| id.eq_ignore_ascii_case("me")) && third.is_none() && method == "GET";
+        match (&*area, second, third) {
+            ("classes", Some(class), id) => Self::object(method, class_name(method, class)?, id).ok_or_else(unknown)?,
+            ("users", Some(_), None) if is_me => Ok(Self::Me),
+            ("sessions", Some(_), None) if is_me => Ok(Self::MySession),
+            ("users", id, None) => Self::object(method, Builtin::User.name(), id).ok_or_else(unknown)?,
+            ("sessions", id, None) => Self::object(method, Builtin::Session.name(), id).ok_or_else(unknown)?,
+            ("roles", id, None) => Self::object(method, Builtin::Role.name(), id).ok_or_else(unknown)?,
+            ("installations", id, None) => {
+                Self::object(method, Builtin::Installation.name(), id).ok_or_else(unknown)?
+            }
+            ("schemas", class, None) => Self::schemas(method, class).ok_or_else(unknown),
+            ("functions", Some(name), None) if method == "POST" => Ok(Self::Call(name.to_owned())),
+            ("login", None, None) if matches!(method, "GET" | "POST") => Ok(Self::LogIn),
+            ("verifypassword", None, None) if matches!(method, "GET" | "POST") => Ok(Self::VerifyPassword),
+            ("logout", None, None) if method == "POST" => Ok(Self::LogOut),
+            ("batch", None, None) if method == "POST" => Ok(Self::Batch),
+            ("serverinfo", None, None) if method == "GET" => Ok(Self::ServerInfo),
+            ("health", None, None) => Ok(Self::Health),
+            _ => Err(unknown()),
+        }
+    }
+
+    /// The objects of a class; `None` if there is no such method.
+    fn object(method: &str, class: ClassName, id: Option<&str>) -> Option<Result<Self, ParseError>> {
+        let route: fn(ClassName, ObjectId) -> Self = match (method, id) {
+            ("GET", None) => return Some(Ok(Self::Find(class))),
+            ("POST", None) => return Some(Ok(Self::Create(class))),
+            ("GET", Some(_)) => Self::Get,
+            ("PUT", Some(_)) => Self::Update,
+            ("DELETE", Some(_)) => Self::Delete,
+            _ => return None,
+        };
+        Some(ObjectId::parse(id?).map(|id| route(class, id)))
+    }
+
+    fn schemas(method: &str, class: Option<&str>) -> Option<Self> {
+        let class = class.map(str::to_owned);
+        match method {
+            "POST" => Some(Self::CreateSchema(class)),
+            "GET" => Some(class.map_or(Self::Schemas, Self::Schema)),
+            "PUT" => class.map(Self::UpdateSchema),
+            "DELETE" => class.map(Self::DeleteSchema),
+            _ => None,
+        }
+    }
+}
+
+fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The class of a path. Parse: each kind of impossible name has its own refusal.
+fn class_name(method: &str, raw: &str) -> Result<ClassName, ParseError> {
+    ClassName::parse(raw).map_err(|error| {
+        if raw.starts_with("_Join:") {
+            ParseError::denied(
+                ErrorCode::OperationForbidden,
+                format!("Clients aren't allowed to use the {} collection.", shorten(raw)),
+            )
+        } else if method == "POST" {
+            ParseError::new(ErrorCode::InvalidJson, "schema class name does not revalidate")
+        } else {
+            error
+        }
+    })
+}
+
+/// The refusal of a path that leads nowhere.
+pub(crate) fn unroutable<S: AsRef<str>>(method: &str, segments: &[S]) -> ParseError {
+    let path: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    let text = format!("cannot route {} /{}", shorten(method), shorten(&path.join("/")));
+    ParseError::new(ErrorCode::RouteNotFound, text)
+}
+
+/// Splits a path below the mount path. Parse: one slash too many, at the start or at the end, does not matter.
+pub(crate) fn split(path: &str) -> impl Iterator<Item = &str> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.split('/')
+}
+
+/// The segments of a path of a URL, each decoded once.
+pub(crate) fn decoded(path: &str) -> Result<Vec<Cow<'_, str>>, ParseError> {
+    split(path)
+        .map(|segment| percent_decode_str(segment).decode_utf8())
+        .collect::<Result<_, _>>()
+        .map_err(|_error| ParseError::new(ErrorCode::RouteNotFound, "The path is no UTF-8 text."))
+}
+
+/// What follows the mount path, if the path is below it. Parse: its case does not matter.
+pub(crate) fn below<'a>(mount: &str, path: &'a str) -> Option<&'a str> {
+    let rest = path.get(mount.len()..)?;
+    let same = path.as_bytes().get(..mount.len())?.eq_ignore_ascii_case(mount.as_bytes());
+    (same && (rest.is_empty() || rest.starts_with('/'))).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Route, ParseError> {
+        let (method, path) = line.split_once(' ').unwrap();
+        Route::parse(method, &decoded(path)?)
+    }
+
+    fn class(name: &str) -> ClassName {
+        ClassName::parse(name).unwrap()
+    }
+
+    fn id(text: &str) -> ObjectId {
+        ObjectId::parse(text).unwrap()
+    }
+
+    #[test]
+    fn every_route_is_found() {
+        for (line, route) in [
+            ("GET /classes/Post", Route::Find(class("Post"))),
+            ("POST /classes/Post", Route::Create(class("Post"))),
+            ("GET /classes/Post/x", Route::Get(class("Post"), id("x"))),
+            ("PUT /classes/Post/x", Route::Update(class("Post"), id("x"))),
+            ("DELETE /classes/Post/x", Route::Delete(class("Post"), id("x"))),
+            ("GET /users", Route::Find(class("_User"))),
+            ("POST /users", Route::Create(class("_User"))),
+            ("GET /users/me", Route::Me),
+            ("PUT /users/me", Route::Update(class("_User"), id("me"))),
+            ("GET /users/u1", Route::Get(class("_User"), id("u1"))),
+            ("GET /login", Route::LogIn),
+            ("POST /login", Route::LogIn),
+            ("POST /logout", Route::LogOut),
+            ("GET /verifyPassword", Route::VerifyPassword),
+            ("GET /sessions/me", Route::MySession),
+            ("PUT /sessions/me", Route::Update(class("_Session"), id("me"))),
+            ("POST /sessions", Route::Create(class("_Session"))),
+            ("DELETE /roles/r", Route::Delete(class("_Role"), id("r"))),
+            ("GET /installations", Route::Find(class("_Installation"))),
+            ("POST /functions/hello", Route::Call("hello".to_owned())),
+            ("POST /functions/a.b", Route::Call("a.b".to_owned())),
+            ("POST /batch", Route::Batch),
+            ("GET /schemas", Route::Schemas),
+            ("GET /schemas/A", Route::Schema("A".to_owned())),
+            ("POST /schemas", Route::CreateSchema(None)),
+            ("POST /schemas/A", Route::CreateSchema(Some("A".to_owned()))),
+            ("PUT /schemas/A", Route::UpdateSchema("A".to_owned())),
+            ("DELETE /schemas/A", Route::DeleteSchema("A".to_owned())),
+            ("GET /serverInfo", Route::ServerInfo),
+            ("PATCH /health", Route::Health),
+        ] {
+            assert_eq!(parse(line).unwrap(), route, "{line}");
+        }
+    }
+
+    #[test]
+    fn case_slashes_and_encoding_do_not_matter() {
+        for line in ["GET /CLASSES/Post/", "GET //classes/Post", "GET /classes/P%6Fst", "GET //Classes/Post/"] {
+            assert_eq!(parse(line).unwrap(), Route::Find(class("Post")), "{line}");
+        }
+        assert_eq!(parse("GET /classes/Post/a%2Fb%2541").unwrap(), Route::Get(class("Post"), id("a/b%41")));
+        assert_eq!(parse("GET /USERS/Me").unwrap(), Route::Me);
+    }
+
+    #[test]
+    fn what_is_no_route_says_so() {
+        for line in [
+            "GET /",
+            "GET /nope",
+            "GET /classes",
+            "GET /classes/Post/x/y",
+            "PATCH /classes/Post/x",
+            "POST /classes/Post/x",
+            "PUT /classes/Post",
+            "GET /classes//x/",
+            "GET /functions/hello",
+            "GET /batch",
+            "GET /logout",
+            "PUT /schemas",
+            "GET /users/me/x",
+            "GET /classes/Post//",
+            "GET /%ff",
+        ] {
+            // An empty class name is no name, which is refused as such.
+            let code = parse(line).unwrap_err().code;
+            assert!(matches!(
+                code,
+                ErrorCode::RouteNotFound | ErrorCode::InvalidClassName | ErrorCode::MissingObjectId
+            ));
+        }
+        assert_eq!(parse("GET /nope/x").unwrap_err().message, "cannot route GET /nope/x");
+        for (line, number) in [
+            ("GET /classes/no-name", 103),
+            ("POST /classes/no-name", 107),
+            ("GET /classes/_Join:users:_Role", 119),
+            ("POST /classes/_Join:users:_Role", 119),
+        ] {
+            assert_eq!(parse(line).unwrap_err().number(), Some(number), "{line}");
+        }
+        assert_eq!(parse(&format!("GET /classes/A/{}", "x".repeat(129))).unwrap_err().number(), Some(101));
+    }
+
+    #[test]
+    fn what_is_not_offered_is_known() {
+        for (line, master_only) in [
+            ("GET /aggregate/A", true),
+            ("POST /files/a.txt", false),
+            ("GET /files/app/metadata/a.txt", false),
+            ("GET /cloud_code/jobs/data", true),
+            ("GET /apps/app/choose_password", false),
+            ("POST /loginAs", true),
+            ("POST /requestPasswordReset", false),
+        ] {
+            let Ok(Route::Unavailable(missing)) = parse(line) else { panic!("{line}") };
+            assert_eq!(missing.master_only, master_only, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_below_the_mount_or_not() {
+        for (mount, path, rest) in [
+            ("/parse", "/parse/classes/A", Some("/classes/A")),
+            ("/parse", "/PARSE/health", Some("/health")),
+            ("/parse", "/parse", Some("")),
+            ("/parse", "/parser/x", None),
+            ("/parse", "/p", None),
+            ("/parse", "/é", None),
+            ("/parse", "/parsé", None),
+            ("", "/health", Some("/health")),
+        ] {
+            assert_eq!(below(mount, path), rest, "{path}");
+        }
+    }
+}
