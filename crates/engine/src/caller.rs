@@ -260,3 +260,47 @@ fn require_client_key(engine: &Engine, credentials: &Credentials) -> Result<(), 
     let one_matches = pairs.iter().any(|(key, sent)| key.as_ref().is_some_and(|key| same(key, sent.as_ref())));
     if none_is_set || one_matches { Ok(()) } else { Err(unauthorized()) }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use parsimony_model::{ClassName, Object};
+
+    /// A client with this user and these roles, as `authenticate` would make it.
+    pub(crate) fn client(user: Option<&str>, roles: &[&str]) -> Caller {
+        let session = user.map(|id| {
+            let user = Object {
+                class: ClassName::parse("_User").unwrap(),
+                id: ObjectId::parse(id).unwrap(),
+                created_at: None,
+                updated_at: None,
+                acl: None,
+                fields: Map::default(),
+            };
+            let mut grants = vec!["*".to_owned(), id.to_owned()];
+            grants.extend(roles.iter().map(|role| format!("role:{role}")));
+            let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+            let account = Arc::new(Account { user: Arc::new(user), roles, grants: grants.into() });
+            Presented { token: "r:test".to_owned(), account }
+        });
+        Caller {
+            authority: Authority::Client,
+            grants: session.as_ref().map_or_else(everyone, |session| Arc::clone(&session.account.grants)),
+            session,
+            installation_id: None,
+            context: Arc::default(),
+            who: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn only_the_keys_see_everything() {
+        assert!(matches!(client(Some("u"), &[]).read_scope(), Scope::ReadableBy(_)));
+        assert!(matches!(client(None, &[]).write_scope(), Scope::WritableBy(_)));
+        assert_eq!(Caller::server().read_scope(), Scope::Everything);
+        let user = client(Some("u"), &[]);
+        assert_eq!(user.elevated().read_scope(), Scope::Everything);
+        // The user stays known under elevation, but grants nothing.
+        assert!(user.elevated().account().is_some() && user.elevated().user_id().is_none());
+    }
+}

@@ -6,3 +6,5 @@
 pub(crate) mod class;
 pub(crate) mod fields;
 pub(crate) mod rows;
+#[cfg(test)]
+mod tests;
