@@ -77,8 +77,7 @@ impl Draft {
     /// Adds to a number.
     pub fn increment(&mut self, field: &str, amount: f64) {
         match self.update.0.get_mut(field) {
-            Some(Op::Increment(before)) => *before += amount,
-            Some(Op::Set(Value::Number(before))) => *before += amount,
+            Some(Op::Increment(before) | Op::Set(Value::Number(before))) => *before += amount,
             _ => {
                 self.update.0.insert(field.into(), Op::Increment(amount));
             }

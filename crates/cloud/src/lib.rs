@@ -32,7 +32,6 @@
 //! * A `before_save` hook gets a [`Draft`] and returns it, changed or not; an error refuses the save.
 //! * Two handlers for one name are a start-up error that names both places.
 #![deny(clippy::future_not_send)]
-#![warn(clippy::wildcard_enum_match_arm)]
 
 mod define;
 mod draft;

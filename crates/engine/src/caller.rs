@@ -236,7 +236,7 @@ fn authority(engine: &Engine, credentials: &Credentials) -> Result<Authority, Pa
     ];
     for (key, presented, addresses, authority) in presented {
         if key.is_some_and(|key| !key.is_empty() && same(key, presented.as_ref())) {
-            if credentials.ip.is_some_and(|ip| addresses(ip)) {
+            if credentials.ip.is_some_and(addresses) {
                 return Ok(authority);
             }
             let ip = credentials.ip.map(|ip| ip.to_string()).unwrap_or_default();

@@ -47,6 +47,7 @@ pub struct DeniedKeyword {
 }
 
 /// The options of an engine. The names are Parse Server's.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of Parse Server's, on or off")]
 pub struct Options {
     /// The keys.
     pub keys: Keys,

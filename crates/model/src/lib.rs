@@ -15,7 +15,6 @@
 //! | what does a client ask for | [`query`] |
 //! | what time is it, and what comes out of the dice | [`clock`] |
 #![deny(clippy::future_not_send)]
-#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod acl;
 pub mod builtin;

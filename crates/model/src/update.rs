@@ -225,7 +225,7 @@ fn apply_below(container: Value, path: &str, op: &Op) -> Result<Value, ParseErro
             Ok(Value::Object(map))
         }
         Value::Array(mut items) => {
-            let index: usize = key.parse().map_err(|_| wrong("An array is changed by a number"))?;
+            let Ok(index) = key.parse::<usize>() else { return Err(wrong("An array is changed by a number")) };
             // A far index would fill the gap with nulls: bounded, so that one request cannot fill the memory.
             if index > items.len().saturating_add(1_000) {
                 return Err(wrong("An array cannot be extended that far"));

@@ -288,7 +288,7 @@ impl Polygon {
         &self.0
     }
 
-    /// The corners with the first repeated at the end, as JSON and GeoJSON want them.
+    /// The corners with the first repeated at the end, as JSON and `GeoJSON` want them.
     pub fn closed(&self) -> impl Iterator<Item = &GeoPoint> {
         self.0.iter().chain(self.0.first())
     }

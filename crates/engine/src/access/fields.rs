@@ -39,7 +39,11 @@ impl Hidden {
             applying.push(user.as_str().to_owned());
             applying.extend(caller.grants().iter().filter(|grant| grant.starts_with("role:")).cloned());
         }
-        let fields = applying.iter().filter_map(|name| group(name)).reduce(intersect).unwrap_or_default();
+        let fields = applying
+            .iter()
+            .filter_map(|name| group(name))
+            .reduce(|first, second| intersect(first, &second))
+            .unwrap_or_default();
         let named = stored.into_iter().flatten().filter_map(|(name, list)| {
             let field = FieldName::parse(name.strip_prefix("userField:")?).ok()?;
             Some((field, list.clone()))
@@ -54,7 +58,8 @@ impl Hidden {
             return;
         }
         let named = self.unless_named_in.iter().filter(|(field, _)| names(object, field, caller));
-        let hidden = named.map(|(_, list)| list.clone()).fold(self.fields.clone(), intersect);
+        let hidden =
+            named.map(|(_, list)| list.clone()).fold(self.fields.clone(), |hidden, list| intersect(hidden, &list));
         object.fields.retain(|field, _| !hidden.contains(field));
     }
 
@@ -76,7 +81,7 @@ impl Hidden {
     }
 }
 
-fn intersect(first: Vec<CompactString>, second: Vec<CompactString>) -> Vec<CompactString> {
+fn intersect(first: Vec<CompactString>, second: &[CompactString]) -> Vec<CompactString> {
     first.into_iter().filter(|field| second.contains(field)).collect()
 }
 

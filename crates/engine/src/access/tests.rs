@@ -58,7 +58,7 @@ fn class_permissions_decide_in_parse_s_order() {
         (r#"{"readUserFields":["owner"]}"#, user(), Update, "119"),
         (r#"{"writeUserFields":["owner"]}"#, user(), Delete, "named in owner"),
         (r#"{"writeUserFields":["owner"]}"#, user(), Create, "119"),
-        (r#"{}"#, Caller::server(), Delete, "plain"),
+        ("{}", Caller::server(), Delete, "plain"),
     ] {
         assert_eq!(verdict(&caller, &class(permissions), operation), expected, "{permissions} {operation:?}");
     }

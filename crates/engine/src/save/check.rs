@@ -95,12 +95,11 @@ async fn fit_class(
 ) -> Result<Arc<ClassSchema>, ParseError> {
     let name = &request.class;
     let empty;
-    let known = match &class {
-        Some(class) => class,
-        None => {
-            empty = Arc::new(ClassSchema::new(name.clone()));
-            &empty
-        }
+    let known = if let Some(class) = &class {
+        class
+    } else {
+        empty = Arc::new(ClassSchema::new(name.clone()));
+        &empty
     };
     let mut new_fields: Vec<(FieldName, Field)> = Vec::new();
     for (path, op) in &request.update.0 {
@@ -184,10 +183,7 @@ fn untold(pending: &Pending, asked: Option<&(Update, Option<Option<Acl>>)>) -> V
             fields.push(field.to_owned());
         }
     };
-    for (path, op) in pending.update.0.iter().filter(|(_, op)| op.is_computed()) {
-        let _: &Op = op;
-        tell(top(path));
-    }
+    pending.update.0.iter().filter(|(_, op)| op.is_computed()).for_each(|(path, _)| tell(top(path)));
     if let Some((asked, acl)) = asked {
         let changed = pending.update.0.iter().filter(|(path, op)| asked.get(path) != Some(*op));
         changed.for_each(|(path, _)| tell(top(path)));

@@ -16,6 +16,11 @@ fn unknown(class: &str) -> ParseError {
     refusal(ErrorCode::InvalidClassName, format!("Class {} does not exist.", parsimony_model::names::shorten(class)))
 }
 
+/// A name that cannot be a class's is the name of no class.
+fn known_name(class: &str) -> Result<ClassName, ParseError> {
+    ClassName::parse(class).or_else(|_| Err(unknown(class)))
+}
+
 /// Every class.
 pub(crate) async fn all(work: &Work) -> Result<Vec<Value>, ParseError> {
     work.require_master()?;
@@ -27,7 +32,7 @@ pub(crate) async fn all(work: &Work) -> Result<Vec<Value>, ParseError> {
 /// One class.
 pub(crate) async fn one(work: &Work, class: &str) -> Result<Value, ParseError> {
     work.require_master()?;
-    let name = ClassName::parse(class).map_err(|_| unknown(class))?;
+    let name = known_name(class)?;
     match work.engine.schemas.find(&name).await? {
         Some(class) => Ok(class.to_value()),
         // The server's own classes are there before their first object.
@@ -71,7 +76,7 @@ pub(crate) async fn update(work: &Work, class: &str, body: &Map) -> Result<Value
     work.require_master()?;
     work.caller.may_write("update a schema")?;
     class_name(Some(class), body)?;
-    let name = ClassName::parse(class).map_err(|_| unknown(class))?;
+    let name = known_name(class)?;
     work.engine.schemas.reload().await?;
     let stored = match work.engine.schemas.get(&name) {
         Some(stored) => stored,
@@ -195,9 +200,8 @@ fn own_field(class: &ClassName, field: &str) -> Result<FieldName, ParseError> {
 }
 
 fn new_field_name(field: &str) -> Result<FieldName, ParseError> {
-    FieldName::parse(field).map_err(|_| {
-        refusal(ErrorCode::InvalidKeyName, format!("invalid field name: {}", parsimony_model::names::shorten(field)))
-    })
+    let bad = || format!("invalid field name: {}", parsimony_model::names::shorten(field));
+    FieldName::parse(field).or_else(|_| Err(refusal(ErrorCode::InvalidKeyName, bad())))
 }
 
 fn new_name(class: &ClassSchema, field: &str) -> Result<FieldName, ParseError> {

@@ -50,13 +50,12 @@ impl Accounts {
         if token.len() > engine.options.limits.token_chars_max {
             return Err(invalid());
         }
-        let session = match self.sessions.get(token) {
-            Some(session) => session,
-            None => {
-                let session = load_session(engine, token).await?.ok_or_else(invalid)?;
-                self.sessions.insert(token.to_owned(), session.clone());
-                session
-            }
+        let session = if let Some(session) = self.sessions.get(token) {
+            session
+        } else {
+            let session = load_session(engine, token).await?.ok_or_else(invalid)?;
+            self.sessions.insert(token.to_owned(), session.clone());
+            session
         };
         if session.expires_at.is_some_and(|end| end < engine.clock.now()) {
             self.sessions.invalidate(token);

@@ -297,7 +297,7 @@ fn within(operand: &Value) -> Result<Constraint, ParseError> {
     }
 }
 
-/// A place given as a GeoPoint or as a `[longitude, latitude]` pair.
+/// A place given as a `GeoPoint` or as a `[longitude, latitude]` pair.
 fn place(value: &Value) -> Option<GeoPoint> {
     match value {
         Value::GeoPoint(point) => Some(*point),
@@ -387,7 +387,7 @@ fn relative_time(text: &str, now: Date) -> Result<Date, String> {
     }
     let mut seconds: i64 = 0;
     for [number, unit] in pairs {
-        let number = i64::from_str(number).map_err(|_| format!("'{number}' is not an integer."))?;
+        let Ok(number) = i64::from_str(number) else { return Err(format!("'{number}' is not an integer.")) };
         let unit = match *unit {
             "yr" | "yrs" | "year" | "years" => 31_536_000,
             "wk" | "wks" | "week" | "weeks" => 604_800,
@@ -443,8 +443,10 @@ pub fn find(params: &Map, reading: Reading) -> Result<Query, ParseError> {
         Some(Value::Object(conditions)) => filter(conditions, reading)?,
         Some(Value::String(text)) => {
             let bad = || invalid_json("where parameter is not valid JSON");
-            let conditions = json::read(text.as_bytes()).map_err(|_| bad())?;
-            filter(conditions.as_object().ok_or_else(bad)?, reading)?
+            match json::read(text.as_bytes()) {
+                Ok(Value::Object(conditions)) => filter(&conditions, reading)?,
+                _ => return Err(bad()),
+            }
         }
         Some(_) => return Err(invalid_json("where parameter is not valid JSON")),
     };
@@ -502,6 +504,7 @@ fn shape(params: &Map, query: &mut Query) -> Result<(), ParseError> {
 fn whole(params: &Map, name: &str) -> Result<Option<u64>, ParseError> {
     match params.get(name) {
         None | Some(Value::Null) => Ok(None),
+        #[expect(clippy::cast_sign_loss, reason = "it is not negative")]
         Some(Value::Number(number)) if *number >= 0.0 => Ok(Some(*number as u64)),
         // Parse: a negative limit asks for no limit of its own.
         Some(Value::Number(_)) if name == "limit" => Ok(None),

@@ -13,7 +13,7 @@ use crate::error::{ErrorCode, ParseError};
 use crate::names::{ClassName, ObjectId};
 use crate::object::Object;
 
-/// Reads JSON text. Nesting deeper than serde_json's bound (128), broken escapes and lone surrogates are error 107.
+/// Reads JSON text. Nesting deeper than `serde_json`'s bound (128), broken escapes and lone surrogates are error 107.
 pub fn read(bytes: &[u8]) -> Result<Value, ParseError> {
     serde_json::from_slice(bytes)
         .map_err(|error| ParseError::new(ErrorCode::InvalidJson, format!("Invalid JSON: {error}")))
@@ -33,7 +33,7 @@ pub fn from_serializable(value: &impl Serialize) -> Result<Value, ParseError> {
 
 /// The plain object as the value its `__type` names; an unknown or malformed one stays a plain object, and
 /// [`malformed_type`] will find it.
-fn typed(map: Map) -> Value {
+pub fn typed(map: Map) -> Value {
     let value = match map.get("__type").and_then(Value::as_str) {
         Some("Date") => text(&map, "iso").and_then(|iso| iso.parse().ok()).map(Value::Date),
         Some("Bytes") => text(&map, "base64").and_then(|encoded| BASE64.decode(encoded).ok()).map(Value::Bytes),
