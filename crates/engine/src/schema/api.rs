@@ -18,7 +18,7 @@ fn unknown(class: &str) -> ParseError {
 
 /// A name that cannot be a class's is the name of no class.
 fn known_name(class: &str) -> Result<ClassName, ParseError> {
-    ClassName::parse(class).or_else(|_| Err(unknown(class)))
+    if let Ok(name) = ClassName::parse(class) { Ok(name) } else { Err(unknown(class)) }
 }
 
 /// Every class.
@@ -200,8 +200,11 @@ fn own_field(class: &ClassName, field: &str) -> Result<FieldName, ParseError> {
 }
 
 fn new_field_name(field: &str) -> Result<FieldName, ParseError> {
-    let bad = || format!("invalid field name: {}", parsimony_model::names::shorten(field));
-    FieldName::parse(field).or_else(|_| Err(refusal(ErrorCode::InvalidKeyName, bad())))
+    if let Ok(name) = FieldName::parse(field) {
+        return Ok(name);
+    }
+    let text = format!("invalid field name: {}", parsimony_model::names::shorten(field));
+    Err(refusal(ErrorCode::InvalidKeyName, text))
 }
 
 fn new_name(class: &ClassSchema, field: &str) -> Result<FieldName, ParseError> {
