@@ -1,0 +1,2 @@
+use super::{Behaviours, behaviours};
+pub(super) const BEHAVIOURS: Behaviours = behaviours![];
