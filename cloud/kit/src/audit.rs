@@ -14,7 +14,7 @@ use parsimony_model::{Access, Acl, ErrorCode, Object, ObjectId, ParseError, Valu
 use crate::canonical;
 use crate::roles;
 
-pub use chain::{Break, Fault, GENESIS, Walk, take_place, verify_chain};
+pub use chain::{Break, Fault, GENESIS, Walk, sequence, take_place, verify_chain};
 pub use details::{DETAILS_BYTES_MAX, check as check_details};
 pub use verify::{ENTRIES_MAX, Verdict, verify};
 

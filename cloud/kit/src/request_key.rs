@@ -64,7 +64,7 @@ impl Slot {
         serde_json::from_str(kept.text("answer").unwrap_or_default()).map(Some).map_err(ParseError::internal)
     }
 
-    async fn keep(&self, host: &Host, answer: &impl Serialize) -> Result<(), ParseError> {
+    async fn keep(&self, host: &Host, answer: &(impl Serialize + Sync)) -> Result<(), ParseError> {
         let fields = map! {
             "application" => self.application.as_str(),
             "function" => self.function.as_str(),

@@ -43,10 +43,14 @@ fn hash(fields: &Map) -> String {
     canonical::digest(&Value::Object(hashed.collect()))
 }
 
-/// The place of an entry in its chain.
-fn sequence(fields: &Map) -> Option<u64> {
-    let number = fields.get("sequence")?.as_f64()?;
-    u64::try_from(number as i64).ok()
+/// The place of a stored entry in its chain.
+pub fn sequence(entry: &Object) -> Result<u64, ParseError> {
+    place_of(entry).ok_or_else(|| ParseError::internal(format!("audit entry {} has no place in its chain", entry.id)))
+}
+
+fn place_of(entry: &Object) -> Option<u64> {
+    let number = entry.get("sequence")?.as_f64()?;
+    u64::try_from(number as i64).ok().filter(|place| *place > 0)
 }
 
 /// The hook before an entry is saved: refuses what is not well-formed, and gives it its place behind the last entry.
@@ -86,9 +90,7 @@ fn check(entry: &Draft) -> Result<(), ParseError> {
 fn place(entry: &mut Draft, last: Option<&Object>, now: Date) -> Result<(), ParseError> {
     let (before, previous) = match last {
         None => (0, GENESIS.to_owned()),
-        Some(last) => sequence(&last.fields)
-            .zip(last.text("hash").map(str::to_owned))
-            .ok_or_else(|| ParseError::internal(format!("audit entry {} has no place in its chain", last.id)))?,
+        Some(last) => (sequence(last)?, last.text("hash").unwrap_or_default().to_owned()),
     };
     entry.set("sequence", Value::Number((before + 1) as f64));
     entry.set("previousHash", previous);
@@ -145,7 +147,7 @@ impl Walk {
     /// Takes one step.
     pub fn step(&mut self, entry: &Object) -> Result<(), Break> {
         let broken = |fault| Err(Break { sequence: self.next, fault });
-        if sequence(&entry.fields) != Some(self.next) {
+        if place_of(entry) != Some(self.next) {
             return broken(Fault::Missing);
         }
         let hash = hash(&entry.fields);
@@ -184,12 +186,13 @@ mod tests {
         Draft::new(ClassName::parse(CLASS).unwrap(), None, None, Update::parse(fields).unwrap())
     }
 
-    fn chain(length: usize) -> Vec<Object> {
+    fn chain(length: i64) -> Vec<Object> {
         let mut chain: Vec<Object> = Vec::new();
         for index in 0..length {
+            let now = Date::EPOCH.plus_millis(index);
             let mut draft = entry(&format!("action{index}"));
             check(&draft).unwrap();
-            place(&mut draft, chain.last(), Date::from_millis(1_000 * index as i64)).unwrap();
+            place(&mut draft, chain.last(), now).unwrap();
             chain.push(Object {
                 class: draft.class().clone(),
                 id: ObjectId::parse(&format!("e{index}")).unwrap(),
@@ -230,7 +233,7 @@ mod tests {
 
     #[test]
     fn entries_that_are_gone_swapped_or_hashed_anew_show() {
-        let gone: Vec<Object> = chain(4).into_iter().filter(|entry| sequence(&entry.fields) != Some(2)).collect();
+        let gone: Vec<Object> = chain(4).into_iter().filter(|entry| place_of(entry) != Some(2)).collect();
         assert_eq!(verify_chain(1, &gone), Err(Break { sequence: 2, fault: Fault::Missing }));
 
         let mut swapped = chain(4);

@@ -1,0 +1,29 @@
+//! What holds for every save of our classes, whoever saves: the functions, the master key, a job.
+
+use parsimony_cloud::{BeforeSave, Draft};
+use parsimony_kit::entity;
+use parsimony_kit::state::State;
+use parsimony_model::ParseError;
+
+use crate::model::{DocumentStatus, IdentityStatus, VerificationStatus};
+
+/// An identity stays its owner's and of its type.
+pub(crate) async fn keep_identity(request: BeforeSave) -> Result<Draft, ParseError> {
+    keep::<IdentityStatus>(request, &["user", "type"])
+}
+
+/// A verification stays of its identity, and as thorough as it was asked for.
+pub(crate) async fn keep_verification(request: BeforeSave) -> Result<Draft, ParseError> {
+    keep::<VerificationStatus>(request, &["identity", "user", "level", "provider", "submittedAt"])
+}
+
+/// A document stays of its verification.
+pub(crate) async fn keep_document(request: BeforeSave) -> Result<Draft, ParseError> {
+    keep::<DocumentStatus>(request, &["identity", "verification", "user", "type"])
+}
+
+fn keep<S: State>(request: BeforeSave, frozen: &[&str]) -> Result<Draft, ParseError> {
+    let BeforeSave { object: mut draft, who, host, .. } = request;
+    entity::keep::<S>(&mut draft, &who, &host, frozen)?;
+    Ok(draft)
+}
