@@ -1,7 +1,11 @@
 //! What does a test need that is not the server itself? A real mongod, and processes that never outlive the test.
 
+#[cfg(feature = "app")]
+pub mod app;
 pub mod mongod;
 pub mod tether;
 pub mod tools;
 
+#[cfg(feature = "app")]
+pub use app::{App, Client, Seen, StoreKind};
 pub use mongod::Mongod;

@@ -1,0 +1,267 @@
+//! How does a test get a whole app? On a fresh store, behind real HTTP on a free port.
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a failed set-up fails the test")]
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App as ActixApp, HttpServer};
+use parsimony_cloud::{Application, Registry};
+use parsimony_engine::{Engine, Options};
+use parsimony_http::{Door, HttpOptions, TrustProxy};
+use parsimony_model::SystemClock;
+use parsimony_store::Store;
+use parsimony_store_mongo::{MongoOptions, MongoStore};
+use parsimony_store_sqlite::SqliteStore;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::mongod::{REPLICA_SET_VARIABLE, uri_for};
+
+/// On which store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// A fresh file.
+    Sqlite,
+    /// A fresh database of the replica set that `cargo xtask test` started.
+    Mongo,
+}
+
+const APPLICATION: &str = "scenarios";
+const MASTER_KEY: &str = "the master key";
+
+/// A running app. Dropping it stops it.
+pub struct App {
+    client: Client,
+    server: ServerHandle,
+    _data: Option<TempDir>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl App {
+    /// Starts these applications on a fresh store.
+    ///
+    /// # Panics
+    /// When it cannot start; it is for tests.
+    pub async fn start(store: StoreKind, applications: impl IntoIterator<Item = Application>) -> Self {
+        let (store, data) = fresh(store).await;
+        let mut options = Options::new(APPLICATION, MASTER_KEY);
+        // The cheapest bcrypt: tests sign up many people.
+        options.password_cost = 4;
+        let registry = Registry::new(applications).expect("each name has one owner");
+        let engine = Engine::open(options, store, registry, Arc::new(SystemClock)).await.expect("the engine opens");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}/parse", listener.local_addr().expect("a bound port"));
+        let door = Door::new(HttpOptions {
+            engine,
+            mount_path: "/parse".to_owned(),
+            server_url: url.clone(),
+            public_path: None,
+            body_bytes_max: 1 << 20,
+            allow_headers: Vec::new(),
+            allow_origin: Vec::new(),
+            trust_proxy: TrustProxy::default(),
+        })
+        .expect("the door's options are right");
+        let server = HttpServer::new(move || {
+            let door = Arc::clone(&door);
+            ActixApp::new().configure(move |config| door.configure(config))
+        })
+        .workers(2)
+        .disable_signals()
+        .listen(listener)
+        .expect("the port can be listened on")
+        .run();
+        let handle = server.handle();
+        #[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
+        tokio::spawn(server);
+        Self { client: Client::new(url), server: handle, _data: data }
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let stopping = self.server.stop(false);
+        #[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
+        tokio::spawn(stopping);
+    }
+}
+
+/// A store that nobody has used.
+///
+/// # Panics
+/// When there is none; it is for tests.
+pub async fn fresh(kind: StoreKind) -> (Arc<dyn Store>, Option<TempDir>) {
+    static DATABASES: AtomicU64 = AtomicU64::new(0);
+    match kind {
+        StoreKind::Sqlite => {
+            let folder = tempfile::tempdir().expect("a folder for the test");
+            let store = SqliteStore::open(folder.path().join("test.db")).expect("the file opens");
+            (Arc::new(store), Some(folder))
+        }
+        StoreKind::Mongo => {
+            #[expect(clippy::disallowed_methods, reason = "this is how `cargo xtask test` tells where MongoDB is")]
+            let uri = std::env::var(REPLICA_SET_VARIABLE)
+                .unwrap_or_else(|_| panic!("{REPLICA_SET_VARIABLE} is not set: run the tests with `cargo xtask test`"));
+            let database = format!("t{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
+            let store = MongoStore::open(&uri_for(&uri, &database), MongoOptions::default()).await;
+            (Arc::new(store.expect("the database opens")), None)
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Seen {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body; `null` if it was no JSON.
+    pub body: Value,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+}
+
+impl Seen {
+    /// The `objectId` of the body.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn id(&self) -> String {
+        self.body["objectId"].as_str().unwrap_or_else(|| panic!("no objectId in {}", self.body)).to_owned()
+    }
+
+    /// The `code` of the body; 0 if it has none.
+    pub fn code(&self) -> i64 {
+        self.body["code"].as_i64().unwrap_or_default()
+    }
+
+    /// The `results` of the body.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn results(&self) -> &[Value] {
+        self.body["results"].as_array().unwrap_or_else(|| panic!("no results in {}", self.body))
+    }
+}
+
+/// Someone who asks the app over HTTP.
+#[derive(Debug, Clone)]
+pub struct Client {
+    url: String,
+    http: reqwest::Client,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Client {
+    fn new(url: String) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a test's client")]
+        let http = reqwest::Client::new();
+        Self { url, http, headers: vec![("X-Parse-Application-Id", APPLICATION.to_owned())] }
+    }
+
+    fn with(&self, header: &'static str, value: &str) -> Self {
+        let mut client = self.clone();
+        client.headers.push((header, value.to_owned()));
+        client
+    }
+
+    /// With the master key.
+    #[must_use]
+    pub fn as_master(&self) -> Self {
+        self.with("X-Parse-Master-Key", MASTER_KEY)
+    }
+
+    /// With a session.
+    #[must_use]
+    pub fn as_user(&self, token: &str) -> Self {
+        self.with("X-Parse-Session-Token", token)
+    }
+
+    /// Without an application id.
+    #[must_use]
+    pub fn as_nobody(&self) -> Self {
+        Self { headers: Vec::new(), ..self.clone() }
+    }
+
+    /// With another application id.
+    #[must_use]
+    pub fn with_application(&self, id: &str) -> Self {
+        self.as_nobody().with("X-Parse-Application-Id", id)
+    }
+
+    /// `GET`
+    pub async fn get(&self, path: &str) -> Seen {
+        self.send(reqwest::Method::GET, path, None).await
+    }
+
+    /// `POST`
+    pub async fn post(&self, path: &str, body: Value) -> Seen {
+        self.send(reqwest::Method::POST, path, Some(body)).await
+    }
+
+    /// `PUT`
+    pub async fn put(&self, path: &str, body: Value) -> Seen {
+        self.send(reqwest::Method::PUT, path, Some(body)).await
+    }
+
+    /// `DELETE`
+    pub async fn delete(&self, path: &str) -> Seen {
+        self.send(reqwest::Method::DELETE, path, None).await
+    }
+
+    /// Asks, and reads the answer.
+    ///
+    /// # Panics
+    /// When no answer comes, or one with a 5xx status: nothing a test asks is the server's fault.
+    async fn send(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Seen {
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.url));
+        for (header, value) in &self.headers {
+            request = request.header(*header, value);
+        }
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.expect("the app answers");
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.expect("the answer is text");
+        assert!(status < 500, "{method} {path} {body:?}: {status} {text}");
+        Seen { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null) }
+    }
+
+    /// Signs somebody up with the password `password of NAME`; gives id and session token.
+    pub async fn sign_up(&self, name: &str) -> (String, String) {
+        let body = json!({"username": name, "password": format!("password of {name}")});
+        let seen = self.post("/users", body).await;
+        (seen.id(), seen.body["sessionToken"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Logs in; gives the session token.
+    ///
+    /// # Panics
+    /// When the login is refused.
+    pub async fn log_in(&self, name: &str, password: &str) -> String {
+        let seen = self.post("/login", json!({"username": name, "password": password})).await;
+        seen.body["sessionToken"].as_str().unwrap_or_else(|| panic!("{}", seen.body)).to_owned()
+    }
+
+    /// Puts a user into a role, with the master key.
+    ///
+    /// # Panics
+    /// When there is no such role.
+    pub async fn give_role(&self, user: &str, role: &str) {
+        let master = self.as_master();
+        let seen = master.get(&format!(r#"/roles?where={{"name":"{role}"}}"#)).await;
+        let id = seen.results()[0]["objectId"].as_str().expect("a role has an id").to_owned();
+        let user = json!({"__type": "Pointer", "className": "_User", "objectId": user});
+        let change = json!({"users": {"__op": "AddRelation", "objects": [user]}});
+        assert_eq!(master.put(&format!("/roles/{id}"), change).await.status, 200);
+    }
+}

@@ -1,0 +1,27 @@
+//! What does the whole server do, asked over HTTP, on both stores?
+//!
+//! Each scenario states request, status, body, and which hooks ran how often.
+
+mod batch;
+mod functions;
+mod hooks;
+mod permissions;
+mod shop;
+mod transactions;
+mod users;
+mod wire;
+
+/// Makes two tests of each scenario: one on SQLite, one on MongoDB.
+macro_rules! on_both_stores {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(crate::shop::open(parsimony_testkit::StoreKind::Sqlite).await).await; }
+        )* }
+        mod mongo { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(crate::shop::open(parsimony_testkit::StoreKind::Mongo).await).await; }
+        )* }
+    };
+}
+pub(crate) use on_both_stores;

@@ -1,1 +1,0 @@
-//! Scenarios against the whole server, on both stores.
