@@ -95,10 +95,7 @@ pub async fn get_identity_dashboard(request: Request<GetIdentityDashboard>) -> R
             None => Vec::new(),
         };
         // The figures tell nothing about anybody, so they are counted past the ACLs; who may see them is decided here.
-        let overview = match request.who.is_any(&STAFF) {
-            true => Some(overview(&request.host.as_master()).await?),
-            false => None,
-        };
+        let overview = if request.who.is_any(&STAFF) { Some(overview(&request.host.as_master()).await?) } else { None };
         let entry = acting.entry().detail("overview", overview.is_some());
         acting.record(&request.host, entry).await?;
         Ok(Dashboard { identities, overview })

@@ -285,20 +285,20 @@ mod tests {
 
     #[test]
     fn every_decision_takes_steps_of_the_state_machine_or_is_refused() {
-        for from in IdentityStatus::ALL {
-            for decision in Decision::ALL {
-                match identity_steps(*from, *decision) {
-                    Ok(steps) => {
-                        let mut at = *from;
-                        for next in steps {
-                            assert!(at.next().contains(next), "{at} to {next}");
-                            at = *next;
-                        }
-                    }
-                    Err(error) => {
-                        assert_eq!(error.message, format!("Identity cannot go from {from} to IN_REVIEW."));
-                    }
+        let pairs =
+            IdentityStatus::ALL.iter().flat_map(|from| Decision::ALL.iter().map(move |decision| (*from, *decision)));
+        for (from, decision) in pairs {
+            let steps = match identity_steps(from, decision) {
+                Ok(steps) => steps,
+                Err(error) => {
+                    assert_eq!(error.message, format!("Identity cannot go from {from} to IN_REVIEW."));
+                    continue;
                 }
+            };
+            let mut at = from;
+            for next in steps {
+                assert!(at.next().contains(next), "{at} to {next}");
+                at = *next;
             }
         }
     }

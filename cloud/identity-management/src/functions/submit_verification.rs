@@ -236,10 +236,8 @@ impl Submission<'_> {
 /// Where an identity stands after a verification was submitted for it.
 fn next_status(status: IdentityStatus) -> Result<IdentityStatus, ParseError> {
     match status {
-        // It waits already: its last verification expired undecided.
-        IdentityStatus::Submitted => Ok(status),
-        // It is renewed, or raised to another level.
-        IdentityStatus::Verified => Ok(status),
+        // It waits already, since its last verification expired undecided; or it is renewed, or raised to another level.
+        IdentityStatus::Submitted | IdentityStatus::Verified => Ok(status),
         IdentityStatus::Draft
         | IdentityStatus::InReview
         | IdentityStatus::Rejected
