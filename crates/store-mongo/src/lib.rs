@@ -1,1 +1,34 @@
-//! MongoDB in Parse's own on-disk layout.
+//! MongoDB in Parse's own on-disk layout: a database that Parse Server wrote opens as it is, and Parse Server reads what
+//! is written here.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | how is the database reached | `open.rs` |
+//! | what is a field, a class or a type called on disk | `names.rs` |
+//! | how does an object become a document, and come back | `documents.rs` |
+//! | how does a condition become a query document | `filter.rs` |
+//! | how does a change become an update document | `update.rs` |
+//! | finding, counting, distinct values | `find.rs` |
+//! | inserting, changing, deleting | `write.rs` |
+//! | the many-to-many rows | `joins.rs` |
+//! | the `_SCHEMA` documents as data, and the work on them | `schemas.rs`, `classes.rs` |
+//! | transactions | `transaction.rs` |
+//! | what the driver's errors mean | `error.rs` |
+#![deny(clippy::future_not_send)]
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod classes;
+mod documents;
+mod error;
+mod filter;
+mod find;
+mod joins;
+mod names;
+mod open;
+mod schemas;
+mod store;
+mod transaction;
+mod update;
+mod write;
+
+pub use open::{MongoOptions, MongoStore};

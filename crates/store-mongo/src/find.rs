@@ -1,0 +1,190 @@
+//! Finding objects, counting them, and their distinct values.
+
+use bson::{Bson, Document, RawBsonRef, doc};
+use futures::TryStreamExt;
+use mongodb::error::Error;
+use mongodb::options::{CountOptions, DistinctOptions, FindOptions};
+use mongodb::raw_batch_cursor::RawBatch;
+use parsimony_model::query::Filter;
+use parsimony_model::schema::{ClassSchema, FieldType};
+use parsimony_model::{Object, Value};
+use parsimony_store::{Selection, StoreError};
+
+use crate::documents;
+use crate::error;
+use crate::filter::{self, Purpose};
+use crate::joins;
+use crate::names;
+use crate::open::{Session, Shared};
+
+/// Objects in one answer of the server at most.
+const BATCH_ROWS_MAX: u32 = 1_000;
+
+/// Finds what a selection is for.
+pub(crate) async fn find(
+    shared: &Shared,
+    mut session: Session<'_>,
+    selection: &Selection,
+) -> Result<Vec<Object>, StoreError> {
+    // To MongoDB a limit of 0 is none.
+    if selection.limit == Some(0) {
+        return Ok(Vec::new());
+    }
+    let condition = joins::look_up(shared, session.as_deref_mut(), selection).await?;
+    let query = filter::document(selection, &condition, Purpose::Find)?;
+    let in_transaction = session.is_some();
+    let batches = match batches(shared, session, selection, query.clone()).await {
+        Err(failure) if !in_transaction && error::lacks_index(&failure) => {
+            create_special_index(shared, selection, &condition).await?;
+            batches(shared, None, selection, query).await
+        }
+        answer => answer,
+    };
+    let mut objects = read(&selection.class, &batches.map_err(error::of_read)?)?;
+    if filters_keys_itself(selection) {
+        for object in &mut objects {
+            object.fields.retain(|field, _| selection.keys.iter().any(|key| key == field));
+        }
+    }
+    Ok(objects)
+}
+
+/// What the server answers, as it came.
+async fn batches(
+    shared: &Shared,
+    session: Session<'_>,
+    selection: &Selection,
+    query: Document,
+) -> Result<Vec<RawBatch>, Error> {
+    let objects = shared.objects(&selection.class.name);
+    let find = objects.find(query).with_options(options(shared, selection));
+    match session {
+        None => find.batch().await?.try_collect().await,
+        Some(session) => {
+            let mut cursor = find.session(&mut *session).batch().await?;
+            cursor.stream(session).try_collect().await
+        }
+    }
+}
+
+fn options(shared: &Shared, selection: &Selection) -> FindOptions {
+    let mut options = FindOptions::default();
+    // A limit beyond what the server can count is none.
+    options.limit = selection.limit.and_then(|limit| i64::try_from(limit).ok());
+    options.batch_size = match selection.limit.and_then(|limit| u32::try_from(limit).ok()) {
+        // The server's own first batch holds that many.
+        Some(limit) if limit <= 100 => None,
+        Some(limit) => Some(limit.min(BATCH_ROWS_MAX)),
+        None => Some(BATCH_ROWS_MAX),
+    };
+    options.skip = (selection.skip > 0).then_some(selection.skip);
+    options.sort = filter::sort(&selection.class, &selection.order);
+    options.projection = projection(selection);
+    options.max_time = shared.query_time();
+    options
+}
+
+/// Login providers are columns that no projection can name, so a selection of them is cut down here.
+fn filters_keys_itself(selection: &Selection) -> bool {
+    names::has_auth_data(&selection.class.name) && selection.keys.iter().any(|key| key == names::AUTH_DATA_FIELD)
+}
+
+fn projection(selection: &Selection) -> Option<Document> {
+    if selection.keys.is_empty() || filters_keys_itself(selection) {
+        return None;
+    }
+    let mut columns: Document = names::ALWAYS.iter().map(|column| ((*column).to_owned(), Bson::Int32(1))).collect();
+    for key in &selection.keys {
+        if key == "$score" {
+            columns.insert("score", doc! { "$meta": "textScore" });
+            continue;
+        }
+        for column in names::columns(&selection.class, key) {
+            columns.insert(column.into_owned(), 1);
+        }
+    }
+    Some(columns)
+}
+
+fn read(class: &ClassSchema, batches: &[RawBatch]) -> Result<Vec<Object>, StoreError> {
+    let mut objects = Vec::new();
+    for batch in batches {
+        for document in batch.doc_slices().map_err(error::of_read)? {
+            match document {
+                Ok(RawBsonRef::Document(document)) => objects.push(documents::object(class, document)?),
+                Ok(_) => return Err(StoreError::Corrupt("a row that is no document".to_owned())),
+                Err(cause) => return Err(StoreError::Corrupt(cause.to_string())),
+            }
+        }
+    }
+    Ok(objects)
+}
+
+/// Parse: the index that a query by distance or text needs is created when the first such query comes.
+async fn create_special_index(shared: &Shared, selection: &Selection, condition: &Filter) -> Result<(), StoreError> {
+    let Some((column, kind)) = filter::special_index(&selection.class, condition) else { return Ok(()) };
+    tracing::info!(class = %selection.class.name, column, kind, "creating the index that a query needs");
+    let index = mongodb::IndexModel::builder().keys(doc! { column: kind }).build();
+    shared.objects(&selection.class.name).create_index(index).await.map_err(error::of_read)?;
+    Ok(())
+}
+
+/// Counts what a selection is for.
+pub(crate) async fn count(shared: &Shared, mut session: Session<'_>, selection: &Selection) -> Result<u64, StoreError> {
+    let condition = joins::look_up(shared, session.as_deref_mut(), selection).await?;
+    let query = filter::document(selection, &condition, Purpose::Match)?;
+    let objects = shared.objects(&selection.class.name);
+    let mut options = CountOptions::default();
+    options.max_time = shared.query_time();
+    let count = match session {
+        // Parse: without a condition it is the collection's own number, which costs nothing.
+        None if query.is_empty() => objects.estimated_document_count().await,
+        None => objects.count_documents(query).with_options(options).await,
+        Some(session) => objects.count_documents(query).with_options(options).session(session).await,
+    };
+    count.map_err(error::of_read)
+}
+
+/// The distinct values of a field among what a selection is for.
+pub(crate) async fn distinct(
+    shared: &Shared,
+    mut session: Session<'_>,
+    selection: &Selection,
+    field: &str,
+) -> Result<Vec<Value>, StoreError> {
+    let condition = joins::look_up(shared, session.as_deref_mut(), selection).await?;
+    let query = filter::document(selection, &condition, Purpose::Match)?;
+    let class = &selection.class;
+    if class.fields.get(field).is_some_and(|field| field.kind == FieldType::GeoPoint) {
+        return distinct_places(shared, session, selection, field).await;
+    }
+    let mut options = DistinctOptions::default();
+    options.max_time = shared.query_time();
+    let objects = shared.objects(&class.name);
+    let distinct = objects.distinct(names::column(class, field), query).with_options(options);
+    let found = match session {
+        None => distinct.await,
+        Some(session) => distinct.session(session).await,
+    };
+    documents::values(class, field, &found.map_err(error::of_read)?)
+}
+
+/// A place is stored as a pair, which the server would take apart like any list.
+async fn distinct_places(
+    shared: &Shared,
+    session: Session<'_>,
+    selection: &Selection,
+    field: &str,
+) -> Result<Vec<Value>, StoreError> {
+    let narrowed = selection.clone().only(vec![field.to_owned()]).ordered(Vec::new()).range(0, None);
+    let mut places: Vec<Value> = Vec::new();
+    for mut object in find(shared, session, &narrowed).await? {
+        if let Some(place) = object.fields.swap_remove(field)
+            && !place.is_null()
+            && !places.contains(&place)
+        {
+            places.push(place);
+        }
+    }
+    Ok(places)
+}

@@ -1,0 +1,199 @@
+//! Are classes kept as Parse Server keeps them?
+
+use bson::{Document, doc};
+use parsimony_model::permissions::ClassPermissions;
+use parsimony_model::schema::{Field, FieldType, Index};
+use parsimony_model::{ClassSchema, FieldName, Value};
+use parsimony_store::{ClassChange, Store, StoreError};
+use parsimony_store_mongo::MongoOptions;
+use parsimony_testkit::mongod;
+
+use crate::given::{class, class_name, fields, kind, object, open, single};
+use parsimony_store::Objects;
+
+fn set(name: &str, field: Field) -> (FieldName, Field) {
+    (FieldName::parse(name).unwrap(), field)
+}
+
+#[tokio::test]
+async fn a_class_is_a_document_as_parse_server_writes_it() {
+    let given = single().await;
+    let mut post = ClassSchema::clone(&class("Post", &["title:String", "owner:*_User", "likes:&_User", "n:Number"]));
+    let title = post.fields.get_mut("title").unwrap();
+    (title.required, title.default) = (true, Some("none".into()));
+    post.permissions = Some(ClassPermissions::from_stored(&fields(r#"{"find":{"*":true},"get":{}}"#)));
+    post.indexes.insert("by_owner".into(), Index::on(&["owner", "createdAt"]));
+    assert!(given.store.create_class(&post).await.unwrap());
+    assert!(!given.store.create_class(&post).await.unwrap());
+    let expected = doc! {
+        "_id": "Post", "objectId": "string", "updatedAt": "date", "createdAt": "date",
+        "title": "string", "owner": "*_User", "likes": "relation<_User>", "n": "number",
+        "_metadata": {
+            "class_permissions": { "find": { "*": true }, "get": {} },
+            "indexes": { "_id_": { "_id": 1 }, "by_owner": { "_p_owner": 1, "_created_at": 1 } },
+            "fields_options": { "title": { "required": true, "defaultValue": "none" } },
+        },
+    };
+    let found = given.only("_SCHEMA").await;
+    assert_eq!(sorted(&found), sorted(&expected));
+    assert_eq!(given.store.classes().await.unwrap(), [post]);
+}
+
+fn sorted(document: &Document) -> Document {
+    let mut entries: Vec<_> = document
+        .iter()
+        .map(|(key, value)| {
+            (
+                key.clone(),
+                match value.as_document() {
+                    Some(inner) => sorted(inner).into(),
+                    None => value.clone(),
+                },
+            )
+        })
+        .collect();
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    entries.into_iter().collect()
+}
+
+#[tokio::test]
+async fn classes_of_old_servers_are_read() {
+    let given = single().await;
+    given.plant("_SCHEMA", doc! {
+        "_id": "Post", "objectId": "string", "createdAt": "string", "updatedAt": "string", "_client_permissions": {},
+        "m": "map", "g": "geopoint", "owner": "*_User", "likes": "relation<_User>", "odd": "nonsense",
+        "_metadata": {
+            "class_permissions": { "get": { "*": true }, "protectedFields": { "*": ["m"] } },
+            "indexes": { "_id_": { "_id": 1 }, "place": { "g": "2dsphere" }, "_p_owner_1": { "_p_owner": 1 } },
+            "fields_options": { "m": { "required": true, "defaultValue": { "__type": "Date", "iso": "2024-01-01T00:00:00.000Z" } } },
+        },
+    }).await;
+    given.plant("_SCHEMA", doc! { "_id": "_User", "username": "string", "extra": "number" }).await;
+    given.plant("_SCHEMA", doc! { "_id": "_JobStatus", "extra": "number" }).await;
+    given.plant("_SCHEMA", doc! { "_id": "not a name", "extra": "number" }).await;
+    let classes = given.store.classes().await.unwrap();
+    assert_eq!(classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>(), ["Post", "_User"]);
+    let post = &classes[0];
+    assert_eq!(post.fields.keys().map(FieldName::as_str).collect::<Vec<_>>(), ["m", "g", "owner", "likes"]);
+    assert_eq!(post.fields["m"].kind, FieldType::Object);
+    assert!(post.fields["m"].required && matches!(post.fields["m"].default, Some(Value::Date(_))));
+    assert_eq!(post.fields["likes"].kind, kind("&_User"));
+    assert_eq!(post.permissions.as_ref().unwrap().protected_fields["*"], ["m"]);
+    assert_eq!(post.indexes["_p_owner_1"], Index::on(&["owner"]));
+    assert_eq!(post.indexes["place"].keys["g"], Value::from("2dsphere"));
+    assert!(classes[1].permissions.is_none() && classes[1].fields.contains_key("extra"));
+    assert!(classes[1].fields.contains_key("authData"));
+}
+
+#[tokio::test]
+async fn a_user_class_has_no_password() {
+    let given = single().await;
+    given.store.create_class(&class("_User", &[])).await.unwrap();
+    let found = given.only("_SCHEMA").await;
+    assert!(found.contains_key("authData") && !found.contains_key("password"), "{found}");
+}
+
+#[tokio::test]
+async fn fields_come_and_go() {
+    let given = single().await;
+    let post = class("Post", &["owner:*_User", "likes:&_User"]);
+    given.store.create_class(&post).await.unwrap();
+    given.plant("Post", doc! { "_id": "p", "_p_owner": "_User$u", "a": 1 }).await;
+    given.plant("_Join:likes:Post", doc! { "owningId": "p", "relatedId": "u" }).await;
+    let required = Field { required: true, ..Field::plain(FieldType::Polygon) };
+    let change = ClassChange {
+        set_fields: vec![set("area", required), set("n", Field::plain(FieldType::Number))],
+        drop_fields: vec![FieldName::parse("owner").unwrap(), FieldName::parse("likes").unwrap()],
+        ..ClassChange::default()
+    };
+    let after = given.store.change_class(&post.name, &change).await.unwrap().unwrap();
+    assert_eq!(after.fields.keys().map(FieldName::as_str).collect::<Vec<_>>(), ["area", "n"]);
+    let expected = doc! {
+        "_id": "Post", "objectId": "string", "updatedAt": "date", "createdAt": "date", "area": "polygon", "n": "number",
+        "_metadata": { "fields_options": { "area": { "required": true } } },
+    };
+    assert_eq!(sorted(&given.only("_SCHEMA").await), sorted(&expected));
+    assert_eq!(given.only("Post").await, doc! { "_id": "p", "a": 1 });
+    let names = given.raw.list_collection_names().await.unwrap();
+    assert!(!names.iter().any(|name| name.starts_with("_Join")), "{names:?}");
+    let indexes = given.raw.collection::<Document>("Post").list_index_names().await.unwrap();
+    assert_eq!(indexes, ["_id_", "area_2dsphere"]);
+    // The same again is no error, another type is.
+    let again = ClassChange { set_fields: change.set_fields.clone(), ..ClassChange::default() };
+    assert_eq!(given.store.change_class(&post.name, &again).await.unwrap(), Some(after));
+    let other = ClassChange { set_fields: vec![set("n", Field::plain(FieldType::String))], ..ClassChange::default() };
+    assert!(matches!(given.store.change_class(&post.name, &other).await, Err(StoreError::Unfit(_))));
+    assert_eq!(given.store.change_class(&class_name("Nope"), &other).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_unique_index_that_the_data_refuse_changes_nothing() {
+    let given = single().await;
+    let post = class("Post", &["n:Number"]);
+    given.store.create_class(&post).await.unwrap();
+    for id in ["a", "b"] {
+        given.store.insert(&post, &object(&post, id, r#"{"n":1}"#)).await.unwrap();
+    }
+    let before = given.only("_SCHEMA").await;
+    let change = ClassChange {
+        set_fields: vec![set("m", Field::plain(FieldType::Number))],
+        add_indexes: vec![("plain".to_owned(), Index::on(&["m"])), ("one".to_owned(), Index::on(&["n"]).unique())],
+        ..ClassChange::default()
+    };
+    let refused = given.store.change_class(&post.name, &change).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Duplicate { index } if index == "one"), "{refused:?}");
+    assert_eq!(given.only("_SCHEMA").await, before);
+    let indexes = given.raw.collection::<Document>("Post").list_index_names().await.unwrap();
+    assert_eq!(indexes, ["_id_"]);
+}
+
+#[tokio::test]
+async fn indexes_keep_their_options() {
+    let given = single().await;
+    let post = class("Post", &["n:Number", "owner:*_User"]);
+    given.store.create_class(&post).await.unwrap();
+    let one = ("one".to_owned(), Index::on(&["n", "owner"]).unique().sparse());
+    let change = ClassChange { add_indexes: vec![one.clone()], ..ClassChange::default() };
+    for _ in 0..2 {
+        let after = given.store.change_class(&post.name, &change).await.unwrap().unwrap();
+        assert_eq!(after.indexes["one"], one.1);
+    }
+    given.store.insert(&post, &object(&post, "a", r#"{"n":1}"#)).await.unwrap();
+    let refused = given.store.insert(&post, &object(&post, "b", r#"{"n":1}"#)).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Duplicate { index } if index == "one"), "{refused:?}");
+    let drop = ClassChange { drop_indexes: vec!["one".to_owned(), "never".to_owned()], ..ClassChange::default() };
+    let after = given.store.change_class(&post.name, &drop).await.unwrap().unwrap();
+    assert!(after.indexes.is_empty());
+    given.store.insert(&post, &object(&post, "b", r#"{"n":1}"#)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_prefix_stands_before_every_collection() {
+    let uri = mongod::given_standalone().expect("needs a mongod: run `cargo xtask test`");
+    let given = open(&uri, MongoOptions { collection_prefix: "app_".to_owned(), ..MongoOptions::default() }).await;
+    let post = class("Post", &["likes:&_User"]);
+    given.store.create_class(&post).await.unwrap();
+    given.store.insert(&post, &object(&post, "p", "{}")).await.unwrap();
+    let join = parsimony_store::Join { class: post.name.clone(), field: FieldName::parse("likes").unwrap() };
+    let id = |text| parsimony_model::ObjectId::parse(text).unwrap();
+    given.store.link(&join, &id("p"), &[id("u")]).await.unwrap();
+    let mut names = given.raw.list_collection_names().await.unwrap();
+    names.sort();
+    assert_eq!(names, ["app_Post", "app__Join:likes:Post", "app__SCHEMA"]);
+    given.store.drop_class(&post).await.unwrap();
+    assert_eq!(given.raw.list_collection_names().await.unwrap(), ["app__SCHEMA"]);
+    assert!(given.store.classes().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn parse_s_own_classes_get_indexes_and_no_document() {
+    let given = single().await;
+    let idempotency = class("_Idempotency", &[]);
+    let change = ClassChange {
+        add_indexes: vec![("reqId_1".to_owned(), Index::on(&["reqId"]).unique().sparse())],
+        ..ClassChange::default()
+    };
+    let after = given.store.change_class(&idempotency.name, &change).await.unwrap().unwrap();
+    assert_eq!(after.indexes["reqId_1"], change.add_indexes[0].1);
+    assert_eq!(given.raw.list_collection_names().await.unwrap(), ["_Idempotency"]);
+}
