@@ -48,11 +48,11 @@ pub(crate) async fn find_params(work: &Work, name: &ClassName, params: &Map) -> 
 /// Finds objects, and counts them if that is asked.
 pub(crate) async fn find(work: &Work, name: &ClassName, query: Query) -> Result<Found, ParseError> {
     let operation = if query.filter.as_id().is_some() { Operation::Get } else { Operation::Find };
-    let wants_results = query.limit != Some(0);
+    let (wants_results, wants_count) = (query.limit != Some(0), query.count);
     let Some(admitted) = admit(work, name, query, operation).await? else {
-        return Ok(Found { results: Vec::new(), count: Some(0), class_name: None });
+        return Ok(Found { results: Vec::new(), count: wants_count.then_some(0), class_name: None });
     };
-    let count = if admitted.query.count { Some(count_admitted(work, &admitted).await?) } else { None };
+    let count = if wants_count { Some(count_admitted(work, &admitted).await?) } else { None };
     let results = if wants_results { run(work, admitted, Purpose::Question).await? } else { Vec::new() };
     Ok(Found { results, count, class_name: None })
 }
