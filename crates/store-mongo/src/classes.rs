@@ -162,8 +162,8 @@ async fn make_indexes(shared: &Shared, before: &ClassSchema, change: &ClassChang
     let new_fields = change.set_fields.iter().filter(|(name, _)| !before.fields.contains_key(name));
     let areas = schemas::area_indexes(new_fields.map(|(name, field)| (name, field)));
     create_indexes(shared, &before.name, named.chain(areas).collect()).await?;
-    let names = change.add_indexes.iter().map(|(name, _)| name);
-    Ok(names.filter(|name| !before.indexes.contains_key(name.as_str())).cloned().collect())
+    let added = change.add_indexes.iter().map(|(name, _)| name);
+    Ok(added.filter(|name| !before.indexes.contains_key(name.as_str())).cloned().collect())
 }
 
 /// Clears away what a change dropped: indexes, columns, join tables.

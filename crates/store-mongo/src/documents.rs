@@ -100,8 +100,7 @@ fn append(out: &mut RawDocumentBuf, name: &str, value: &Value, place: Place) -> 
 
 /// A key of a document: BSON ends it with a NUL, so it cannot hold one.
 fn key(name: &str) -> Result<&CStr, StoreError> {
-    let key: Result<&CStr, _> = name.try_into();
-    key.or_else(|_| Err(StoreError::Unfit("A key cannot contain a NUL character.".to_owned())))
+    <&CStr>::try_from(name).ok().ok_or_else(names::key_refused)
 }
 
 /// A value, as the driver's own tree: for conditions and changes.

@@ -39,18 +39,19 @@ pub(crate) enum Asked {
 }
 
 /// The failure of a read.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 pub(crate) fn of_read(error: Error) -> StoreError {
     store_error(&error, Asked::Read)
 }
 
 /// The failure of a write.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 pub(crate) fn of_write(error: Error) -> StoreError {
     store_error(&error, Asked::Write)
 }
 
 /// The number and text the server answered with, if it answered.
 fn answer(error: &Error) -> Option<(i32, &str)> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's kinds are open; these four carry an answer")]
     match error.kind.as_ref() {
         ErrorKind::Command(command) => Some((command.code, &command.message)),
         ErrorKind::Write(WriteFailure::WriteError(write)) => Some((write.code, &write.message)),
@@ -99,11 +100,9 @@ fn answered(number: i32, text: &str, transient: bool, asked: Asked) -> StoreErro
 
 /// The server did not answer: it is not there, or the driver refused.
 fn unanswered(error: &Error) -> StoreError {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's kinds are open; the rest is failure")]
     match error.kind.as_ref() {
         ErrorKind::InvalidArgument { message, .. } => StoreError::Unfit(message.clone()),
-        ErrorKind::Bson(cause) => StoreError::Corrupt(cause.to_string()),
-        ErrorKind::BsonDeserialization(cause) => StoreError::Corrupt(cause.to_string()),
+        ErrorKind::Bson(cause) | ErrorKind::BsonDeserialization(cause) => StoreError::Corrupt(cause.to_string()),
         kind => StoreError::unavailable(kind),
     }
 }

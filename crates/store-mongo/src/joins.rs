@@ -48,7 +48,9 @@ struct Question {
 fn ask(filter: &Filter, class: &ClassSchema, questions: &mut Vec<Question>) {
     match filter {
         Filter::And(parts) | Filter::Or(parts) | Filter::Nor(parts) => {
-            parts.iter().for_each(|part| ask(part, class, questions));
+            for part in parts {
+                ask(part, class, questions);
+            }
         }
         Filter::Field(..) => {}
         Filter::RelatedTo(relatives) => questions.push(Question {

@@ -15,7 +15,6 @@
 //! | transactions | `transaction.rs` |
 //! | what the driver's errors mean | `error.rs` |
 #![deny(clippy::future_not_send)]
-#![warn(clippy::wildcard_enum_match_arm)]
 
 mod classes;
 mod documents;

@@ -55,6 +55,11 @@ pub(crate) fn has_auth_data(class: &ClassName) -> bool {
     Builtin::of(class) == Some(Builtin::User)
 }
 
+/// A key with a NUL character reached the store.
+pub(crate) fn key_refused() -> StoreError {
+    StoreError::Unfit("A key cannot contain a NUL character.".to_owned())
+}
+
 /// A password in the clear reached the store.
 pub(crate) fn password_refused() -> StoreError {
     StoreError::Unfit("A password is stored as a hash only.".to_owned())

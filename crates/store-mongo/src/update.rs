@@ -57,7 +57,7 @@ impl Writer<'_> {
         }
         let mut column = names::column(self.class, path).into_owned();
         if column.contains('\0') {
-            return Err(StoreError::Unfit("A key cannot contain a NUL character.".to_owned()));
+            return Err(names::key_refused());
         }
         // Parse: what is set below the top of a document is stored in its inner form.
         let place = if path.contains('.') { Place::Inside } else { Place::Column };
