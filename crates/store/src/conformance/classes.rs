@@ -1,2 +1,577 @@
-use super::{Behaviours, behaviours};
-pub(super) const BEHAVIOURS: Behaviours = behaviours![];
+//! What happens to classes? Creating, changing and dropping them, their indexes, and names a database might trip over.
+
+use parsimony_model::permissions::{ClassPermissions, Operation, OperationRule};
+use parsimony_model::schema::{Field, FieldType, Index};
+use parsimony_model::{Access, Acl, ClassSchema, FieldName, Filter, Map, Value, map};
+use tokio::task::JoinSet;
+
+use super::given::{
+    Table, change, class, class_name, field_name, id, kind, order, pointer, refused, sorted_ids, value,
+};
+use super::{Behaviours, Fresh, behaviours};
+use crate::{ClassChange, Join, Store, StoreError};
+
+/// The behaviours of this area.
+pub(super) const BEHAVIOURS: Behaviours = behaviours![
+    a_store_starts_without_classes,
+    a_class_is_created_once,
+    a_class_without_rows_answers,
+    every_type_of_field_goes_round,
+    options_and_defaults_go_round,
+    permissions_go_round,
+    indexes_go_round,
+    fields_are_added,
+    a_field_of_another_type_is_refused,
+    options_of_a_field_are_replaced,
+    a_field_added_from_many_sides_is_one,
+    a_class_that_is_not_there_is_not_changed,
+    a_dropped_field_takes_its_data_along,
+    a_dropped_relation_takes_its_links_along,
+    a_dropped_class_takes_its_objects_along,
+    a_unique_index_refuses_doubles,
+    a_unique_index_that_the_data_does_not_allow_changes_nothing,
+    a_sparse_unique_index_allows_many_without_the_field,
+    a_unique_index_can_span_fields,
+    a_dropped_index_refuses_nothing,
+    one_of_many_equal_inserts_wins,
+    names_may_differ_in_case_only,
+    words_of_databases_are_names_like_others,
+    a_class_may_have_many_fields,
+    a_store_tells_that_it_is_well,
+];
+
+async fn known(store: &dyn Store, name: &str) -> Option<ClassSchema> {
+    store.classes().await.unwrap().into_iter().find(|class| class.name == name)
+}
+
+/// Changes the class of a table, which from then on has it as it is afterwards.
+async fn alter(table: &mut Table, change: ClassChange) {
+    table.class = table.store.change_class(&table.class.name, &change).await.unwrap().unwrap().into();
+}
+
+fn adding(fields: &[&str]) -> ClassChange {
+    let fields = fields.iter().map(|field| field.split_once(':').unwrap());
+    ClassChange {
+        set_fields: fields.map(|(name, text)| (field_name(name), Field::plain(kind(text)))).collect(),
+        ..ClassChange::default()
+    }
+}
+
+fn dropping(fields: &[&str]) -> ClassChange {
+    ClassChange { drop_fields: fields.iter().map(|name| field_name(name)).collect(), ..ClassChange::default() }
+}
+
+fn indexing(name: &str, index: Index) -> ClassChange {
+    ClassChange { add_indexes: vec![(name.to_owned(), index)], ..ClassChange::default() }
+}
+
+/// The fields of a class with their types, in the order of names: stores may keep an order of their own.
+fn fields_of(class: &ClassSchema) -> Vec<(FieldName, FieldType)> {
+    let mut fields: Vec<_> = class.fields.iter().map(|(name, field)| (name.clone(), field.kind.clone())).collect();
+    fields.sort_by(|(first, _), (second, _)| first.cmp(second));
+    fields
+}
+
+fn assert_duplicate(error: &StoreError, index: &str) {
+    let StoreError::Duplicate { index: told } = error else { panic!("expected Duplicate, got {error:?}") };
+    assert!(told.contains(index), "the index {index} is named in {told:?}");
+}
+
+async fn a_store_starts_without_classes(fresh: &dyn Fresh) {
+    let store = fresh.store().await;
+    let names: Vec<_> = store.classes().await.unwrap().into_iter().map(|class| class.name).collect();
+    assert!(names.is_empty(), "a new store has no class, but {names:?}");
+}
+
+async fn a_class_is_created_once(fresh: &dyn Fresh) {
+    let store = fresh.store().await;
+    let first = class("Thing", &["n:Number"]);
+    assert!(store.create_class(&first).await.unwrap(), "it is new");
+    assert!(!store.create_class(&first).await.unwrap(), "it is not new any more");
+    let other = class("Thing", &["n:String", "more:Number"]);
+    assert!(!store.create_class(&other).await.unwrap(), "one of that name is there");
+    assert_eq!(known(&*store, "Thing").await.as_ref(), Some(&first), "and stays as it is");
+    assert!(store.create_class(&class("Other", &[])).await.unwrap());
+    assert_eq!(store.classes().await.unwrap().len(), 2);
+}
+
+async fn a_class_without_rows_answers(fresh: &dyn Fresh) {
+    let table = Table::new(fresh, "Thing", &["n:Number", "list:Array", "others:&Thing"]).await;
+    assert_eq!(table.found("{}").await, "");
+    assert_eq!(table.store.count(&table.select(r#"{"n": {"$ne": 1}}"#)).await.unwrap(), 0);
+    assert_eq!(table.store.distinct(&table.select("{}"), "list").await.unwrap(), Vec::<Value>::new());
+    assert_eq!(table.store.update_all(&table.select("{}"), &change(r#"{"n": 1}"#)).await.unwrap(), 0);
+    assert_eq!(table.store.delete(&table.select("{}")).await.unwrap(), 0);
+    // A class that was never created has no objects either: built-in ones may be asked for before their first object.
+    let never = Table { store: table.store.clone(), class: class("_Role", &[]).into() };
+    assert_eq!(never.found(r#"{"name": "Admin"}"#).await, "");
+    assert_eq!(never.store.count(&never.select("{}")).await.unwrap(), 0);
+    assert_eq!(never.store.delete(&never.select("{}")).await.unwrap(), 0);
+    assert_eq!(never.update("x", &change(r#"{"name": "x"}"#)).await, None);
+}
+
+async fn every_type_of_field_goes_round(fresh: &dyn Fresh) {
+    let store = fresh.store().await;
+    let made = class(
+        "Thing",
+        &[
+            "a:String",
+            "b:Number",
+            "c:Boolean",
+            "d:Date",
+            "e:Object",
+            "f:Array",
+            "g:GeoPoint",
+            "h:Polygon",
+            "i:File",
+            "j:Bytes",
+            "k:*_User",
+            "l:*Thing",
+            "m:&_Role",
+            "n:&Thing",
+        ],
+    );
+    store.create_class(&made).await.unwrap();
+    let found = known(&*store, "Thing").await.unwrap();
+    assert_eq!(fields_of(&found), fields_of(&made));
+    let user = class("_User", &["nick:String"]);
+    store.create_class(&user).await.unwrap();
+    let found = known(&*store, "_User").await.unwrap();
+    assert_eq!(fields_of(&found), fields_of(&user), "a built-in class has its own fields and those Parse gives it");
+}
+
+async fn options_and_defaults_go_round(fresh: &dyn Fresh) {
+    let store = fresh.store().await;
+    let mut made = class("Thing", &[]);
+    let defaults = [
+        ("a:String", r#""x\u0000y""#),
+        ("b:Number", "1.5"),
+        ("c:Boolean", "false"),
+        ("d:Date", r#"{"__type": "Date", "iso": "2020-01-01T00:00:00.000Z"}"#),
+        ("e:Object", r#"{"k": [1, {"x": null}]}"#),
+        ("f:Array", r#"[1, "two"]"#),
+        ("g:GeoPoint", r#"{"__type": "GeoPoint", "latitude": 1, "longitude": 2}"#),
+        ("h:*_User", r#"{"__type": "Pointer", "className": "_User", "objectId": "u"}"#),
+        ("i:String", "null"),
+    ];
+    for (index, (field, text)) in defaults.iter().enumerate() {
+        let (name, text_kind) = field.split_once(':').unwrap();
+        let default = Some(value(text)).filter(|value| !value.is_null());
+        let field = Field { required: index % 2 == 0, default, ..Field::plain(kind(text_kind)) };
+        made.fields.insert(field_name(name), field);
+    }
+    store.create_class(&made).await.unwrap();
+    let found = known(&*store, "Thing").await.unwrap();
+    for (name, field) in &made.fields {
+        assert_eq!(found.fields.get(name), Some(field), "{name}");
+    }
+}
+
+fn permissions() -> ClassPermissions {
+    let mut permissions = ClassPermissions::open();
+    let rule = |grants: &[&str], fields: &[&str]| OperationRule {
+        grants: grants.iter().map(|grant| (*grant).into()).collect(),
+        pointer_fields: fields.iter().map(|field| field_name(field)).collect(),
+    };
+    for (operation, rule) in [
+        (Operation::Create, rule(&["requiresAuthentication", "role:A.b$c", "u1"], &[])),
+        (Operation::Update, rule(&["role:Admin"], &["owner", "editors"])),
+        (Operation::Delete, rule(&[], &[])),
+    ] {
+        permissions.rules.insert(operation.name().into(), rule);
+    }
+    permissions.default_acl = Some(Acl::default().with("currentUser", Access::BOTH).with("*", Access::READ));
+    for (group, fields) in [("*", vec!["secret", "n"]), ("role:Admin", vec![]), ("userField:owner", vec!["n"])] {
+        permissions.protected_fields.insert(group.into(), fields.into_iter().map(Into::into).collect());
+    }
+    permissions.read_user_fields = vec![field_name("owner")];
+    permissions.write_user_fields = vec![field_name("owner"), field_name("editors")];
+    permissions
+}
+
+async fn permissions_go_round(fresh: &dyn Fresh) {
+    let fields = ["n:Number", "secret:String", "owner:*_User", "editors:Array"];
+    let store = fresh.store().await;
+    let made = ClassSchema { permissions: Some(permissions()), ..class("Closed", &fields) };
+    store.create_class(&made).await.unwrap();
+    let shown = |class: &ClassSchema| class.permissions.as_ref().map(ClassPermissions::to_value);
+    assert_eq!(shown(&known(&*store, "Closed").await.unwrap()), shown(&made), "from the start");
+    let table = Table::of(store, class("Open", &fields)).await;
+    assert_eq!(known(&*table.store, "Open").await.unwrap().permissions, None, "none stays none");
+    let closing = ClassChange { permissions: Some(permissions()), ..ClassChange::default() };
+    let after = table.store.change_class(&table.class.name, &closing).await.unwrap().unwrap();
+    assert_eq!(shown(&after), shown(&made), "in the answer to the change");
+    assert_eq!(shown(&known(&*table.store, "Open").await.unwrap()), shown(&made), "and from then on");
+    assert_eq!(fields_of(&after), fields_of(&table.class), "its fields stay");
+}
+
+async fn indexes_go_round(fresh: &dyn Fresh) {
+    let store = fresh.store().await;
+    let mut made = class("Thing", &["a:String", "b:Number", "c:Date"]);
+    let descending =
+        Index { keys: [("b".into(), (-1).into()), ("a".into(), 1.into())].into_iter().collect(), ..Index::default() };
+    for (name, index) in [
+        ("plain", Index::on(&["a"])),
+        ("two", descending),
+        ("one_only", Index::on(&["b"]).unique()),
+        ("one_or_none", Index::on(&["c"]).unique().sparse()),
+    ] {
+        made.indexes.insert(name.into(), index);
+    }
+    store.create_class(&made).await.unwrap();
+    assert_eq!(known(&*store, "Thing").await.unwrap().indexes, made.indexes, "from the start");
+    let name = class_name("Thing");
+    let more = ClassChange { drop_indexes: vec!["two".to_owned()], ..indexing("late", Index::on(&["c", "a"])) };
+    let after = store.change_class(&name, &more).await.unwrap().unwrap();
+    made.indexes.shift_remove("two");
+    made.indexes.insert("late".into(), Index::on(&["c", "a"]));
+    assert_eq!(after.indexes, made.indexes, "in the answer to the change");
+    assert_eq!(known(&*store, "Thing").await.unwrap().indexes, made.indexes, "and from then on");
+    // The same index once more is no error: another request was first.
+    let again = store.change_class(&name, &indexing("late", Index::on(&["c", "a"]))).await.unwrap().unwrap();
+    assert_eq!(again.indexes, made.indexes);
+}
+
+async fn fields_are_added(fresh: &dyn Fresh) {
+    let mut table = Table::new(fresh, "Thing", &["n:Number"]).await;
+    table.put("a", r#"{"n": 1}"#).await;
+    alter(&mut table, adding(&["s:String", "owner:*_User", "likes:&Thing", "data:Object"])).await;
+    let expected = class("Thing", &["n:Number", "s:String", "owner:*_User", "likes:&Thing", "data:Object"]);
+    assert_eq!(fields_of(&table.class), fields_of(&expected), "in the answer");
+    assert_eq!(fields_of(&known(&*table.store, "Thing").await.unwrap()), fields_of(&expected), "from then on");
+    table.put("b", r#"{"n": 2, "s": "x", "data": {"k": 1}}"#).await;
+    table.update("a", &change(r#"{"s": "y"}"#)).await.unwrap();
+    assert_eq!(table.found(r#"{"s": {"$exists": true}}"#).await, "a b");
+    assert_eq!(table.found(r#"{"data.k": 1}"#).await, "b");
+    assert_eq!(table.field("a", "n").await, Some(1.into()), "what was there stays");
+}
+
+async fn a_field_of_another_type_is_refused(fresh: &dyn Fresh) {
+    let mut table = Table::new(fresh, "Thing", &["n:Number", "owner:*_User"]).await;
+    table.put("a", r#"{"n": 1}"#).await;
+    for field in ["n:String", "n:Array", "owner:*Thing", "owner:String", "owner:&_User"] {
+        let outcome = table.store.change_class(&table.class.name, &adding(&[field])).await;
+        let error = refused(outcome, field);
+        assert!(matches!(error, StoreError::Unfit(_)), "{field}: expected Unfit, got {error:?}");
+    }
+    alter(&mut table, adding(&["n:Number", "owner:*_User", "s:String"])).await;
+    let expected = class("Thing", &["n:Number", "owner:*_User", "s:String"]);
+    assert_eq!(
+        fields_of(&known(&*table.store, "Thing").await.unwrap()),
+        fields_of(&expected),
+        "the same type is no error"
+    );
+    assert_eq!(table.field("a", "n").await, Some(1.into()));
+}
+
+async fn options_of_a_field_are_replaced(fresh: &dyn Fresh) {
+    let table = Table::new(fresh, "Thing", &["n:Number", "s:String"]).await;
+    for field in [
+        Field { required: true, default: Some(5.into()), ..Field::plain(FieldType::Number) },
+        Field { required: false, default: Some(6.into()), ..Field::plain(FieldType::Number) },
+        Field::plain(FieldType::Number),
+    ] {
+        let setting = ClassChange { set_fields: vec![(field_name("n"), field.clone())], ..ClassChange::default() };
+        let after = table.store.change_class(&table.class.name, &setting).await.unwrap().unwrap();
+        assert_eq!(after.fields.get("n"), Some(&field), "in the answer");
+        assert_eq!(known(&*table.store, "Thing").await.unwrap().fields.get("n"), Some(&field), "from then on");
+    }
+}
+
+async fn a_field_added_from_many_sides_is_one(fresh: &dyn Fresh) {
+    let table = Table::new(fresh, "Thing", &[]).await;
+    let mut tasks = JoinSet::new();
+    for n in 0..8 {
+        let (store, name) = (table.store.clone(), table.class.name.clone());
+        tasks.spawn(async move {
+            let own = format!("f{n}:String");
+            store.change_class(&name, &adding(&["same:Number", &own])).await.unwrap().unwrap()
+        });
+    }
+    tasks.join_all().await;
+    let found = known(&*table.store, "Thing").await.unwrap();
+    assert_eq!(found.fields.len(), 9, "{:?}", found.fields.keys());
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let store = table.store.clone();
+        tasks.spawn(async move { store.create_class(&class("Other", &["n:Number"])).await.unwrap() });
+    }
+    let created = tasks.join_all().await.into_iter().filter(|created| *created).count();
+    assert_eq!(created, 1, "of eight that create one class, one does");
+}
+
+async fn a_class_that_is_not_there_is_not_changed(fresh: &dyn Fresh) {
+    let store = fresh.store().await;
+    let after = store.change_class(&class_name("Nosuch"), &adding(&["n:Number"])).await.unwrap();
+    assert_eq!(after, None);
+    assert_eq!(known(&*store, "Nosuch").await, None, "and not created");
+}
+
+async fn a_dropped_field_takes_its_data_along(fresh: &dyn Fresh) {
+    let mut table = Table::new(fresh, "Thing", &["n:Number", "s:String", "owner:*_User"]).await;
+    table.insert(&table.object("a", map! { "n" => 1, "s" => "x", "owner" => pointer("_User", "u") })).await;
+    alter(&mut table, dropping(&["n", "owner", "nosuch"])).await;
+    assert_eq!(fields_of(&table.class), fields_of(&class("Thing", &["s:String"])), "in the answer");
+    assert_eq!(known(&*table.store, "Thing").await.as_ref(), Some(&*table.class), "from then on");
+    assert_eq!(table.get("a").await.unwrap().fields, map! { "s" => "x" });
+    alter(&mut table, adding(&["n:Number", "owner:*Thing"])).await;
+    assert_eq!(table.get("a").await.unwrap().fields, map! { "s" => "x" }, "the data does not come back with the name");
+    alter(&mut table, dropping(&["n"])).await;
+    alter(&mut table, adding(&["n:String"])).await;
+    table.update("a", &change(r#"{"n": "now text"}"#)).await.unwrap();
+    assert_eq!(table.found(r#"{"n": "now text"}"#).await, "a", "another type under the old name");
+}
+
+async fn a_dropped_relation_takes_its_links_along(fresh: &dyn Fresh) {
+    let mut table = Table::new(fresh, "Thing", &["likes:&Thing"]).await;
+    table.put("a", "{}").await;
+    table.put("b", "{}").await;
+    let link = |join: Join| {
+        let store = table.store.clone();
+        async move { store.link(&join, &id("a"), &[id("b")]).await.unwrap() }
+    };
+    link(table.join("likes")).await;
+    let liking =
+        |table: &Table| table.selection(Filter::Relates { field: field_name("likes"), members: vec![id("b")] });
+    assert_eq!(sorted_ids(&table.find(&liking(&table)).await), "a");
+    alter(&mut table, dropping(&["likes"])).await;
+    alter(&mut table, adding(&["likes:&Thing"])).await;
+    assert_eq!(sorted_ids(&table.find(&liking(&table)).await), "", "after the field was dropped");
+    table.store.link(&table.join("likes"), &id("a"), &[id("b")]).await.unwrap();
+    table.store.drop_class(&table.class).await.unwrap();
+    let table = Table::of(table.store, class("Thing", &["likes:&Thing"])).await;
+    table.put("a", "{}").await;
+    assert_eq!(sorted_ids(&table.find(&liking(&table)).await), "", "after the class was dropped");
+}
+
+async fn a_dropped_class_takes_its_objects_along(fresh: &dyn Fresh) {
+    let table = Table::new(fresh, "Thing", &["n:Number"]).await;
+    let other = Table::of(table.store.clone(), class("Other", &["n:Number"])).await;
+    table.put("a", r#"{"n": 1}"#).await;
+    other.put("a", r#"{"n": 2}"#).await;
+    table.store.drop_class(&table.class).await.unwrap();
+    assert_eq!(known(&*table.store, "Thing").await, None);
+    table.store.drop_class(&table.class).await.expect("a class that is gone is gone");
+    let table = Table::of(table.store.clone(), class("Thing", &["n:String"])).await;
+    assert_eq!(table.found("{}").await, "", "a new class of the name is empty");
+    table.put("a", r#"{"n": "text"}"#).await;
+    assert_eq!(table.found(r#"{"n": "text"}"#).await, "a", "and has its own types");
+    assert_eq!(other.found(r#"{"n": 2}"#).await, "a", "other classes stay");
+}
+
+async fn a_unique_index_refuses_doubles(fresh: &dyn Fresh) {
+    let mut made = class("Thing", &["code:String", "n:Number"]);
+    made.indexes.insert("only_code".into(), Index::on(&["code"]).unique());
+    let mut table = Table::of(fresh.store().await, made).await;
+    table.put("a", r#"{"code": "x", "n": 1}"#).await;
+    table.put("b", r#"{"code": "X", "n": 2}"#).await;
+    let double = table.object("c", map! { "code" => "x" });
+    assert_duplicate(&refused(table.store.insert(&table.class, &double).await, "a double"), "only_code");
+    let taken = change(r#"{"code": "x", "n": 5}"#);
+    assert_duplicate(&refused(table.store.update(&table.one("b"), &taken).await, "a double"), "only_code");
+    let all = change(r#"{"code": "z"}"#);
+    assert_duplicate(&refused(table.store.update_all(&table.select("{}"), &all).await, "a double"), "only_code");
+    assert_eq!(table.field("b", "n").await, Some(2.into()), "a refused change changes nothing");
+    assert_eq!(table.found("{}").await, "a b");
+    table.update("a", &change(r#"{"code": "x", "n": 3}"#)).await.expect("its own value is no double");
+    alter(&mut table, indexing("only_n", Index::on(&["n"]).unique())).await;
+    let double = table.object("d", map! { "code" => "d", "n" => 3 });
+    assert_duplicate(&refused(table.store.insert(&table.class, &double).await, "a double"), "only_n");
+    table.store.delete(&table.one("a")).await.unwrap();
+    table.insert(&double).await;
+    assert_eq!(table.found("{}").await, "b d", "a value is free when its object is gone");
+}
+
+async fn a_unique_index_that_the_data_does_not_allow_changes_nothing(fresh: &dyn Fresh) {
+    let table = Table::new(fresh, "Thing", &["code:String"]).await;
+    table.put("a", r#"{"code": "x"}"#).await;
+    table.put("b", r#"{"code": "x"}"#).await;
+    let before = known(&*table.store, "Thing").await;
+    let wanted = indexing("only_code", Index::on(&["code"]).unique());
+    let error = refused(table.store.change_class(&table.class.name, &wanted).await, "an index over doubles");
+    assert!(matches!(error, StoreError::Duplicate { .. }), "expected Duplicate, got {error:?}");
+    assert_eq!(known(&*table.store, "Thing").await, before, "the class is as it was");
+    table.put("c", r#"{"code": "x"}"#).await;
+    table.store.delete(&table.select(r#"{"objectId": {"$ne": "a"}}"#)).await.unwrap();
+    let after = table.store.change_class(&table.class.name, &wanted).await.unwrap().unwrap();
+    assert_eq!(after.indexes.len(), 1, "without doubles it is made");
+    let double = table.object("d", map! { "code" => "x" });
+    assert_duplicate(&refused(table.store.insert(&table.class, &double).await, "a double"), "only_code");
+}
+
+async fn a_sparse_unique_index_allows_many_without_the_field(fresh: &dyn Fresh) {
+    let mut made = class("_User", &[]);
+    made.indexes.insert("email_1".into(), Index::on(&["email"]).unique().sparse());
+    made.indexes.insert("username_1".into(), Index::on(&["username"]).unique().sparse());
+    let users = Table::of(fresh.store().await, made).await;
+    users.put("a", r#"{"username": "a", "email": "a@x"}"#).await;
+    for id in ["b", "c", "d"] {
+        users.insert(&users.object(id, map! { "username" => id })).await;
+    }
+    let double = users.object("e", map! { "username" => "e", "email" => "a@x" });
+    assert_duplicate(&refused(users.store.insert(&users.class, &double).await, "a double"), "email");
+    let taken = change(r#"{"username": "a"}"#);
+    assert_duplicate(&refused(users.store.update(&users.one("b"), &taken).await, "a double"), "username");
+    users.update("a", &change(r#"{"email": {"__op": "Delete"}}"#)).await.unwrap();
+    users.insert(&double).await;
+    assert_eq!(users.found(r#"{"email": "a@x"}"#).await, "e", "an address is free once it was given up");
+}
+
+async fn a_unique_index_can_span_fields(fresh: &dyn Fresh) {
+    let mut made = class("Vote", &["topic:String", "n:Number"]);
+    made.indexes.insert("once".into(), Index::on(&["topic", "n"]).unique());
+    let votes = Table::of(fresh.store().await, made).await;
+    votes.put("a", r#"{"topic": "x", "n": 1}"#).await;
+    votes.put("b", r#"{"topic": "x", "n": 2}"#).await;
+    votes.put("c", r#"{"topic": "y", "n": 1}"#).await;
+    let double = votes.object("d", map! { "topic" => "y", "n" => 1 });
+    assert_duplicate(&refused(votes.store.insert(&votes.class, &double).await, "a double"), "once");
+}
+
+async fn a_dropped_index_refuses_nothing(fresh: &dyn Fresh) {
+    let mut made = class("Thing", &["code:String"]);
+    made.indexes.insert("only_code".into(), Index::on(&["code"]).unique());
+    let mut table = Table::of(fresh.store().await, made).await;
+    table.put("a", r#"{"code": "x"}"#).await;
+    alter(&mut table, ClassChange { drop_indexes: vec!["only_code".to_owned()], ..ClassChange::default() }).await;
+    assert!(table.class.indexes.is_empty(), "in the answer: {:?}", table.class.indexes);
+    table.put("b", r#"{"code": "x"}"#).await;
+    assert_eq!(table.found(r#"{"code": "x"}"#).await, "a b");
+}
+
+async fn one_of_many_equal_inserts_wins(fresh: &dyn Fresh) {
+    let mut made = class("Thing", &["code:String"]);
+    made.indexes.insert("only_code".into(), Index::on(&["code"]).unique());
+    let table = Table::of(fresh.store().await, made).await;
+    let mut tasks = JoinSet::new();
+    for n in 0..16 {
+        let table = table.clone();
+        tasks.spawn(async move {
+            let object = table.object(&format!("i{n}"), map! { "code" => "x" });
+            table.store.insert(&table.class, &object).await
+        });
+    }
+    let outcomes = tasks.join_all().await;
+    let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert_eq!(won, 1, "{outcomes:?}");
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        assert_duplicate(&error, "only_code");
+    }
+}
+
+async fn names_may_differ_in_case_only(fresh: &dyn Fresh) {
+    let fields = [
+        "name:String",
+        "Name:Number",
+        "NAME:Boolean",
+        "objectid:Number",
+        "createdat:String",
+        "acl:String",
+        "Acl:Array",
+    ];
+    let upper = Table::new(fresh, "Item", &fields).await;
+    let lower = Table::of(upper.store.clone(), class("item", &["name:Number", "naMe:&item"])).await;
+    let text = r#"{"name": "x", "Name": 1, "NAME": true, "objectid": 7, "createdat": "y", "acl": "z", "Acl": [1]}"#;
+    upper.put("a", text).await;
+    lower.put("a", r#"{"name": 2}"#).await;
+    assert_eq!(upper.get("a").await.unwrap().fields, super::given::fields(text));
+    assert_eq!(lower.field("a", "name").await, Some(2.into()), "the class of the other case");
+    for (condition, expected) in [
+        (r#"{"name": "x", "Name": 1, "NAME": true}"#, "a"),
+        (r#"{"name": "x", "Name": 2}"#, ""),
+        (r#"{"objectid": 7, "objectId": "a"}"#, "a"),
+        (r#"{"NAme": {"$exists": true}}"#, ""),
+    ] {
+        assert_eq!(upper.found(condition).await, expected, "{condition}");
+    }
+    let both = change(r#"{"Name": {"__op": "Increment", "amount": 4}, "NAME": {"__op": "Delete"}}"#);
+    let after = upper.update("a", &both).await.unwrap();
+    assert_eq!((after.get("name"), after.get("Name"), after.get("NAME")), (Some(&"x".into()), Some(&5.into()), None));
+    let found = known(&*upper.store, "Item").await.unwrap();
+    assert_eq!(fields_of(&found), fields_of(&upper.class));
+    lower.store.drop_class(&lower.class).await.unwrap();
+    assert_eq!(upper.found("{}").await, "a", "dropping one leaves the other");
+}
+
+async fn words_of_databases_are_names_like_others(fresh: &dyn Fresh) {
+    let names = [
+        "select",
+        "from",
+        "where",
+        "order",
+        "group",
+        "by",
+        "index",
+        "table",
+        "values",
+        "default",
+        "primary",
+        "rowid",
+        "oid",
+        "id",
+        "data",
+        "json",
+        "null",
+        "true",
+        "not",
+        "like",
+        "limit",
+        "key",
+        "value",
+        "rperm",
+        "wperm",
+        "class",
+        "type",
+        "ok",
+        "n",
+        "fields",
+        "keys",
+        "find",
+        "sqlite_x",
+        "system",
+        "constructor",
+        "prototype",
+    ];
+    let store = fresh.store().await;
+    for class_name in ["Order", "Group", "Select", "Table", "Index", "Values", "sqlite_master", "SCHEMA", "Join"] {
+        let fields: Vec<String> = names.iter().map(|name| format!("{name}:Number")).collect();
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let table = Table::of(store.clone(), class(class_name, &fields)).await;
+        let stored: Map = names.iter().zip(0..).map(|(name, n)| ((*name).into(), Value::from(n))).collect();
+        table.insert(&table.object("a", stored.clone())).await;
+        assert_eq!(table.get("a").await.unwrap().fields, stored, "an object of {class_name}");
+        for (name, n) in names.iter().zip(0..) {
+            let selection = table.selection(Filter::equals(name, n)).ordered(order(&format!("-{name}")));
+            assert_eq!(sorted_ids(&table.find(&selection).await), "a", "{class_name}.{name}");
+        }
+        table.update("a", &change(r#"{"order": 99, "select": {"__op": "Delete"}}"#)).await.unwrap();
+        assert_eq!(table.found(r#"{"order": 99, "select": null}"#).await, "a", "{class_name}");
+    }
+}
+
+async fn a_class_may_have_many_fields(fresh: &dyn Fresh) {
+    let kinds = ["String", "Number", "Boolean", "Date", "Object", "Array"];
+    let fields: Vec<String> =
+        (0..300).zip(kinds.iter().cycle()).map(|(n, kind)| format!("field_number_{n}:{kind}")).collect();
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let table = Table::new(fresh, "Wide", &fields).await;
+    let texts =
+        [r#""x""#, "1.5", "true", r#"{"__type": "Date", "iso": "2020-01-01T00:00:00.000Z"}"#, r#"{"a": 1}"#, "[1]"];
+    let all: Map =
+        (0..300).zip(texts.iter().cycle()).map(|(n, text)| (format!("field_number_{n}").into(), value(text))).collect();
+    table.insert(&table.object("a", all.clone())).await;
+    table.put("b", r#"{"field_number_299": [7]}"#).await;
+    assert_eq!(table.get("a").await.unwrap().fields, all);
+    assert_eq!(table.found(r#"{"field_number_299": 7}"#).await, "b");
+    let update: parsimony_model::Update = all.keys().map(|name| (name.clone(), parsimony_model::Op::Delete)).collect();
+    let after = table.update("a", &crate::Change { update, ..change("{}") }).await.unwrap();
+    assert!(after.fields.is_empty(), "all fields deleted at once: {:?}", after.fields.keys());
+    assert_eq!(known(&*table.store, "Wide").await.unwrap().fields.len(), 300);
+}
+
+async fn a_store_tells_that_it_is_well(fresh: &dyn Fresh) {
+    let store = fresh.store().await;
+    store.check().await.unwrap();
+    assert!(!store.describe().is_empty(), "it says what it is");
+    store.close().await.unwrap();
+}

@@ -40,7 +40,10 @@ pub(super) const OBJECTS: &[(&str, &str)] = &[
     ("e", r#"{"name": "", "n": 0, "when": {"__type": "Date", "iso": "2020-01-01T00:00:00.001Z"}, "tags": [""]}"#),
     ("f", r#"{"name": null, "n": null, "ok": null, "when": null, "tags": null, "stats": null}"#),
     ("g", "{}"),
-    ("h", r#"{"name": "Zoë", "n": 1e21, "stats": {"wins": 3, "losses": 0, "by": {"year": {"y2020": 2}}, "title": "x"}}"#),
+    (
+        "h",
+        r#"{"name": "Zoë", "n": 1e21, "stats": {"wins": 3, "losses": 0, "by": {"year": {"y2020": 2}}, "title": "x"}}"#,
+    ),
     (
         "i",
         r#"{"name": "ZOË", "n": 9007199254740991, "stats": {"wins": 5, "title": null,
@@ -169,7 +172,10 @@ pub(super) const CASES: &[(&str, &str)] = &[
     (r#"{"nosuch.deep": {"$in": [1, null]}, "n": 1}"#, "a s"),
     // dates
     (r#"{"when": {"__type": "Date", "iso": "2020-01-01T00:00:00.000Z"}}"#, "a"),
-    (r#"{"when": {"$ne": {"__type": "Date", "iso": "2020-01-01T00:00:00.000Z"}}}"#, "b c d e f g h i j k l m n o p q r s t"),
+    (
+        r#"{"when": {"$ne": {"__type": "Date", "iso": "2020-01-01T00:00:00.000Z"}}}"#,
+        "b c d e f g h i j k l m n o p q r s t",
+    ),
     (r#"{"when": {"$gt": {"__type": "Date", "iso": "2020-01-01T00:00:00.000Z"}}}"#, "b e"),
     (r#"{"when": {"$gte": {"__type": "Date", "iso": "2020-01-01T00:00:00.000Z"}}}"#, "a b e"),
     (r#"{"when": {"$lt": {"__type": "Date", "iso": "1970-01-01T00:00:00.000Z"}}}"#, "c"),

@@ -45,7 +45,10 @@ async fn a_condition_finds_what_it_finds_in_mongodb(fresh: &dyn Fresh) {
     for (text, expected) in CASES {
         match things.store.find(&things.select(text)).await {
             Ok(found) if sorted_ids(&found) == *expected => {}
-            Ok(found) => wrong.push(format!("{text}\n    expected {expected:?}\n    found    {:?}", sorted_ids(&found))),
+            Ok(found) => {
+                let found = sorted_ids(&found);
+                wrong.push(format!("{text}\n    expected {expected:?}\n    found    {found:?}"));
+            }
             Err(error) => wrong.push(format!("{text}\n    failed: {error}")),
         }
     }
@@ -149,10 +152,7 @@ async fn internal_fields_are_found(fresh: &dyn Fresh) {
         (r#"{"_failed_login_count": {"$gte": 3}}"#, "a"),
         (r#"{"_failed_login_count": {"$exists": false}}"#, "b"),
         (r#"{"_perishable_token": null}"#, "a b"),
-        (
-            r#"{"_perishable_token_expires_at": {"$gt": {"__type": "Date", "iso": "2024-04-30T00:00:00.000Z"}}}"#,
-            "b",
-        ),
+        (r#"{"_perishable_token_expires_at": {"$gt": {"__type": "Date", "iso": "2024-04-30T00:00:00.000Z"}}}"#, "b"),
         (r#"{"_perishable_token_expires_at": {"$lt": {"__type": "Date", "iso": "2024-04-30T00:00:00.000Z"}}}"#, ""),
     ] {
         assert_eq!(users.found(text).await, expected, "{text}");
@@ -162,7 +162,8 @@ async fn internal_fields_are_found(fresh: &dyn Fresh) {
 async fn many_ids_are_found(fresh: &dyn Fresh) {
     let table = Table::new(fresh, "Thing", &["n:Number"]).await;
     table.put("only", r#"{"n": 2999}"#).await;
-    let ids: Vec<_> = (0..3_000).map(|n| super::given::id(&format!("i{n}"))).chain([super::given::id("only")]).collect();
+    let ids: Vec<_> =
+        (0..3_000).map(|n| super::given::id(&format!("i{n}"))).chain([super::given::id("only")]).collect();
     let found = table.find(&table.selection(Filter::ids(&ids))).await;
     assert_eq!(sorted_ids(&found), "only", "one of 3001 ids is there");
     let numbers = (0..3_000).map(Into::into).collect();

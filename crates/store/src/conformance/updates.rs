@@ -56,18 +56,30 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     (r#"{"list": [1, 2]}"#, r#"{"list": {"__op": "Add", "objects": [2, 3]}}"#, r#"{"list": [1, 2, 2, 3]}"#),
     ("{}", r#"{"list": {"__op": "Add", "objects": ["x"]}}"#, r#"{"list": ["x"]}"#),
     (r#"{"list": [1]}"#, r#"{"list": {"__op": "Add", "objects": []}}"#, r#"{"list": [1]}"#),
-    (r#"{"list": [1]}"#, r#"{"list": {"__op": "Add", "objects": [[2], {"a": 3}, null]}}"#, r#"{"list": [1, [2], {"a": 3}, null]}"#),
+    (
+        r#"{"list": [1]}"#,
+        r#"{"list": {"__op": "Add", "objects": [[2], {"a": 3}, null]}}"#,
+        r#"{"list": [1, [2], {"a": 3}, null]}"#,
+    ),
     // add what is missing
     (r#"{"list": [1, 2]}"#, r#"{"list": {"__op": "AddUnique", "objects": [2, 3, 3]}}"#, r#"{"list": [1, 2, 3]}"#),
     ("{}", r#"{"list": {"__op": "AddUnique", "objects": ["x", "x"]}}"#, r#"{"list": ["x"]}"#),
     (r#"{"list": [1, 1]}"#, r#"{"list": {"__op": "AddUnique", "objects": [1]}}"#, r#"{"list": [1, 1]}"#),
     (r#"{"list": [1]}"#, r#"{"list": {"__op": "AddUnique", "objects": ["1", true]}}"#, r#"{"list": [1, "1", true]}"#),
-    (r#"{"list": [{"a": 1}]}"#, r#"{"list": {"__op": "AddUnique", "objects": [{"a": 1}, {"a": 2}]}}"#, r#"{"list": [{"a": 1}, {"a": 2}]}"#),
+    (
+        r#"{"list": [{"a": 1}]}"#,
+        r#"{"list": {"__op": "AddUnique", "objects": [{"a": 1}, {"a": 2}]}}"#,
+        r#"{"list": [{"a": 1}, {"a": 2}]}"#,
+    ),
     // remove
     (r#"{"list": [1, 2, 1, 3]}"#, r#"{"list": {"__op": "Remove", "objects": [1, 3]}}"#, r#"{"list": [2]}"#),
     (r#"{"list": [1]}"#, r#"{"list": {"__op": "Remove", "objects": [1]}}"#, r#"{"list": []}"#),
     (r#"{"list": [1, "1"]}"#, r#"{"list": {"__op": "Remove", "objects": ["1", "x"]}}"#, r#"{"list": [1]}"#),
-    (r#"{"list": [{"a": 1}, {"a": 2}]}"#, r#"{"list": {"__op": "Remove", "objects": [{"a": 1}]}}"#, r#"{"list": [{"a": 2}]}"#),
+    (
+        r#"{"list": [{"a": 1}, {"a": 2}]}"#,
+        r#"{"list": {"__op": "Remove", "objects": [{"a": 1}]}}"#,
+        r#"{"list": [{"a": 2}]}"#,
+    ),
     // below a field
     (r#"{"data": {"a": 1}}"#, r#"{"data.b": 2}"#, r#"{"data": {"a": 1, "b": 2}}"#),
     (r#"{"data": {"a": 1}}"#, r#"{"data.a": "x"}"#, r#"{"data": {"a": "x"}}"#),
@@ -76,12 +88,20 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     (r#"{"data": {"a": 1}}"#, r#"{"data.a": {"__op": "Increment", "amount": 5}}"#, r#"{"data": {"a": 6}}"#),
     ("{}", r#"{"data.a.b": {"__op": "Increment", "amount": 5}}"#, r#"{"data": {"a": {"b": 5}}}"#),
     (r#"{"data": {"l": [1]}}"#, r#"{"data.l": {"__op": "Add", "objects": [1]}}"#, r#"{"data": {"l": [1, 1]}}"#),
-    (r#"{"data": {"l": [1]}}"#, r#"{"data.l": {"__op": "AddUnique", "objects": [1, 2]}}"#, r#"{"data": {"l": [1, 2]}}"#),
+    (
+        r#"{"data": {"l": [1]}}"#,
+        r#"{"data.l": {"__op": "AddUnique", "objects": [1, 2]}}"#,
+        r#"{"data": {"l": [1, 2]}}"#,
+    ),
     (r#"{"data": {"l": [1, 2]}}"#, r#"{"data.l": {"__op": "Remove", "objects": [1]}}"#, r#"{"data": {"l": [2]}}"#),
     (r#"{"data": {"l": [1, 2]}}"#, r#"{"data.l.1": 5}"#, r#"{"data": {"l": [1, 5]}}"#),
     (r#"{"list": [{"n": 1}, 2]}"#, r#"{"list.0.n": {"__op": "Increment", "amount": 1}}"#, r#"{"list": [{"n": 2}, 2]}"#),
     (r#"{"data": {"o'k": 1}}"#, r#"{"data.o'k": 2, "data.ü \"x": 3}"#, r#"{"data": {"o'k": 2, "ü \"x": 3}}"#),
-    (r#"{"data": {"a": 1}, "n": 1}"#, r#"{"data.b": 2, "data.a": {"__op": "Delete"}, "n": {"__op": "Increment", "amount": 1}}"#, r#"{"data": {"b": 2}, "n": 2}"#),
+    (
+        r#"{"data": {"a": 1}, "n": 1}"#,
+        r#"{"data.b": 2, "data.a": {"__op": "Delete"}, "n": {"__op": "Increment", "amount": 1}}"#,
+        r#"{"data": {"b": 2}, "n": 2}"#,
+    ),
 ];
 
 async fn subject(fresh: &dyn Fresh) -> Table {
@@ -103,7 +123,9 @@ async fn every_operation_does_its_work(fresh: &dyn Fresh) {
         };
         let stored = table.get(&id).await.map(|object| object.fields);
         if answer != Some(fields(after)) || stored != answer {
-            wrong.push(format!("{before} changed by {text}\n    expected {after}\n    answered {answer:?}\n    stored   {stored:?}"));
+            wrong.push(format!(
+                "{before} changed by {text}\n    expected {after}\n    answered {answer:?}\n    stored   {stored:?}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{} of {} operations:\n{}", wrong.len(), OPERATIONS.len(), wrong.join("\n"));
@@ -119,7 +141,10 @@ async fn every_type_can_be_set(fresh: &dyn Fresh) {
         ("g:GeoPoint", r#"{"__type": "GeoPoint", "latitude": 1.5, "longitude": -2}"#),
         ("p:Polygon", r#"{"__type": "Polygon", "coordinates": [[0, 0], [0, 1], [1, 1], [0, 0]]}"#),
         ("w:*_User", r#"{"__type": "Pointer", "className": "_User", "objectId": "u1"}"#),
-        ("l:Array", r#"[{"__type": "Date", "iso": "1960-01-01T00:00:00.001Z"}, {"__type": "Bytes", "base64": "AA=="}]"#),
+        (
+            "l:Array",
+            r#"[{"__type": "Date", "iso": "1960-01-01T00:00:00.001Z"}, {"__type": "Bytes", "base64": "AA=="}]"#,
+        ),
         ("o:Object", r#"{"at": {"__type": "Pointer", "className": "_User", "objectId": "u1"}, "e": {}}"#),
     ];
     let table = Table::new(fresh, "Thing", &kinds.map(|(field, _)| field)).await;
