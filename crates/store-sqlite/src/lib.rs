@@ -1,1 +1,45 @@
 //! The embedded store: one SQLite file, one writer with group commit, readers apart.
+//!
+//! A class is a table and a field a column of its type; lists and objects are JSON. What a condition means is what MongoDB
+//! means by it under Parse Server.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | how is the file opened, and within which bounds | `open.rs` |
+//! | who runs the statements, and when is a write durable | `worker.rs` |
+//! | the store as a whole, its classes and transactions | `store.rs` |
+//! | reading and writing objects, in the store or in a transaction | `objects.rs`, `transaction.rs` |
+//! | which table holds a class, which column a field | `tables.rs` |
+//! | creating, changing and dropping classes | `classes.rs` |
+//! | how does a condition become SQL | `filter.rs`, `sql.rs` |
+//! | what is inside a list or an object | `inside.rs`, through `functions.rs` |
+//! | regular expressions | `patterns.rs` |
+//! | finding, counting, distinct values | `find.rs` |
+//! | inserting, changing, deleting | `write.rs` |
+//! | how does a row become an object, and a value a column | `rows.rs`, `values.rs` |
+//! | what SQLite's errors mean | `error.rs` |
+#![deny(clippy::future_not_send)]
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod classes;
+mod error;
+mod filter;
+mod find;
+mod functions;
+mod inside;
+mod objects;
+mod open;
+mod patterns;
+mod rows;
+mod sql;
+mod store;
+mod tables;
+mod transaction;
+mod values;
+mod worker;
+mod write;
+
+pub use objects::Asked;
+pub use open::Limits;
+pub use store::SqliteStore;
+pub use transaction::{Inside, Lane, Whole};

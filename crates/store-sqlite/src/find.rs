@@ -1,0 +1,160 @@
+//! Finding, counting and distinct values: planned where the question is asked, run on the thread of a connection.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use parsimony_model::value::json;
+use parsimony_model::{Object, Value};
+use parsimony_store::{Scope, Selection, StoreError};
+use rusqlite::Connection;
+use rusqlite::types::Value as SqlValue;
+
+use crate::error::store_error;
+use crate::filter::{self, Source, Writer};
+use crate::inside;
+use crate::patterns::Patterns;
+use crate::rows::Shape;
+use crate::sql::{Param, Sql, bind, quote};
+use crate::tables::{Table, Tables};
+use crate::values::from_sql;
+
+/// The text of a statement: kept with the table, or made for the question.
+#[derive(Debug)]
+enum Text {
+    Kept(Arc<str>),
+    Made(String),
+}
+
+/// A find, ready to run.
+#[derive(Debug)]
+pub(crate) struct Find {
+    text: Text,
+    params: Vec<Param>,
+    shape: Shape,
+}
+
+impl Find {
+    /// Plans a find. `None` if the class is not there, so that nothing can be found.
+    pub(crate) fn plan(
+        tables: &Tables,
+        patterns: &Patterns,
+        selection: &Selection,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(table) = tables.get(selection.class.name.as_str()) else { return Ok(None) };
+        let is_plain = selection.keys.is_empty() && selection.skip == 0 && selection.limit != Some(0);
+        if let (Some(id), Scope::Everything, true) = (selection.filter.as_id(), &selection.scope, is_plain) {
+            return Ok(Some(Self {
+                text: Text::Kept(Arc::clone(&table.select_by_id)),
+                params: vec![Param::One(SqlValue::Text(id.to_owned()))],
+                shape: Shape::whole(table),
+            }));
+        }
+        let shape = Shape::only(table, &selection.keys);
+        let writer = Writer { tables, table, patterns };
+        let mut sql = Sql::new(shape.select());
+        sql.append(filter::condition(&writer, selection)?);
+        sql.append(filter::order_and_range(&writer, selection)?);
+        Ok(Some(Self { text: Text::Made(sql.text), params: sql.params, shape }))
+    }
+
+    /// What is found.
+    pub(crate) fn run(&self, connection: &Connection) -> Result<Vec<Object>, StoreError> {
+        let text = match &self.text {
+            Text::Kept(text) => text,
+            Text::Made(text) => text.as_str(),
+        };
+        let mut statement = connection.prepare_cached(text).map_err(store_error)?;
+        bind(&mut statement, &self.params)?;
+        let mut rows = statement.raw_query();
+        let mut objects = Vec::new();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            objects.push(self.shape.object(row)?);
+        }
+        Ok(objects)
+    }
+}
+
+/// Plans a count. `None` if the class is not there.
+pub(crate) fn plan_count(
+    tables: &Tables,
+    patterns: &Patterns,
+    selection: &Selection,
+) -> Result<Option<Sql>, StoreError> {
+    let Some(table) = tables.get(selection.class.name.as_str()) else { return Ok(None) };
+    let mut sql = Sql::new(format!("SELECT count(*) FROM {}", quote(&table.name)));
+    sql.append(filter::condition(&Writer { tables, table, patterns }, selection)?);
+    Ok(Some(sql))
+}
+
+/// Runs a count.
+pub(crate) fn count(connection: &Connection, sql: &Sql) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached(&sql.text).map_err(store_error)?;
+    bind(&mut statement, &sql.params)?;
+    let mut rows = statement.raw_query();
+    let row = rows.next().map_err(store_error)?;
+    let count: i64 = row.map_or(Ok(0), |row| row.get(0)).map_err(store_error)?;
+    Ok(count.unsigned_abs())
+}
+
+/// A question for distinct values, ready to run.
+#[derive(Debug)]
+pub(crate) struct Distinct {
+    sql: Sql,
+    source: Source,
+}
+
+impl Distinct {
+    /// Plans it. `None` if no object can have the field.
+    pub(crate) fn plan(
+        tables: &Tables,
+        patterns: &Patterns,
+        selection: &Selection,
+        field: &str,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(table) = tables.get(selection.class.name.as_str()) else { return Ok(None) };
+        let writer = Writer { tables, table, patterns };
+        let Some((column, source)) = writer.source(field) else { return Ok(None) };
+        let mut sql = Sql::new(format!("SELECT DISTINCT {column} FROM {}", quote(&table.name)));
+        sql.append(filter::condition(&writer, selection)?);
+        sql.push(&format!(" AND {column} IS NOT NULL"));
+        Ok(Some(Self { sql, source }))
+    }
+
+    /// The values, without null.
+    pub(crate) fn run(&self, connection: &Connection) -> Result<Vec<Value>, StoreError> {
+        let mut statement = connection.prepare_cached(&self.sql.text).map_err(store_error)?;
+        bind(&mut statement, &self.sql.params)?;
+        let mut rows = statement.raw_query();
+        let mut values = Vec::new();
+        let mut seen = HashSet::new();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let value = row.get_ref(0).map_err(store_error)?;
+            match &self.source {
+                Source::Typed(kind) => values.extend(from_sql(kind, value)?),
+                Source::Json(path) => {
+                    let text = value.as_str().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                    for value in inside::values(text, path)? {
+                        if !value.is_null() && seen.insert(json::write(&value)) {
+                            values.push(value);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// The text that tells a table's rows from others: what a change needs to find what it changes.
+pub(crate) fn plan_ids(
+    tables: &Tables,
+    patterns: &Patterns,
+    table: &Table,
+    selection: &Selection,
+) -> Result<Sql, StoreError> {
+    let writer = Writer { tables, table, patterns };
+    let mut sql = Sql::new(format!("SELECT \"objectId\" FROM {}", quote(&table.name)));
+    sql.append(filter::condition(&writer, selection)?);
+    sql.append(filter::order_and_range(&writer, selection)?);
+    Ok(sql)
+}

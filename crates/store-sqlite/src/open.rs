@@ -1,0 +1,148 @@
+//! How is the file opened: its settings, its version, and how many connections it gets?
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parsimony_store::StoreError;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::store_error;
+use crate::functions;
+use crate::patterns::Patterns;
+use crate::sql::quote;
+use crate::tables::SCHEMA_TABLE;
+
+/// Marks the file as one of ours: `Pars`.
+const APPLICATION_ID: i32 = 0x5061_7273;
+
+/// The layout that this code reads and writes.
+const FILE_VERSION: i32 = 1;
+
+/// Every bound of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections that read, each with a thread; there are never more than the machine has cores.
+    pub readers_max: usize,
+    /// Requests that may wait for a thread; more wait outside.
+    pub queue_jobs_max: usize,
+    /// Writes that are made durable together at most.
+    pub group_jobs_max: usize,
+    /// How long a transaction may hold the one writer.
+    pub transaction_millis_max: u64,
+    /// How long to wait for another process that holds the file.
+    pub busy_millis_max: u64,
+    /// Statements that one connection keeps compiled.
+    pub statements_max: usize,
+    /// Page cache of the writer, in KiB.
+    pub writer_cache_kib: u32,
+    /// Page cache of each reader, in KiB.
+    pub reader_cache_kib: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            readers_max: 4,
+            queue_jobs_max: 1_024,
+            group_jobs_max: 512,
+            transaction_millis_max: 10_000,
+            busy_millis_max: 5_000,
+            statements_max: 128,
+            writer_cache_kib: 8_192,
+            reader_cache_kib: 4_096,
+        }
+    }
+}
+
+/// The writer's connection. Creates the file and its folder if they are missing.
+pub(crate) fn writer(path: &Path, limits: &Limits, patterns: &Arc<Patterns>) -> Result<Connection, StoreError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(StoreError::unavailable)?;
+    }
+    let connection = connect(path, limits, patterns, limits.writer_cache_kib)?;
+    let settings = [
+        // An acknowledged write is on disk: WAL with FULL syncs at each commit.
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA wal_autocheckpoint=4000",
+        "PRAGMA journal_size_limit=67108864",
+    ];
+    for setting in settings {
+        run_setting(&connection, setting)?;
+    }
+    check_version(&connection, path)?;
+    Ok(connection)
+}
+
+/// A reader's connection.
+pub(crate) fn reader(path: &Path, limits: &Limits, patterns: &Arc<Patterns>) -> Result<Connection, StoreError> {
+    let connection = connect(path, limits, patterns, limits.reader_cache_kib)?;
+    run_setting(&connection, "PRAGMA query_only=1")?;
+    Ok(connection)
+}
+
+fn connect(
+    path: &Path,
+    limits: &Limits,
+    patterns: &Arc<Patterns>,
+    cache_kib: u32,
+) -> Result<Connection, StoreError> {
+    // Each connection belongs to one thread, so SQLite needs no locks of its own.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
+    connection.busy_timeout(Duration::from_millis(limits.busy_millis_max)).map_err(store_error)?;
+    connection.set_prepared_statement_cache_capacity(limits.statements_max);
+    // Otherwise a quoted name that is no column would be taken for text.
+    for option in [DbConfig::SQLITE_DBCONFIG_DQS_DML, DbConfig::SQLITE_DBCONFIG_DQS_DDL] {
+        connection.set_db_config(option, false).map_err(store_error)?;
+    }
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(store_error)?;
+    run_setting(&connection, &format!("PRAGMA cache_size=-{cache_kib}"))?;
+    run_setting(&connection, "PRAGMA trusted_schema=0")?;
+    rusqlite::vtab::array::load_module(&connection).map_err(store_error)?;
+    functions::register(&connection, patterns).map_err(store_error)?;
+    Ok(connection)
+}
+
+/// Some settings answer with a row, some do not.
+fn run_setting(connection: &Connection, setting: &str) -> Result<(), StoreError> {
+    let mut statement = connection.prepare(setting).map_err(store_error)?;
+    let mut rows = statement.query([]).map_err(store_error)?;
+    while rows.next().map_err(store_error)?.is_some() {}
+    Ok(())
+}
+
+fn check_version(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let number = |setting: &str| -> Result<i32, StoreError> {
+        connection.query_row(setting, [], |row| row.get(0)).map_err(store_error)
+    };
+    let is_empty = number("SELECT count(*) FROM sqlite_schema")? == 0;
+    let application = number("PRAGMA application_id")?;
+    let version = number("PRAGMA user_version")?;
+    let refused = |text: &str| Err(StoreError::Unavailable(format!("{}: {text}", path.display())));
+    if is_empty && application == 0 {
+        return connection
+            .execute_batch(&format!(
+                "BEGIN IMMEDIATE;
+                 CREATE TABLE IF NOT EXISTS {} (name TEXT PRIMARY KEY NOT NULL, definition TEXT NOT NULL);
+                 PRAGMA application_id={APPLICATION_ID};
+                 PRAGMA user_version={FILE_VERSION};
+                 COMMIT;",
+                quote(SCHEMA_TABLE)
+            ))
+            .map_err(store_error);
+    }
+    if application != APPLICATION_ID {
+        return refused("this SQLite file was not made by this server");
+    }
+    if version > FILE_VERSION {
+        return refused("this file was written by a newer version of this server");
+    }
+    if version < FILE_VERSION {
+        return refused("this file has a version that was never released");
+    }
+    Ok(())
+}

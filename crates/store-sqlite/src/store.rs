@@ -1,0 +1,153 @@
+//! The store as a whole: opening and closing it, its classes, and its transactions.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use parsimony_model::{ClassName, ClassSchema};
+use parsimony_store::{Answer, ClassChange, Store, StoreError, Transaction};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::classes;
+use crate::error::store_error;
+use crate::objects::{Asked, Shared};
+use crate::open::{self, Limits};
+use crate::tables::Tables;
+use crate::transaction::{Lane, Whole};
+use crate::worker::{self, Message, Ran, ReadMessage, Writer};
+
+/// The embedded store: one SQLite file.
+///
+/// Writes go through one thread, which makes durable together what waits together; reads run beside them. Dropping it without
+/// [`Store::close`] loses nothing that was answered.
+pub type SqliteStore = Asked<Whole>;
+
+impl Asked<Whole> {
+    /// Opens the file, and makes it and its folder if they are missing.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_within(path, Limits::default())
+    }
+
+    /// Opens the file with bounds of one's own.
+    pub fn open_within(path: impl AsRef<Path>, limits: Limits) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let shared = Arc::new(Shared::default());
+        let connection = open::writer(path, &limits, &shared.patterns)?;
+        shared.tables.store(Arc::new(Tables::load(&connection)?));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let readers = limits.readers_max.min(cores).max(1);
+        // Nothing is ever sent through it: it closes when the last thread has dropped its end.
+        let (alive, gone) = flume::bounded::<()>(1);
+        let (reader, questions) = flume::bounded(limits.queue_jobs_max);
+        let mut threads = Vec::with_capacity(readers + 1);
+        for number in 0..readers {
+            let connection = open::reader(path, &limits, &shared.patterns)?;
+            let (questions, alive) = (questions.clone(), alive.clone());
+            threads.push(worker::start(format!("sqlite-read-{number}"), move || {
+                worker::read(&connection, &questions);
+                drop(connection);
+                drop(alive);
+            })?);
+        }
+        let (writer, messages) = flume::bounded(limits.queue_jobs_max);
+        threads.push(worker::start("sqlite-write".to_owned(), move || {
+            Writer::new(connection, messages, limits).run();
+            drop(alive);
+        })?);
+        let lane = Whole { writer, readers: reader, threads: Mutex::new(threads), gone, path: path.to_owned() };
+        Ok(Self { shared, lane })
+    }
+
+    /// Runs a change of the classes. If it gives other tables, they are the tables as soon as it is durable.
+    async fn change_tables<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &Tables) -> Result<(T, Option<Tables>), StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
+        let job = Box::new(move |connection: &Connection| {
+            let outcome = work(connection, &shared.tables.load());
+            let kept = outcome.is_ok();
+            let answer = move |durable: Result<(), StoreError>| {
+                let outcome = outcome.and_then(|(value, tables)| {
+                    durable?;
+                    if let Some(tables) = tables {
+                        shared.tables.store(Arc::new(tables));
+                    }
+                    Ok(value)
+                });
+                drop(reply.send(outcome));
+            };
+            Ran { kept, answer: Box::new(answer) }
+        });
+        self.lane.tell(Message::Alone(job)).await?;
+        answer.await.or_else(|_| Err(StoreError::unavailable("the database could not write")))?
+    }
+
+    async fn stop(&self) -> Result<(), StoreError> {
+        let threads = std::mem::take(&mut *self.lane.threads.lock());
+        // What was asked before is answered before: the queues keep their order. Closed ones have stopped already.
+        for _ in 1..threads.len() {
+            let _ = self.lane.readers.send_async(ReadMessage::Stop).await;
+        }
+        let _ = self.lane.writer.send_async(Message::Stop).await;
+        let _ = self.lane.gone.recv_async().await;
+        let panicked = threads.into_iter().map(std::thread::JoinHandle::join).filter(Result::is_err).count();
+        if panicked > 0 {
+            return Err(StoreError::unavailable("a thread of the database had failed"));
+        }
+        Ok(())
+    }
+}
+
+impl Store for Asked<Whole> {
+    fn describe(&self) -> String {
+        format!("SQLite {}", self.lane.path.display())
+    }
+
+    fn classes(&self) -> Answer<'_, Vec<ClassSchema>> {
+        let classes = self.shared.tables.load().0.values().map(|table| table.schema.clone()).collect();
+        Box::pin(async move { Ok(classes) })
+    }
+
+    fn create_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, bool> {
+        let class = class.clone();
+        Box::pin(self.change_tables(move |connection, tables| {
+            let changed = classes::create(connection, tables, &class)?;
+            Ok((changed.is_some(), changed))
+        }))
+    }
+
+    fn change_class<'a>(&'a self, name: &'a ClassName, change: &'a ClassChange) -> Answer<'a, Option<ClassSchema>> {
+        let (name, change) = (name.clone(), change.clone());
+        Box::pin(self.change_tables(move |connection, tables| {
+            let changed = classes::change(connection, tables, &name, &change)?;
+            Ok(changed.map_or((None, None), |(class, tables)| (Some(class), Some(tables))))
+        }))
+    }
+
+    fn drop_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, ()> {
+        let name = class.name.clone();
+        Box::pin(
+            self.change_tables(move |connection, tables| Ok(((), classes::drop_class(connection, tables, &name)?))),
+        )
+    }
+
+    fn begin(&self) -> Answer<'_, Arc<dyn Transaction>> {
+        Box::pin(async {
+            let inside = Asked { shared: Arc::clone(&self.shared), lane: self.lane.begin().await? };
+            Ok(Arc::new(inside) as Arc<dyn Transaction>)
+        })
+    }
+
+    fn check(&self) -> Answer<'_, ()> {
+        Box::pin(self.lane.read(|connection| {
+            connection.query_row("SELECT 1", [], |_| Ok(())).map_err(store_error)
+        }))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(self.stop())
+    }
+}

@@ -1,0 +1,160 @@
+//! Where a question is asked: of the whole store, or inside an open transaction.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use parsimony_store::{Answer, StoreError, Transaction};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::objects::Asked;
+use crate::worker::{Message, Opening, ReadMessage, Step, job};
+
+/// A way to the connections.
+pub trait Lane: Send + Sync + 'static {
+    /// Runs work that only reads.
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send;
+
+    /// Runs work that writes: all of it, or none if it fails.
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send;
+}
+
+/// The whole store: reads run beside one another, writes share commits.
+#[derive(Debug)]
+pub struct Whole {
+    pub(crate) writer: flume::Sender<Message>,
+    pub(crate) readers: flume::Sender<ReadMessage>,
+    /// The threads, until they are waited for.
+    pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Answers when the last thread is gone.
+    pub(crate) gone: flume::Receiver<()>,
+    pub(crate) path: PathBuf,
+}
+
+pub(crate) fn closed() -> StoreError {
+    StoreError::unavailable("the database is closed")
+}
+
+impl Whole {
+    /// Tells the writer something.
+    pub(crate) async fn tell(&self, message: Message) -> Result<(), StoreError> {
+        // Nothing is lost by asking at once first: waiting costs more.
+        match self.writer.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(flume::TrySendError::Full(message)) => self.writer.send_async(message).await.or_else(|_| Err(closed())),
+            Err(flume::TrySendError::Disconnected(_)) => Err(closed()),
+        }
+    }
+
+    /// Opens a transaction when the writer is free.
+    pub(crate) async fn begin(&self) -> Result<Inside, StoreError> {
+        let (opened, answer) = oneshot::channel();
+        let (sender, steps) = flume::bounded(STEPS_MAX);
+        let timed_out = Arc::new(AtomicBool::new(false));
+        self.tell(Message::Begin(Opening { opened, steps, timed_out: Arc::clone(&timed_out) })).await?;
+        answer.await.or_else(|_| Err(closed()))??;
+        Ok(Inside { sender, timed_out })
+    }
+}
+
+impl Lane for Whole {
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let message = ReadMessage::Run(Box::new(move |connection| {
+            // Whoever asked may have gone; then there is nothing to read.
+            if !reply.is_closed() {
+                drop(reply.send(work(connection)));
+            }
+        }));
+        match self.readers.try_send(message) {
+            Ok(()) => {}
+            Err(flume::TrySendError::Full(message)) => {
+                self.readers.send_async(message).await.or_else(|_| Err(closed()))?;
+            }
+            Err(flume::TrySendError::Disconnected(_)) => return Err(closed()),
+        }
+        answer.await.or_else(|_| Err(closed()))?
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Message::Write(job(work, reply))).await?;
+        answer.await.or_else(|_| Err(StoreError::unavailable("the database could not write")))?
+    }
+}
+
+/// Steps of one transaction that may wait for the writer.
+const STEPS_MAX: usize = 64;
+
+/// An open transaction: it has the writer to itself.
+#[derive(Debug)]
+pub struct Inside {
+    sender: flume::Sender<Step>,
+    timed_out: Arc<AtomicBool>,
+}
+
+impl Inside {
+    async fn step<T>(
+        &self,
+        step: Step,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let ended = || {
+            if self.timed_out.load(Ordering::Acquire) {
+                StoreError::Timeout
+            } else {
+                StoreError::unavailable("the transaction has ended")
+            }
+        };
+        self.sender.send_async(step).await.or_else(|_| Err(ended()))?;
+        answer.await.or_else(|_| Err(ended()))?
+    }
+}
+
+impl Lane for Inside {
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write(work).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.step(Step::Run(job(work, reply)), answer).await
+    }
+}
+
+impl Transaction for Asked<Inside> {
+    fn commit(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            let (reply, answer) = oneshot::channel();
+            self.lane.step(Step::Commit(reply), answer).await
+        })
+    }
+
+    fn roll_back(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            let (reply, answer) = oneshot::channel();
+            self.lane.step(Step::RollBack(reply), answer).await
+        })
+    }
+}
