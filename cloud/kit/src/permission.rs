@@ -8,12 +8,21 @@ pub fn refused(text: impl Into<String>) -> ParseError {
     ParseError::new(ErrorCode::OperationForbidden, text.into())
 }
 
+/// The roles as a sentence lists them.
+fn either(roles: &[&str]) -> String {
+    match roles {
+        [] => "nobody".to_owned(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
 /// Only members of one of these roles, and the master key. `to` completes the sentence "Only … may".
 pub fn require_role(who: &Who, roles: &[&str], to: &str) -> Result<(), ParseError> {
     if who.is_any(roles) {
         return Ok(());
     }
-    Err(refused(format!("Only {} may {to}.", roles.join(" or "))))
+    Err(refused(format!("Only {} may {to}.", either(roles))))
 }
 
 /// Whether a pointer field of the object names the caller.
@@ -33,7 +42,7 @@ pub fn require_owner_or_role(
     if is_in(who, object, field) || who.is_any(roles) {
         return Ok(());
     }
-    Err(refused(format!("Only the owner of the {} or {} may {to}.", object.class, roles.join(" or "))))
+    Err(refused(format!("Only the owner of the {} or {} may {to}.", object.class, either(roles))))
 }
 
 /// Four eyes: nobody named in one of these fields, whatever role or key they have. `to` completes "One may not".
@@ -84,8 +93,10 @@ mod tests {
             assert_eq!(require_owner_or_role(who, &thing, "owner", &["officer"], "do it").is_ok(), owned);
             assert_eq!(require_other(who, &thing, &["maker", "owner"], "do it").is_ok(), four_eyes);
         }
-        let error = require_owner_or_role(&other, &thing, "owner", &["officer", "admin"], "do it").unwrap_err();
-        assert_eq!(error.message, "Only the owner of the Thing or officer or admin may do it.");
+        let error = require_owner_or_role(&other, &thing, "owner", &["officer"], "do it").unwrap_err();
+        assert_eq!(error.message, "Only the owner of the Thing or officer may do it.");
+        let error = require_role(&other, &["officer", "clerk", "admin"], "do it").unwrap_err();
+        assert_eq!(error.message, "Only officer, clerk or admin may do it.");
         assert_eq!(error.number(), Some(119));
     }
 }

@@ -36,6 +36,10 @@ pub trait HostApi: Send + Sync {
     fn now(&self) -> Date;
     /// Random letters and digits.
     fn random(&self, length: usize) -> String;
+    /// Waits. A host that cannot wait goes on at once.
+    fn pause(&self, _millis: u64) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// The engine, as a handler sees it. Cheap to clone.
@@ -47,6 +51,17 @@ const TRANSACTION_TRIES_MAX: u32 = 20;
 
 /// The number of the error that says a transaction may be tried again.
 const CONFLICT: i32 = 251;
+
+/// How long a transaction waits at most before it is tried again, in milliseconds.
+const PAUSE_MILLIS_MAX: u64 = 64;
+
+/// How long to wait after so many tries: longer each time, and each time by another throw of the dice, so that those who
+/// got in each other's way come back one after the other.
+fn pause_millis(tries: u32, dice: &str) -> u64 {
+    let bound = 1_u64.checked_shl(tries).unwrap_or(PAUSE_MILLIS_MAX).min(PAUSE_MILLIS_MAX);
+    let thrown = dice.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    thrown % (bound + 1)
+}
 
 impl Host {
     /// Wraps what the engine offers.
@@ -126,7 +141,9 @@ impl Host {
                 }
             };
             match done {
-                Err(error) if error.number() == Some(CONFLICT) && tries < TRANSACTION_TRIES_MAX => {}
+                Err(error) if error.number() == Some(CONFLICT) && tries < TRANSACTION_TRIES_MAX => {
+                    self.0.pause(pause_millis(tries, &self.0.random(8))).await?;
+                }
                 done => return done,
             }
         }
@@ -145,5 +162,21 @@ impl Host {
     /// Random letters and digits, fit for secrets.
     pub fn random(&self, length: usize) -> String {
         self.0.random(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_a_bound_and_differ() {
+        for tries in 1..=TRANSACTION_TRIES_MAX {
+            // Enough throws that every length comes up.
+            let pauses = (0..10_000).map(|throw| pause_millis(tries, &format!("{:08}", throw * 7919)));
+            let seen: std::collections::BTreeSet<u64> = pauses.collect();
+            let expected = (0..=(1 << tries.min(6)).min(PAUSE_MILLIS_MAX)).collect();
+            assert_eq!(seen, expected, "after {tries} tries");
+        }
     }
 }

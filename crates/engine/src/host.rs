@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use parsimony_cloud::{Host, HostApi, Pending};
@@ -85,5 +86,12 @@ impl HostApi for EngineHost {
 
     fn random(&self, length: usize) -> String {
         self.0.engine.clock.alphanumeric(length)
+    }
+
+    fn pause(&self, millis: u64) -> Pending<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok(())
+        })
     }
 }

@@ -78,7 +78,7 @@ pub async fn submit_verification(request: Request<SubmitVerification>) -> Result
     let done = async {
         // Read with the caller's eyes: what they may not see is not there (101).
         let identity = request.host.get(IDENTITY, &id).await?;
-        let staff = [roles::COMPLIANCE_OFFICER, roles::ADMIN];
+        let staff = [roles::COMPLIANCE_OFFICER];
         permission::require_owner_or_role(&request.who, &identity, "user", &staff, "submit it for verification")?;
         let work = |host| Submission { host, acting: &acting, caller: &caller, params }.run(&id);
         acting.once(params.request_key.as_deref(), params, work).await

@@ -129,9 +129,14 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// A walk that begins at this place. One that begins in the middle takes the first link on trust.
+    /// A walk that begins at this place. One that begins in the middle takes the first link on trust; see [`Self::after`].
     pub fn from(sequence: u64) -> Self {
         Self { next: sequence, hash: (sequence <= 1).then(|| GENESIS.to_owned()) }
+    }
+
+    /// A walk that goes on after this entry, whose own content is not looked at.
+    pub fn after(entry: &Object) -> Result<Self, ParseError> {
+        Ok(Self { next: sequence(entry)? + 1, hash: entry.text("hash").map(str::to_owned) })
     }
 
     /// The place that comes next.

@@ -2,7 +2,7 @@
 
 use parsimony_cloud::Host;
 use parsimony_model::query::Constraint;
-use parsimony_model::{Filter, ParseError, Query, Value};
+use parsimony_model::{Filter, Object, ParseError, Query, Value};
 use serde::Serialize;
 
 use super::CLASS;
@@ -47,9 +47,14 @@ pub async fn verify(host: &Host, application: &str, from: u64, to: Option<u64>) 
     let from = from.max(1);
     let bound = from.saturating_add(ENTRIES_MAX - 1);
     let last = to.unwrap_or(u64::MAX).min(bound);
-    // The entry before the first one is read too, for its hash.
-    let mut walk = Walk::from(if from > 1 { from - 1 } else { 1 });
+    let mut walk = Walk::from(from);
     let mut broken = None;
+    if from > 1 {
+        match before(&host, application, from).await? {
+            Some(entry) => walk = Walk::after(&entry)?,
+            None => broken = Some(Break { sequence: from - 1, fault: Fault::Missing }),
+        }
+    }
     let mut reached_end = false;
     while broken.is_none() && !reached_end && walk.next() <= last {
         let page = host.find(CLASS, page(application, walk.next(), last)).await?;
@@ -73,6 +78,11 @@ pub async fn verify(host: &Host, application: &str, from: u64, to: Option<u64>) 
         head_hash: (next > from).then(|| walk.hash().map(str::to_owned)).flatten(),
         complete: broken.is_none() && (reached_end || to.is_some_and(|to| to <= bound)),
     })
+}
+
+/// The entry before this place: the first one that is looked at has to name its hash.
+async fn before(host: &Host, application: &str, place: u64) -> Result<Option<Object>, ParseError> {
+    host.first(CLASS, page(application, place - 1, place - 1)).await
 }
 
 fn page(application: &str, from: u64, to: u64) -> Query {
@@ -115,6 +125,14 @@ mod tests {
         let broken = verify(&host, "a", 1, None).await.unwrap();
         assert_eq!((broken.broken_at, broken.fault), (Some(602), Some(Fault::Altered)));
         assert_eq!((broken.intact, broken.complete, broken.to), (false, false, 601));
+        let rest = verify(&host, "a", 603, None).await.unwrap();
+        assert_eq!((rest.intact, rest.entries, rest.to), (true, 601, 1_203));
+
+        fake.tamper(CLASS, 700, "hash", "another");
+        let unlinked = verify(&host, "a", 702, None).await.unwrap();
+        assert_eq!((unlinked.broken_at, unlinked.fault, unlinked.entries), (Some(702), Some(Fault::Unlinked), 0));
+        let nowhere = verify(&host, "a", 2_000, None).await.unwrap();
+        assert_eq!((nowhere.broken_at, nowhere.fault, nowhere.entries), (Some(1_999), Some(Fault::Missing), 0));
     }
 
     #[tokio::test]
