@@ -1,1 +1,84 @@
-//! A library that reads the configuration, builds the parts, runs and stops; and the command line.
+//! A server as a library: reads the configuration, builds the parts, runs and stops.
+//!
+//! Anyone's own server is five lines:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! fn main() -> ExitCode {
+//!     parsimony_server::run([parsimony_cloud::Application::new("blog")])
+//! }
+//! ```
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what does the administrator type | `cli.rs` |
+//! | which options are there, and what do they mean | `config/` |
+//! | which keys has a server that nobody chose keys for | `keys.rs` |
+//! | how are the parts put together | `wire.rs` |
+//! | where do logs go | `telemetry.rs` |
+//! | what is seen at the start | `banner.rs` |
+//! | when does it end | `shutdown.rs` |
+
+mod banner;
+mod cli;
+mod config;
+mod keys;
+mod shutdown;
+mod telemetry;
+mod wire;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use parsimony_cloud::Application;
+use serde_json::json;
+
+use cli::{Cli, Command};
+pub use config::{Config, Database, Logging, Sources};
+pub use wire::{Parts, Running, start};
+
+/// Runs a server with these applications, as the command line says, until it is told to end.
+pub fn run(applications: impl IntoIterator<Item = Application>) -> ExitCode {
+    let cli = Cli::parse();
+    match obey(cli, applications.into_iter().collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            // Tools that start servers look for the line, people for the sentence.
+            let line = json!({ "kind": "error", "message": sentence });
+            say(&mut std::io::stdout(), &format!("STARTUP-ERROR {line}\n"));
+            say(&mut std::io::stderr(), &format!("{sentence}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn obey(cli: Cli, applications: Vec<Application>) -> Result<(), String> {
+    let config = Config::read(cli.options.sources(cli::environment())?)?;
+    if cli.command == Some(Command::CheckConfig) {
+        for warning in &config.warnings {
+            say(&mut std::io::stdout(), &format!("warning: {warning}\n"));
+        }
+        say(&mut std::io::stdout(), "The configuration is sound.\n");
+        return Ok(());
+    }
+    telemetry::begin(config.logging);
+    // Requests have workers of their own; this runtime is for what goes on beside them.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| format!("The runtime cannot start: {error}."))?;
+    runtime.block_on(async {
+        let names: Vec<String> = applications.iter().map(|application| application.name().to_owned()).collect();
+        let running = start(config, applications, Parts::default()).await?;
+        for warning in &running.warnings {
+            tracing::warn!("{warning}");
+        }
+        say(&mut std::io::stdout(), &banner::text(&running, &names));
+        shutdown::serve_until_told(running).await
+    })
+}
+
+/// Writes text; if nobody reads it any more, that is no reason to fail.
+fn say(out: &mut dyn Write, text: &str) {
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).unwrap_or_default();
+}

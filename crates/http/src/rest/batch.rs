@@ -1,5 +1,6 @@
 //! `/batch`: several requests in one, side by side or in one transaction.
 
+use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use futures::{StreamExt, stream};
 use parsimony_engine::Work;

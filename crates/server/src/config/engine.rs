@@ -1,0 +1,192 @@
+//! Which of the options does the engine obey, and how are they meant?
+
+use std::collections::BTreeSet;
+
+use parsimony_engine::{DeniedKeyword, Keys, Limits, Options};
+use parsimony_model::ClassName;
+use parsimony_model::builtin::Builtin;
+use regex::Regex;
+use serde_json::Value;
+
+use super::addresses::rule;
+use super::raw::Raw;
+
+/// Reads the options of the engine.
+pub(super) fn options(raw: &Raw) -> Result<Options, String> {
+    let defaults = Options::new("", "");
+    let flag = |name, otherwise| raw.flag(name).map(|flag| flag.unwrap_or(otherwise));
+    let owner_exempt = flag("protectedFieldsOwnerExempt", defaults.protected_fields_owner_exempt)?;
+    let mut options = Options {
+        keys: keys(raw, defaults.keys)?,
+        allow_client_class_creation: flag("allowClientClassCreation", defaults.allow_client_class_creation)?,
+        allow_custom_object_id: flag("allowCustomObjectId", defaults.allow_custom_object_id)?,
+        object_id_size: object_id_size(raw)?.unwrap_or(defaults.object_id_size),
+        default_limit: raw.positive("defaultLimit")?.unwrap_or(defaults.default_limit),
+        max_limit: raw.positive("maxLimit")?.or(defaults.max_limit),
+        limits: limits(raw, defaults.limits)?,
+        protected_fields_owner_exempt: owner_exempt,
+        enforce_private_users: flag("enforcePrivateUsers", defaults.enforce_private_users)?,
+        session_seconds: session_seconds(raw, defaults.session_seconds)?,
+        expire_inactive_sessions: flag("expireInactiveSessions", defaults.expire_inactive_sessions)?,
+        revoke_session_on_password_reset: flag(
+            "revokeSessionOnPasswordReset",
+            defaults.revoke_session_on_password_reset,
+        )?,
+        cache_millis: unsigned(raw, "cacheTTL")?.unwrap_or(defaults.cache_millis),
+        cache_entries_max: unsigned(raw, "cacheMaxSize")?.unwrap_or(defaults.cache_entries_max),
+        sanitized_errors: flag("enableSanitizedErrorResponse", defaults.sanitized_errors)?,
+        ..defaults
+    };
+    if let Some(denied) = denied_keywords(raw)? {
+        options.denied_keywords = denied;
+    }
+    protected_fields(raw, &mut options)?;
+    options.route_allow_list = route_allow_list(raw)?;
+    Ok(options)
+}
+
+fn keys(raw: &Raw, defaults: Keys) -> Result<Keys, String> {
+    let addresses = |name, otherwise| match raw.list(name)? {
+        Some(list) => rule(name, &list),
+        None => Ok(otherwise),
+    };
+    let keys = Keys {
+        application_id: raw.text("appId")?.unwrap_or_default(),
+        master_key: master_key(raw)?.unwrap_or_default(),
+        master_key_ips: addresses("masterKeyIps", defaults.master_key_ips)?,
+        read_only_master_key: raw.text("readOnlyMasterKey")?,
+        read_only_master_key_ips: addresses("readOnlyMasterKeyIps", defaults.read_only_master_key_ips)?,
+        maintenance_key: raw.text("maintenanceKey")?,
+        maintenance_key_ips: addresses("maintenanceKeyIps", defaults.maintenance_key_ips)?,
+        client_key: raw.text("clientKey")?,
+        javascript_key: raw.text("javascriptKey")?,
+        dot_net_key: raw.text("dotNetKey")?,
+        rest_api_key: raw.text("restAPIKey")?,
+    };
+    for (name, key) in [("readOnlyMasterKey", &keys.read_only_master_key), ("maintenanceKey", &keys.maintenance_key)] {
+        if key.as_deref() == Some("") {
+            return Err(format!("{name} must not be empty."));
+        }
+        if key.as_deref() == Some(&keys.master_key) {
+            return Err(format!("{name} must not be the same as masterKey."));
+        }
+    }
+    Ok(keys)
+}
+
+/// The master key: text, or `{"file": PATH}` of a file that has it and nothing else.
+fn master_key(raw: &Raw) -> Result<Option<String>, String> {
+    let key = match raw.get("masterKey") {
+        None => return Ok(None),
+        Some(Value::String(key)) => key.clone(),
+        Some(Value::Object(object)) => {
+            let path = object.get("file").and_then(Value::as_str).filter(|_| object.len() == 1);
+            let path = path.ok_or(r#"masterKey must be text or {"file": PATH}."#)?;
+            let text = std::fs::read_to_string(path);
+            text.map_err(|error| format!("masterKey: the file {path} cannot be read: {error}."))?.trim().to_owned()
+        }
+        Some(_) => return Err(r#"masterKey must be text or {"file": PATH}."#.to_owned()),
+    };
+    if key.is_empty() {
+        return Err("masterKey must not be empty.".to_owned());
+    }
+    Ok(Some(key))
+}
+
+fn object_id_size(raw: &Raw) -> Result<Option<usize>, String> {
+    match raw.number("objectIdSize")? {
+        None => Ok(None),
+        Some(size @ 1..=64) => Ok(usize::try_from(size).ok()),
+        Some(_) => Err("objectIdSize must be between 1 and 64.".to_owned()),
+    }
+}
+
+fn session_seconds(raw: &Raw, otherwise: i64) -> Result<i64, String> {
+    let seconds = raw.positive("sessionLength")?.map_or(Ok(otherwise), i64::try_from);
+    seconds.map_err(|_too_large| "sessionLength is too large.".to_owned())
+}
+
+fn unsigned(raw: &Raw, name: &str) -> Result<Option<u64>, String> {
+    let number = raw.number(name)?.map(u64::try_from).transpose();
+    number.map_err(|_negative| format!("{name} must not be negative."))
+}
+
+/// `requestComplexity`: a number greater than 0, or -1 for the server's own bound.
+fn limits(raw: &Raw, mut limits: Limits) -> Result<Limits, String> {
+    let bound = |name: &str| -> Result<Option<u64>, String> {
+        match raw.number(name)? {
+            None | Some(-1) => Ok(None),
+            Some(number) => match u64::try_from(number) {
+                Ok(number) if number > 0 => Ok(Some(number)),
+                _ => Err(format!("{name} must be greater than 0, or -1 for no bound.")),
+            },
+        }
+    };
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    limits.batch_parts_max = bound("requestComplexity.batchRequestLimit")?.map(size);
+    if let Some(depth) = bound("requestComplexity.includeDepth")? {
+        limits.include_depth_max = size(depth);
+    }
+    if let Some(count) = bound("requestComplexity.includeCount")? {
+        limits.include_paths_max = size(count);
+    }
+    if let Some(rows) = bound("requestComplexity.subqueryLimit")? {
+        limits.subquery_rows_max = rows;
+    }
+    Ok(limits)
+}
+
+fn denied_keywords(raw: &Raw) -> Result<Option<Vec<DeniedKeyword>>, String> {
+    let name = "requestKeywordDenylist";
+    let bad = || format!("{name} must be a list of objects with a key, a value, or both, each the text of a pattern.");
+    let items = match raw.get(name) {
+        None => return Ok(None),
+        Some(Value::Array(items)) => items,
+        Some(_) => return Err(bad()),
+    };
+    let pattern = |item: &Value, part: &str| match item.get(part) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Regex::new(text).map(Some).map_err(|error| format!("{name}: {error}")),
+        Some(_) => Err(bad()),
+    };
+    let denied = items.iter().map(|item| {
+        let keyword = DeniedKeyword { key: pattern(item, "key")?, value: pattern(item, "value")? };
+        if keyword.key.is_none() && keyword.value.is_none() { Err(bad()) } else { Ok(keyword) }
+    });
+    denied.collect::<Result<_, _>>().map(Some)
+}
+
+/// Parse: the defaults are added to what is given, unless owners are not exempt.
+fn protected_fields(raw: &Raw, options: &mut Options) -> Result<(), String> {
+    let bad = || "protectedFields must be an object of classes, of groups, of lists of fields.".to_owned();
+    if let Some(written) = raw.get("protectedFields") {
+        let defaults = std::mem::take(&mut options.protected_fields);
+        if options.protected_fields_owner_exempt {
+            options.protected_fields = defaults;
+        }
+        for (class, groups) in written.as_object().ok_or_else(bad)? {
+            let class = ClassName::parse(class).map_err(|error| format!("protectedFields: {error}"))?;
+            let known = options.protected_fields.entry(class).or_default();
+            for (group, fields) in groups.as_object().ok_or_else(bad)? {
+                let known = known.entry(group.as_str().into()).or_default();
+                for field in fields.as_array().ok_or_else(bad)? {
+                    known.push(field.as_str().ok_or_else(bad)?.into());
+                }
+                let mut seen = BTreeSet::new();
+                known.retain(|field| seen.insert(field.clone()));
+            }
+        }
+    }
+    if let Some(fields) = raw.list("userSensitiveFields")? {
+        let known = options.protected_fields.entry(Builtin::User.name()).or_default();
+        known.entry("*".into()).or_default().extend(fields.iter().map(|field| field.as_str().into()));
+    }
+    Ok(())
+}
+
+fn route_allow_list(raw: &Raw) -> Result<Option<Vec<Regex>>, String> {
+    let Some(patterns) = raw.list("routeAllowList")? else { return Ok(None) };
+    let whole =
+        |pattern: &String| Regex::new(&format!("^(?:{pattern})$")).map_err(|error| format!("routeAllowList: {error}"));
+    patterns.iter().map(whole).collect::<Result<_, _>>().map(Some)
+}

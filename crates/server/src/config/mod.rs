@@ -1,0 +1,216 @@
+//! What the administrator wants: the options as meant, read from the options as written.
+
+mod addresses;
+mod engine;
+mod names;
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use parsimony_engine::Options;
+use parsimony_http::TrustProxy;
+use parsimony_model::names::is_plain;
+use serde_json::Value;
+
+use raw::Raw;
+pub use raw::Sources;
+
+/// The port that Parse Server has.
+const PORT: u16 = 1337;
+
+/// Largest body unless told otherwise: 20 MiB.
+const BODY_BYTES_MAX: usize = 20 * 1024 * 1024;
+
+/// Where the data is unless told otherwise.
+const DATA: &str = "./data";
+
+/// The database file in the data folder.
+const DATABASE_FILE: &str = "parsimony.db";
+
+/// The options, as meant.
+pub struct Config {
+    /// The address that is listened on.
+    pub host: String,
+    /// The port; 0 takes a free one.
+    pub port: u16,
+    /// The path below which Parse's routes are, without a slash at its end.
+    pub mount_path: String,
+    /// `serverURL`, if it is given.
+    pub server_url: Option<String>,
+    /// `publicServerURL`, if it is given.
+    pub public_server_url: Option<String>,
+    /// Where the database and what is generated are kept.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: Database,
+    /// `maxUploadSize`
+    pub body_bytes_max: usize,
+    /// `allowHeaders`
+    pub allow_headers: Vec<String>,
+    /// `allowOrigin`
+    pub allow_origin: Vec<String>,
+    /// `trustProxy`
+    pub trust_proxy: TrustProxy,
+    /// What is logged, and how.
+    pub logging: Logging,
+    /// What the engine obeys. An application id or a master key that is empty will be generated.
+    pub options: Options,
+    /// What the administrator should know.
+    pub warnings: Vec<String>,
+}
+
+/// Which database it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// The embedded one, in this file.
+    Sqlite(PathBuf),
+    /// MongoDB.
+    Mongo {
+        /// `databaseURI`; it may contain a password.
+        uri: String,
+        /// `collectionPrefix`
+        collection_prefix: String,
+    },
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logging {
+    /// The least severe level that is logged; `None` is silence.
+    pub level: Option<tracing::Level>,
+    /// Lines of JSON, or of text.
+    pub json: bool,
+}
+
+impl Config {
+    /// Reads the options. The error is a sentence that names the option to mend.
+    pub fn read(sources: Sources) -> Result<Self, String> {
+        let raw = Raw::gather(sources)?;
+        let data_dir = PathBuf::from(raw.text("parsimony.dataDir")?.unwrap_or_else(|| DATA.to_owned()));
+        let database = database(&raw, &data_dir)?;
+        let public_server_url = url(&raw, "publicServerURL")?;
+        let server_url = url(&raw, "serverURL")?;
+        let options = engine::options(&raw)?;
+        let keys = &options.keys;
+        let complete = !keys.application_id.is_empty() && !keys.master_key.is_empty();
+        if !complete && matches!(database, Database::Mongo { .. }) {
+            let missing = if keys.application_id.is_empty() { "appId" } else { "masterKey" };
+            return Err(format!(
+                "The option {missing} is missing: with MongoDB the keys are the administrator's to choose."
+            ));
+        }
+        // Generated keys are for trying things out on this machine; chosen ones are for serving.
+        let host = if complete { "0.0.0.0" } else { "127.0.0.1" };
+        let mut config = Self {
+            host: raw.text("host")?.unwrap_or_else(|| host.to_owned()),
+            port: port(&raw)?,
+            mount_path: mount_path(&raw)?,
+            server_url,
+            public_server_url,
+            database,
+            data_dir,
+            body_bytes_max: body_bytes_max(&raw)?,
+            allow_headers: raw.list("allowHeaders")?.unwrap_or_default(),
+            allow_origin: raw.list("allowOrigin")?.unwrap_or_default(),
+            trust_proxy: addresses::trust_proxy(raw.get("trustProxy"))?,
+            logging: logging(&raw)?,
+            options,
+            warnings: raw.warnings.clone(),
+        };
+        let idle = raw.without_effect();
+        if !idle.is_empty() {
+            config.warnings.push(format!("options without effect in this version: {}", idle.join(", ")));
+        }
+        Ok(config)
+    }
+
+    /// The URL under which clients reach the server when it listens on this port, mount path included.
+    pub fn reached_at(&self, port: u16) -> String {
+        let given = self.public_server_url.as_ref().or(self.server_url.as_ref());
+        given.cloned().unwrap_or_else(|| self.local_url(port))
+    }
+
+    /// The URL under which this machine reaches the server.
+    pub fn local_url(&self, port: u16) -> String {
+        let host = match self.host.as_str() {
+            "0.0.0.0" | "::" => "localhost".to_owned(),
+            six if six.contains(':') => format!("[{six}]"),
+            host => host.to_owned(),
+        };
+        format!("http://{host}:{port}{}", self.mount_path)
+    }
+}
+
+fn database(raw: &Raw, data_dir: &std::path::Path) -> Result<Database, String> {
+    let prefix = raw.text("collectionPrefix")?.unwrap_or_default();
+    let Some(uri) = raw.text("databaseURI")? else { return Ok(Database::Sqlite(data_dir.join(DATABASE_FILE))) };
+    if uri.starts_with("mongodb://") || uri.starts_with("mongodb+srv://") {
+        if !prefix.is_empty() && !is_plain(prefix.trim_start_matches('_')) {
+            return Err("collectionPrefix may have letters, digits and _ only.".to_owned());
+        }
+        return Ok(Database::Mongo { uri, collection_prefix: prefix });
+    }
+    match uri.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
+        Some("") | None => Err("databaseURI must begin with mongodb://, mongodb+srv:// or sqlite:PATH.".to_owned()),
+        Some(path) => Ok(Database::Sqlite(PathBuf::from(path))),
+    }
+}
+
+fn port(raw: &Raw) -> Result<u16, String> {
+    let bad = |_out_of_range| "port must be between 0 and 65535.".to_owned();
+    raw.number("port")?.map_or(Ok(PORT), |port| u16::try_from(port).map_err(bad))
+}
+
+fn url(raw: &Raw, name: &str) -> Result<Option<String>, String> {
+    let Some(url) = raw.text(name)? else { return Ok(None) };
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(format!("{name} must begin with http:// or https://."));
+    }
+    Ok(Some(url.trim_end_matches('/').to_owned()))
+}
+
+fn mount_path(raw: &Raw) -> Result<String, String> {
+    let path = raw.text("mountPath")?.unwrap_or_else(|| "/parse".to_owned());
+    let inner = path.trim_matches('/');
+    if inner.contains(['?', '#', '%', ' ', '*']) || inner.contains("//") {
+        return Err("mountPath must be a plain path such as /parse.".to_owned());
+    }
+    Ok(if inner.is_empty() { String::new() } else { format!("/{inner}") })
+}
+
+/// `20mb` and the like: a number with b, kb, mb or gb, by 1024.
+fn body_bytes_max(raw: &Raw) -> Result<usize, String> {
+    let bad = || "maxUploadSize must be a size such as 20mb; b, kb, mb and gb are known.".to_owned();
+    let text = match raw.get("maxUploadSize") {
+        None => return Ok(BODY_BYTES_MAX),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::String(text)) => text.trim().to_ascii_lowercase(),
+        Some(_) => return Err(bad()),
+    };
+    let units = [("kb", 1024_u32), ("mb", 1024 * 1024), ("gb", 1024 * 1024 * 1024), ("b", 1), ("", 1)];
+    let (number, factor) =
+        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor))).ok_or_else(bad)?;
+    let bytes = number.trim().parse::<f64>().map_err(|_no_number| bad())? * f64::from(factor);
+    if !(1.0..=9e15).contains(&bytes) {
+        return Err(bad());
+    }
+    usize::try_from(bytes as i64).map_err(|_too_large| bad())
+}
+
+fn logging(raw: &Raw) -> Result<Logging, String> {
+    let verbose = raw.flag("verbose")?.unwrap_or(false);
+    let silent = raw.flag("silent")?.unwrap_or(false);
+    let level = match raw.text("logLevel")?.as_deref() {
+        None if verbose => Some(tracing::Level::DEBUG),
+        None | Some("info") => Some(tracing::Level::INFO),
+        Some("error") => Some(tracing::Level::ERROR),
+        Some("warn") => Some(tracing::Level::WARN),
+        Some("verbose" | "debug") => Some(tracing::Level::DEBUG),
+        Some("silly") => Some(tracing::Level::TRACE),
+        Some("silent") => None,
+        Some(_) => return Err("logLevel must be error, warn, info, verbose, debug, silly or silent.".to_owned()),
+    };
+    Ok(Logging { level: level.filter(|_| !silent), json: raw.flag("jsonLogs")?.unwrap_or(true) })
+}

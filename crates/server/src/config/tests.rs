@@ -1,0 +1,172 @@
+//! Options as administrators write them, and what they mean.
+
+use serde_json::json;
+
+use super::*;
+
+fn read(options: &Value) -> Result<Config, String> {
+    Config::read(Sources { file: Some(("test".to_owned(), options.to_string())), ..Sources::default() })
+}
+
+fn error(options: &Value) -> String {
+    read(options).err().unwrap_or_else(|| panic!("{options} is accepted"))
+}
+
+#[test]
+fn nothing_configured_serves_this_machine_from_a_file() {
+    let config = Config::read(Sources::default()).unwrap();
+    assert_eq!((config.host.as_str(), config.port, config.mount_path.as_str()), ("127.0.0.1", 1337, "/parse"));
+    assert_eq!(config.database, Database::Sqlite("./data/parsimony.db".into()));
+    assert_eq!((config.body_bytes_max, config.logging.level), (20 << 20, Some(tracing::Level::INFO)));
+    assert!(config.options.keys.master_key.is_empty() && config.warnings.is_empty());
+    assert_eq!(config.reached_at(1337), "http://127.0.0.1:1337/parse");
+}
+
+#[test]
+fn a_parse_server_configuration_means_what_it_meant() {
+    let config = read(&json!({
+        "appId": "app", "masterKey": "m", "readOnlyMasterKey": "r", "maintenanceKey": "n", "clientKey": "c",
+        "javascriptKey": "j", "dotNetKey": "d", "restAPIKey": "k", "databaseURI": "mongodb://h/db",
+        "collectionPrefix": "x_", "serverURL": "http://inside/parse/", "publicServerURL": "https://out.example/api",
+        "port": "4000", "mountPath": "/api/v1/", "maxUploadSize": "1.5kb", "masterKeyIps": ["10.0.0.0/8"],
+        "allowHeaders": ["X-A"], "allowOrigin": "http://a,http://b", "trustProxy": 1, "objectIdSize": 12,
+        "allowCustomObjectId": true, "allowClientClassCreation": true, "defaultLimit": 5, "maxLimit": 9,
+        "sessionLength": 60, "expireInactiveSessions": false, "revokeSessionOnPasswordReset": false,
+        "enforcePrivateUsers": false, "enableSanitizedErrorResponse": false, "cacheTTL": 0, "cacheMaxSize": 7,
+        "requestComplexity": { "batchRequestLimit": 3, "includeDepth": 4, "includeCount": 5, "subqueryLimit": 6 },
+        "routeAllowList": ["classes/A|login"], "requestKeywordDenylist": [{ "key": "bad" }],
+        "logLevel": "warn", "jsonLogs": false,
+        "push": {}, "verifyServerUrl": false,
+    }))
+    .unwrap();
+    assert_eq!((config.host.as_str(), config.port, config.mount_path.as_str()), ("0.0.0.0", 4000, "/api/v1"));
+    assert_eq!(config.reached_at(4000), "https://out.example/api");
+    assert_eq!(config.local_url(4000), "http://localhost:4000/api/v1");
+    assert_eq!(
+        (config.body_bytes_max, &config.allow_origin[..]),
+        (1536, &["http://a".to_owned(), "http://b".into()][..])
+    );
+    let mongo = Database::Mongo { uri: "mongodb://h/db".into(), collection_prefix: "x_".into() };
+    assert_eq!((&config.database, &config.trust_proxy), (&mongo, &TrustProxy::Hops(1)));
+    assert_eq!(config.logging, Logging { level: Some(tracing::Level::WARN), json: false });
+    let options = &config.options;
+    assert_eq!((options.object_id_size, options.default_limit, options.max_limit), (12, 5, Some(9)));
+    assert_eq!((options.session_seconds, options.cache_millis, options.cache_entries_max), (60, 0, 7));
+    let limits = &options.limits;
+    assert_eq!((limits.batch_parts_max, limits.include_depth_max), (Some(3), 4));
+    assert_eq!((limits.include_paths_max, limits.subquery_rows_max), (5, 6));
+    assert!(options.allow_custom_object_id && options.allow_client_class_creation);
+    assert!(!options.expire_inactive_sessions && !options.revoke_session_on_password_reset);
+    assert!(!options.enforce_private_users && !options.sanitized_errors);
+    assert!((options.keys.master_key_ips)("10.1.1.1".parse().unwrap()));
+    assert!(!(options.keys.master_key_ips)("127.0.0.1".parse().unwrap()));
+    let allowed = options.route_allow_list.as_ref().unwrap();
+    let routes = ["classes/A", "login", "classes/AB", "xlogin"].map(|path| allowed.iter().any(|p| p.is_match(path)));
+    assert_eq!(routes, [true, true, false, false]);
+    assert!(options.denied_keywords[0].key.as_ref().unwrap().is_match("bad"));
+    assert_eq!(config.warnings, ["options without effect in this version: push, verifyServerUrl"]);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_by_name() {
+    for (options, named) in [
+        (json!({ "databaseURI": "mongodb://h/db", "masterKey": "m" }), "appId"),
+        (json!({ "databaseURI": "mongodb://h/db", "appId": "a" }), "masterKey"),
+        (json!({ "databaseURI": "postgres://h/db" }), "databaseURI"),
+        (json!({ "databaseURI": "sqlite:" }), "databaseURI"),
+        (json!({ "databaseURI": "mongodb://h/db", "collectionPrefix": "a$" }), "collectionPrefix"),
+        (json!({ "masterKey": "m", "readOnlyMasterKey": "m" }), "readOnlyMasterKey"),
+        (json!({ "masterKey": "m", "maintenanceKey": "m" }), "maintenanceKey"),
+        (json!({ "masterKey": 1 }), "masterKey"),
+        (json!({ "masterKey": "" }), "masterKey"),
+        (json!({ "masterKey": { "file": "/nowhere/at/all" } }), "masterKey"),
+        (json!({ "masterKeyIps": ["localhost"] }), "masterKeyIps"),
+        (json!({ "port": 65536 }), "port"),
+        (json!({ "publicServerURL": "out.example" }), "publicServerURL"),
+        (json!({ "mountPath": "/a b" }), "mountPath"),
+        (json!({ "maxUploadSize": "20 bananas" }), "maxUploadSize"),
+        (json!({ "maxUploadSize": 0 }), "maxUploadSize"),
+        (json!({ "defaultLimit": 0 }), "defaultLimit"),
+        (json!({ "maxLimit": -1 }), "maxLimit"),
+        (json!({ "sessionLength": 0 }), "sessionLength"),
+        (json!({ "objectIdSize": 0 }), "objectIdSize"),
+        (json!({ "cacheTTL": -1 }), "cacheTTL"),
+        (json!({ "enforcePrivateUsers": "perhaps" }), "enforcePrivateUsers"),
+        (json!({ "requestComplexity": { "includeDepth": 0 } }), "requestComplexity.includeDepth"),
+        (json!({ "routeAllowList": ["("] }), "routeAllowList"),
+        (json!({ "requestKeywordDenylist": [{}] }), "requestKeywordDenylist"),
+        (json!({ "protectedFields": { "_User": ["email"] } }), "protectedFields"),
+        (json!({ "protectedFields": { "no class": {} } }), "protectedFields"),
+        (json!({ "logLevel": "loud" }), "logLevel"),
+        (json!({ "trustProxy": {} }), "trustProxy"),
+    ] {
+        let sentence = error(&options);
+        assert!(sentence.contains(named), "{options}: {sentence}");
+    }
+}
+
+#[test]
+fn sizes_have_units() {
+    for (written, bytes) in [
+        (json!("20mb"), 20 << 20),
+        (json!("1GB"), 1 << 30),
+        (json!("10 kb"), 10 << 10),
+        (json!("7b"), 7),
+        (json!("7"), 7),
+        (json!(1000), 1000),
+        (json!(null), 20 << 20),
+    ] {
+        assert_eq!(read(&json!({ "maxUploadSize": written })).unwrap().body_bytes_max, bytes);
+    }
+}
+
+#[test]
+fn protected_fields_add_to_the_defaults_unless_owners_are_not_exempt() {
+    let fields = |options: &Value| {
+        let config = read(options).unwrap();
+        let user = config.options.protected_fields.iter().find(|(class, _)| **class == "_User");
+        user.and_then(|(_, groups)| groups.get("*").cloned()).unwrap_or_default()
+    };
+    assert_eq!(fields(&json!({})), ["email"]);
+    assert_eq!(fields(&json!({ "protectedFields": { "_User": { "*": ["phone"] } } })), ["email", "phone"]);
+    assert_eq!(fields(&json!({ "userSensitiveFields": ["phone"] })), ["email", "phone"]);
+    let strict = json!({ "protectedFieldsOwnerExempt": false, "protectedFields": { "_User": { "*": ["phone"] } } });
+    assert_eq!(fields(&strict), ["phone"]);
+}
+
+#[test]
+fn a_master_key_may_stand_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, "secret\n").unwrap();
+    let config = read(&json!({ "masterKey": { "file": path } })).unwrap();
+    assert_eq!(config.options.keys.master_key, "secret");
+}
+
+#[test]
+fn databases_by_their_uri() {
+    for (uri, expected) in [
+        ("sqlite:a/b.db", Database::Sqlite("a/b.db".into())),
+        ("sqlite:///a/b.db", Database::Sqlite("/a/b.db".into())),
+        ("sqlite:/a/b.db", Database::Sqlite("/a/b.db".into())),
+    ] {
+        assert_eq!(read(&json!({ "databaseURI": uri })).unwrap().database, expected, "{uri}");
+    }
+    let moved = read(&json!({ "parsimony": { "dataDir": "/var/x" } })).unwrap();
+    assert_eq!(moved.database, Database::Sqlite("/var/x/parsimony.db".into()));
+}
+
+#[test]
+fn log_levels_are_parse_s() {
+    use tracing::Level;
+    for (options, level) in [
+        (json!({ "logLevel": "error" }), Some(Level::ERROR)),
+        (json!({ "logLevel": "verbose" }), Some(Level::DEBUG)),
+        (json!({ "logLevel": "silly" }), Some(Level::TRACE)),
+        (json!({ "logLevel": "silent" }), None),
+        (json!({ "verbose": true }), Some(Level::DEBUG)),
+        (json!({ "silent": true, "logLevel": "info" }), None),
+    ] {
+        assert_eq!(read(&options).unwrap().logging.level, level, "{options}");
+    }
+}

@@ -1,0 +1,214 @@
+//! How are the parts put together: store, registry, engine, door, HTTP server.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer};
+use parsimony_cloud::{Application, Registry};
+use parsimony_engine::Engine;
+use parsimony_http::{Door, HttpOptions};
+use parsimony_model::{Clock, SystemClock};
+use parsimony_store::Store;
+use parsimony_store_mongo::{MongoOptions, MongoStore};
+use parsimony_store_sqlite::SqliteStore;
+use tokio::sync::oneshot;
+
+use crate::config::{Config, Database};
+use crate::keys;
+
+/// How long what runs may take when the server ends.
+const SHUTDOWN_SECONDS: u64 = 30;
+
+/// How long a connection may be idle: longer than proxies keep theirs, so that the proxy closes first.
+const KEEP_ALIVE_SECONDS: u64 = 75;
+
+/// How long a client may take to send the head of a request.
+const HEAD_SECONDS: u64 = 10;
+
+/// Threads for each worker's blocking work: password hashes, unpacking of bodies.
+const BLOCKING_THREADS_MAX: usize = 16;
+
+/// Parts that a test brings along instead of the configured ones.
+#[derive(Default)]
+pub struct Parts {
+    /// The database.
+    pub store: Option<Arc<dyn Store>>,
+    /// Time and chance.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
+/// A server that runs.
+pub struct Running {
+    /// The URL of the mount path, as this machine reaches it.
+    pub url: String,
+    /// The engine behind it.
+    pub engine: Arc<Engine>,
+    /// What the store is called.
+    pub store: String,
+    /// Where the keys are that were generated.
+    pub keys_path: Option<PathBuf>,
+    /// What the administrator should know.
+    pub warnings: Vec<String>,
+    handle: ServerHandle,
+    ended: Option<oneshot::Receiver<Result<(), String>>>,
+}
+
+impl Running {
+    /// Stops listening, waits for what runs, closes the store.
+    pub async fn stop(&mut self) {
+        self.handle.stop(true).await;
+        self.ended().await.ok();
+        self.engine.close().await;
+    }
+
+    /// Waits until the HTTP server has ended, by itself or because it was stopped.
+    pub(crate) async fn ended(&mut self) -> Result<(), String> {
+        let Some(ended) = self.ended.as_mut() else { return Ok(()) };
+        let result = ended.await.unwrap_or_else(|_| Err("The HTTP server has failed.".to_owned()));
+        self.ended = None;
+        result
+    }
+}
+
+/// Starts a server in this process. The error is a sentence that says what to mend.
+pub async fn start(
+    mut config: Config,
+    applications: impl IntoIterator<Item = Application>,
+    parts: Parts,
+) -> Result<Running, String> {
+    let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock));
+    let registry = Registry::new(applications)?;
+    let keys_path = complete_keys(&mut config, &*clock)?;
+    let listener = TcpListener::bind((config.host.as_str(), config.port))
+        .map_err(|error| format!("Nothing can listen on {} port {}: {error}.", config.host, config.port))?;
+    let port = listener.local_addr().map_err(|error| format!("The port is unknown: {error}."))?.port();
+    let server_url = config.reached_at(port);
+    config.options.files_url = format!("{server_url}/files/{}/", config.options.keys.application_id);
+    let store = match parts.store {
+        Some(store) => store,
+        None => open_store(&config).await?,
+    };
+    let described = store.describe();
+    let url = config.local_url(port);
+    let engine = Engine::open(config.options, store, registry, clock).await?;
+    let door = Door::new(HttpOptions {
+        engine: Arc::clone(&engine),
+        mount_path: config.mount_path,
+        public_path: path_of(&server_url).map(str::to_owned),
+        server_url,
+        body_bytes_max: config.body_bytes_max,
+        allow_headers: config.allow_headers,
+        allow_origin: config.allow_origin,
+        trust_proxy: config.trust_proxy,
+    })?;
+    let (handle, ended) = listen(listener, door).await?;
+    let warnings = config.warnings;
+    Ok(Running { url, engine, store: described, keys_path, warnings, handle, ended: Some(ended) })
+}
+
+/// Puts generated keys where none were chosen, and tells where they are.
+fn complete_keys(config: &mut Config, clock: &dyn Clock) -> Result<Option<PathBuf>, String> {
+    if matches!(config.database, Database::Sqlite(_)) {
+        keys::make_folder(&config.data_dir)?;
+    }
+    let chosen = &mut config.options.keys;
+    if !chosen.application_id.is_empty() && !chosen.master_key.is_empty() {
+        return Ok(None);
+    }
+    let kept = keys::load_or_make(&config.data_dir, clock)?;
+    if chosen.application_id.is_empty() {
+        chosen.application_id = kept.keys.application_id;
+    }
+    if chosen.master_key.is_empty() {
+        chosen.master_key = kept.keys.master_key;
+    }
+    config.warnings.extend(kept.warning);
+    Ok(Some(kept.path))
+}
+
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
+    match &config.database {
+        Database::Sqlite(path) => {
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                keys::make_folder(folder)?;
+            }
+            let store = SqliteStore::open(path);
+            let told = |error| format!("The database {} cannot be opened: {error}.", path.display());
+            store.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(told)
+        }
+        Database::Mongo { uri, collection_prefix } => {
+            let options = MongoOptions { collection_prefix: collection_prefix.clone(), ..MongoOptions::default() };
+            let store = MongoStore::open(uri, options).await;
+            let told = |error| format!("MongoDB cannot be reached; look at databaseURI. {error}.");
+            store.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(told)
+        }
+    }
+}
+
+/// The path of a URL: `/parse` of `http://host:1337/parse`.
+fn path_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let slash = rest.find('/')?;
+    rest.get(slash..)
+}
+
+/// What ends when the HTTP server does.
+type Ended = oneshot::Receiver<Result<(), String>>;
+
+/// Begins to answer. The HTTP server has a thread and workers of its own, whatever runtime this is called from.
+async fn listen(listener: TcpListener, door: Arc<Door>) -> Result<(ServerHandle, Ended), String> {
+    let (tell_started, started) = oneshot::channel();
+    let (tell_ended, ended) = oneshot::channel();
+    let serve = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return tell_started.send(Err(error)).unwrap_or_default(),
+        };
+        let result = runtime.block_on(async move {
+            let server = HttpServer::new(move || App::new().configure(|config| door.configure(config)))
+                .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
+                .client_request_timeout(Duration::from_secs(HEAD_SECONDS))
+                .shutdown_timeout(SHUTDOWN_SECONDS)
+                .worker_max_blocking_threads(BLOCKING_THREADS_MAX)
+                .disable_signals()
+                .listen(listener);
+            match server {
+                Ok(server) => {
+                    let server = server.run();
+                    tell_started.send(Ok(server.handle())).unwrap_or_default();
+                    server.await
+                }
+                Err(error) => {
+                    tell_started.send(Err(error)).unwrap_or_default();
+                    Ok(())
+                }
+            }
+        });
+        tell_ended.send(result.map_err(|error| format!("The HTTP server has failed: {error}."))).unwrap_or_default();
+    };
+    let told = |error: std::io::Error| format!("The HTTP server cannot start: {error}.");
+    std::thread::Builder::new().name("http".to_owned()).spawn(serve).map_err(told)?;
+    let handle = started.await.map_err(|_dropped| "The HTTP server did not start.".to_owned())?.map_err(told)?;
+    Ok((handle, ended))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_url() {
+        for (url, path) in [
+            ("http://h:1337/parse", Some("/parse")),
+            ("https://h/a/b", Some("/a/b")),
+            ("http://h", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(path_of(url), path, "{url}");
+        }
+    }
+}
