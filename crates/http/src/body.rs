@@ -1,8 +1,10 @@
 //! How is a body read: within a bound, which holds for what it unpacks to as well.
 
 use std::io::Read;
+use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use actix_web::rt::time::timeout;
 use actix_web::web;
 use flate2::read::{GzDecoder, ZlibDecoder};
 use futures::StreamExt;
@@ -10,6 +12,9 @@ use parsimony_model::{ErrorCode, ParseError};
 
 /// Most bytes that are reserved because a client announced them; more only as they come.
 const RESERVED_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a client may pause within a body.
+const PAUSE_SECONDS_MAX: u64 = 30;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
@@ -28,8 +33,7 @@ pub(crate) async fn read(
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(too_large(bytes_max));
     }
-    let Some(first) = payload.next().await else { return Ok(web::Bytes::new()) };
-    let mut whole = first.map_err(unreadable)?;
+    let Some(mut whole) = next(&mut payload).await? else { return Ok(web::Bytes::new()) };
     if whole.len() > bytes_max {
         return Err(too_large(bytes_max));
     }
@@ -37,8 +41,7 @@ pub(crate) async fn read(
     if announced != Some(whole.len()) {
         let mut collected = web::BytesMut::with_capacity(announced.unwrap_or(0).min(RESERVED_BYTES_MAX));
         collected.extend_from_slice(&whole);
-        while let Some(piece) = payload.next().await {
-            let piece = piece.map_err(unreadable)?;
+        while let Some(piece) = next(&mut payload).await? {
             if collected.len() + piece.len() > bytes_max {
                 return Err(too_large(bytes_max));
             }
@@ -53,6 +56,14 @@ pub(crate) async fn read(
             .await
             .map_err(ParseError::internal)?
             .map(web::Bytes::from),
+    }
+}
+
+/// The next piece; a client that does not send it is not waited for.
+async fn next(payload: &mut web::Payload) -> Result<Option<web::Bytes>, ParseError> {
+    match timeout(Duration::from_secs(PAUSE_SECONDS_MAX), payload.next()).await {
+        Ok(piece) => piece.transpose().map_err(unreadable),
+        Err(elapsed) => Err(unreadable(elapsed)),
     }
 }
 

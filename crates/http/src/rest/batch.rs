@@ -37,9 +37,17 @@ type Answers = Vec<Result<Reply, ParseError>>;
 pub(super) async fn run(door: &Door, work: &Work, telling: Telling<'_>, mut body: Map) -> Result<Reply, ParseError> {
     let transaction = body.get("transaction") == Some(&Value::Bool(true));
     let parts = parts(door, work, body.swap_remove("requests"))?;
-    let answers =
-        if transaction { in_transaction(door, work, &parts).await? } else { side_by_side(door, work, parts).await };
-    written(&answers, telling)
+    if !transaction {
+        return written(&side_by_side(door, work, parts).await, telling);
+    }
+    match in_transaction(door, work, &parts).await {
+        Ok(answers) => written(&answers, telling),
+        // The SDKs send a request again when its status is 5xx, and read the code of any other.
+        Err(error) if error.number().is_some() && error.code != ErrorCode::InternalServerError => {
+            Ok(Reply { status: StatusCode::BAD_REQUEST, ..telling.reply(&error) })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The refusal of a batch in a batch.
