@@ -1,9 +1,11 @@
 //! What is a field, a class or a type called on disk? The only place for Parse's on-disk quirks of naming.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bson::Bson;
 use bson::oid::ObjectId as MongoId;
+use mongodb::options::{Collation, CollationStrength, IndexOptions};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::schema::FieldType;
 use parsimony_model::{ClassName, ClassSchema};
@@ -53,6 +55,19 @@ pub(crate) const ALWAYS: [&str; 7] = [ID, CREATED_AT, UPDATED_AT, READERS, WRITE
 /// Whether it is the class whose login providers are columns.
 pub(crate) fn has_auth_data(class: &ClassName) -> bool {
     Builtin::of(class) == Some(Builtin::User)
+}
+
+/// What Parse Server gives an index besides keys, uniqueness and sparseness: it finds its own indexes by their names and
+/// refuses to start if they differ.
+pub(crate) fn complete_index(class: &ClassName, name: &str, options: &mut IndexOptions) {
+    match (Builtin::of(class), name) {
+        (Some(Builtin::User), "case_insensitive_username" | "case_insensitive_email") => {
+            let collation = Collation::builder().locale("en_US").strength(CollationStrength::Secondary).build();
+            options.collation = Some(collation);
+        }
+        (Some(Builtin::Idempotency), "ttl") => options.expire_after = Some(Duration::ZERO),
+        _ => {}
+    }
 }
 
 /// A key with a NUL character reached the store.

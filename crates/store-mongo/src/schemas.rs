@@ -153,6 +153,7 @@ pub(crate) fn index_model(class: &ClassSchema, name: &str, index: &Index) -> Ind
     options.name = Some(name.to_owned());
     options.unique = index.unique.then_some(true);
     options.sparse = index.sparse.then_some(true);
+    names::complete_index(&class.name, name, &mut options);
     IndexModel::builder().keys(index_keys(class, index)).options(options).build()
 }
 

@@ -190,10 +190,42 @@ async fn parse_s_own_classes_get_indexes_and_no_document() {
     let given = single().await;
     let idempotency = class("_Idempotency", &[]);
     let change = ClassChange {
-        add_indexes: vec![("reqId_1".to_owned(), Index::on(&["reqId"]).unique().sparse())],
+        add_indexes: vec![
+            ("reqId_1".to_owned(), Index::on(&["reqId"]).unique().sparse()),
+            ("ttl".to_owned(), Index::on(&["expire"]).sparse()),
+        ],
         ..ClassChange::default()
     };
     let after = given.store.change_class(&idempotency.name, &change).await.unwrap().unwrap();
     assert_eq!(after.indexes["reqId_1"], change.add_indexes[0].1);
+    assert_eq!(after.indexes["ttl"], change.add_indexes[1].1);
     assert_eq!(given.raw.list_collection_names().await.unwrap(), ["_Idempotency"]);
+    let options = index_options(&given, "_Idempotency", "ttl").await;
+    assert_eq!(options.expire_after, Some(std::time::Duration::ZERO));
+}
+
+async fn index_options(given: &crate::given::Given, collection: &str, name: &str) -> mongodb::options::IndexOptions {
+    let mut cursor = given.raw.collection::<Document>(collection).list_indexes().await.unwrap();
+    while cursor.advance().await.unwrap() {
+        let options = cursor.deserialize_current().unwrap().options.unwrap();
+        if options.name.as_deref() == Some(name) {
+            return options;
+        }
+    }
+    panic!("{collection} has no index {name}")
+}
+
+#[tokio::test]
+async fn parse_s_own_indexes_have_parse_s_options() {
+    let given = single().await;
+    let mut user = ClassSchema::clone(&class("_User", &[]));
+    user.indexes.insert("username_1".into(), Index::on(&["username"]).unique().sparse());
+    user.indexes.insert("case_insensitive_username".into(), Index::on(&["username"]).sparse());
+    given.store.create_class(&user).await.unwrap();
+    let collation = index_options(&given, "_User", "case_insensitive_username").await.collation.unwrap();
+    assert_eq!(
+        (collation.locale.as_str(), collation.strength),
+        ("en_US", Some(mongodb::options::CollationStrength::Secondary))
+    );
+    assert!(index_options(&given, "_User", "username_1").await.collation.is_none());
 }
