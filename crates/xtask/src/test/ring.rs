@@ -1,0 +1,65 @@
+//! Which test belongs to which ring, from the quickest to the one with a real client?
+
+use clap::ValueEnum;
+
+/// A group of tests that run one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ring {
+    /// Each crate by itself, and the examples in its documentation.
+    Unit,
+    /// Both stores, against the behaviours every store must show.
+    Conformance,
+    /// The whole server, in this process.
+    Scenarios,
+    /// What the compiler does not check about the workspace.
+    Tidy,
+    /// The server's binary, driven by the official JavaScript SDK.
+    Sdk,
+}
+
+impl Ring {
+    /// All of them, in the order they run.
+    pub(crate) const ALL: [Self; 5] = [Self::Unit, Self::Conformance, Self::Scenarios, Self::Tidy, Self::Sdk];
+
+    /// The ring of a package's tests. What is nowhere else is a unit test, so none can be forgotten.
+    pub(crate) fn of(package: &str) -> Self {
+        match package {
+            "parsimony-store-sqlite" | "parsimony-store-mongo" => Self::Conformance,
+            "parsimony-tests" => Self::Scenarios,
+            "xtask" => Self::Tidy,
+            _ => Self::Unit,
+        }
+    }
+
+    /// The name in the headings and on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Unit => "unit",
+            Self::Conformance => "conformance",
+            Self::Scenarios => "scenarios",
+            Self::Tidy => "tidy",
+            Self::Sdk => "sdk",
+        }
+    }
+
+    /// What one knows when it passed.
+    pub(crate) const fn answers(self) -> &'static str {
+        match self {
+            Self::Unit => "does each crate do what it says?",
+            Self::Conformance => "do both stores behave alike?",
+            Self::Scenarios => "does the whole server answer as it should, on both stores?",
+            Self::Tidy => "is the workspace as it was meant?",
+            Self::Sdk => "does the official JavaScript SDK work with it, on both stores?",
+        }
+    }
+
+    /// Whether its tests are Rust.
+    pub(crate) fn is_cargo(self) -> bool {
+        self != Self::Sdk
+    }
+
+    /// Whether its tests talk to a database that we start.
+    pub(crate) fn needs_mongo(self) -> bool {
+        matches!(self, Self::Conformance | Self::Scenarios | Self::Sdk)
+    }
+}
