@@ -172,6 +172,9 @@ macro_rules! map {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Date(i64);
 
+/// When 1970 began in UTC.
+const EPOCH: jiff::civil::DateTime = jiff::civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 /// JavaScript's last moment; nothing beyond it has a text form.
 const MILLIS_MAX: i64 = 8_640_000_000_000_000;
 
@@ -203,8 +206,9 @@ impl Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(moment) = jiff::Timestamp::from_millisecond(self.0) else { return f.write_str("Invalid date") };
-        let civil = jiff::tz::TimeZone::UTC.to_datetime(moment);
+        let Ok(civil) = EPOCH.checked_add(jiff::SignedDuration::from_millis(self.0)) else {
+            return f.write_str("Invalid date");
+        };
         write!(
             f,
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
@@ -224,12 +228,17 @@ impl FromStr for Date {
 
     /// Reads ISO 8601: a date, or a date and a time with `Z` or an offset.
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let moment = text.parse::<jiff::Timestamp>().or_else(|error| {
-            let Ok(day) = text.parse::<jiff::civil::Date>() else { return Err(error) };
-            jiff::tz::TimeZone::UTC.to_timestamp(day.to_datetime(jiff::civil::Time::midnight()))
+        let millis = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond).or_else(|error| {
+            // A timestamp leaves room for time zones at the end of the year 9999, which many use to mean "never".
+            let civil = match text.strip_suffix('Z') {
+                Some(utc) => utc.parse::<jiff::civil::DateTime>().ok(),
+                None => text.parse::<jiff::civil::Date>().ok().map(jiff::civil::Date::into),
+            };
+            let millis = civil.map(|civil| civil.duration_since(EPOCH).as_millis());
+            millis.and_then(|millis| i64::try_from(millis).ok()).ok_or(error)
         });
-        match moment {
-            Ok(moment) => Ok(Self::from_millis(moment.as_millisecond())),
+        match millis {
+            Ok(millis) => Ok(Self::from_millis(millis)),
             Err(_) => Err(ParseError::new(
                 ErrorCode::IncorrectType,
                 format!("This is not a valid Date: {}", crate::names::shorten(text)),
@@ -322,10 +331,14 @@ mod tests {
             ("2026-01-31T12:00:00+02:00", "2026-01-31T10:00:00.000Z"),
             ("2026-01-31", "2026-01-31T00:00:00.000Z"),
             ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
+            ("0001-01-01T00:00:00.000Z", "0001-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(text.parse::<Date>().unwrap().to_iso(), expected, "{text}");
         }
-        assert!("yesterday".parse::<Date>().is_err());
+        for text in ["yesterday", "Z", "", "2026-13-01T00:00:00.000Z", "2026-01-31T25:00:00Z"] {
+            assert!(text.parse::<Date>().is_err(), "{text}");
+        }
     }
 
     #[test]
