@@ -85,7 +85,7 @@ pub struct Options {
     pub sanitized_errors: bool,
     /// bcrypt's cost of a new password hash; Parse's is 10.
     pub password_cost: u32,
-    /// Where files are read from, up to and without the file name; for the `url` of File values.
+    /// Where files are read from: what stands before the file name in the `url` of File values.
     pub files_url: String,
     /// `routeAllowList`: the only paths a client may ask, as whole-path patterns; `None` allows all.
     pub route_allow_list: Option<Vec<regex::Regex>>,

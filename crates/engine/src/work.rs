@@ -8,6 +8,7 @@ use parsimony_model::{ClassName, ErrorCode, Object, ObjectId, ParseError, Query}
 use parsimony_store::{Objects, Transaction};
 
 use crate::caller::Caller;
+use crate::classes::rules_for;
 use crate::engine::Engine;
 use crate::schema::api;
 use crate::users::{login, sessions};
@@ -103,7 +104,9 @@ impl Work {
 
     /// Reads one object; `model::query::parse::get` reads the options.
     pub async fn get(&self, class: &ClassName, id: &ObjectId, query: Query) -> Answer<Object> {
-        find::get(self, class, id, query).await
+        let mut object = find::get(self, class, id, query).await?;
+        rules_for(class).read_by_id(&self.caller, &mut object);
+        Ok(object)
     }
 
     /// Reads the options of a find from the request's parameters and finds.

@@ -210,8 +210,7 @@ fn check_operation(operation: &str, value: &Value, fields: &IndexMap<FieldName, 
             return Err(bad_key(entity));
         } else if *permit != Value::Bool(true) {
             return Err(invalid(format!(
-                "'{}' is not a valid value for class level permissions {operation}:{entity}:{}",
-                shown(permit),
+                "'{}' is not a valid value for class level permissions acl {operation}:{entity}",
                 shown(permit)
             )));
         }

@@ -174,7 +174,7 @@ pub struct Query {
     pub include: Vec<CompactString>,
     /// Whether every pointer is to be replaced, one level deep.
     pub include_all: bool,
-    /// Ask the class this pointer field points at instead.
+    /// Ask the class this relation leads to instead.
     pub redirect: Option<FieldName>,
 }
 

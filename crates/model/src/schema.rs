@@ -306,7 +306,10 @@ impl ClassSchema {
         map.insert("className".into(), self.name.as_str().into());
         map.insert("fields".into(), Value::Object(fields));
         map.insert("classLevelPermissions".into(), permissions.to_value());
-        map.insert("indexes".into(), Value::Object(indexes));
+        // Parse: a class without indexes of its own shows none, not even the one on the id.
+        if !self.indexes.is_empty() {
+            map.insert("indexes".into(), Value::Object(indexes));
+        }
         Value::Object(map)
     }
 }

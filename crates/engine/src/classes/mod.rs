@@ -55,6 +55,9 @@ pub(crate) trait ClassRules: Send + Sync {
     /// Takes out what the class hides from this caller, beyond protected fields.
     fn redact(&self, _caller: &Caller, _object: &mut Object) {}
 
+    /// Adds what a client gets with an object that it asked for by its id.
+    fn read_by_id(&self, _caller: &Caller, _object: &mut Object) {}
+
     /// What "no such object, or not yours" is called on an update of this class.
     fn not_updatable(&self, _caller: &Caller) -> ParseError {
         ParseError::not_found()

@@ -116,6 +116,13 @@ impl ClassRules for User {
         }
     }
 
+    /// Parse: one's own user has the token of the session, without which the SDK would take one for logged out.
+    fn read_by_id(&self, caller: &Caller, user: &mut Object) {
+        if let Some(session) = caller.session().filter(|_| caller.user_id() == Some(&user.id)) {
+            user.fields.insert("sessionToken".into(), session.token.clone().into());
+        }
+    }
+
     fn not_updatable(&self, caller: &Caller) -> ParseError {
         if caller.is_privileged() {
             return ParseError::not_found();

@@ -35,10 +35,10 @@ pub(crate) async fn find_params(work: &Work, name: &ClassName, params: &Map) -> 
     let reading = parse::Reading { now: work.engine.clock.now(), internal_fields: work.caller.is_privileged() };
     let mut query = parse::find(params, reading)?;
     let Some(field) = query.redirect.take() else { return find(work, name, query).await };
-    // Parse: the query is asked of the class that the pointer field points at; every rule applies to that class.
+    // Parse: the query is asked of the class that a relation leads to; every rule applies to that class.
     let schema = work.engine.schemas.find(name).await?;
     let target = match schema.as_ref().and_then(|class| class.kind(field.as_str())) {
-        Some(FieldType::Pointer(target)) => target,
+        Some(FieldType::Relation(target)) => target,
         _ => name.clone(),
     };
     let found = find(work, &target, query).await?;

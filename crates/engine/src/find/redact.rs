@@ -24,9 +24,9 @@ impl<'a> Redaction<'a> {
     }
 
     pub(super) fn apply(&self, object: &mut Object) {
+        finish(&self.work.engine.options, self.class, object);
         self.hidden.remove_from(&self.work.caller, object);
         self.rules.redact(&self.work.caller, object);
-        finish(&self.work.engine.options, self.class, object);
         shape(object, &self.query.keys, &self.query.exclude_keys);
     }
 }
@@ -52,19 +52,20 @@ pub(crate) fn finish(options: &Options, class: &ClassSchema, object: &mut Object
             if let Value::File(file) = value
                 && file.url.is_none()
             {
-                file.url = Some(format!("{}/{}", options.files_url, file.name));
+                file.url = Some(format!("{}{}", options.files_url, file.name));
             }
         }
     }
 }
 
-/// Keeps what is wanted. Parse: `objectId`, `createdAt`, `updatedAt` and `ACL` always are.
+/// Keeps what is wanted. Parse: `objectId`, `createdAt`, `updatedAt`, `ACL` and every relation always are.
 fn shape(object: &mut Object, keys: &[compact_str::CompactString], exclude: &[compact_str::CompactString]) {
+    let relation = |value: &Value| matches!(value, Value::Relation(_));
     if !keys.is_empty() {
-        object.fields.retain(|field, _| keys.iter().any(|key| top(key) == field));
+        object.fields.retain(|field, value| relation(value) || keys.iter().any(|key| top(key) == field));
     }
     if !exclude.is_empty() {
-        object.fields.retain(|field, _| !exclude.iter().any(|key| key == field));
+        object.fields.retain(|field, value| relation(value) || !exclude.iter().any(|key| key == field));
     }
 }
 

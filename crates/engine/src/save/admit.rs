@@ -4,9 +4,11 @@ use parsimony_model::builtin::Builtin;
 use parsimony_model::permissions::Operation;
 use parsimony_model::update::top;
 use parsimony_model::value::Map;
-use parsimony_model::{Acl, ClassName, ErrorCode, FieldName, ObjectId, Op, ParseError, Update, Value, names};
+use parsimony_model::{
+    Acl, ClassName, ErrorCode, FieldName, FieldType, ObjectId, Op, ParseError, Update, Value, names,
+};
 
-use super::{Admitted, SaveRequest, keywords};
+use super::{Admitted, SaveRequest, check, keywords};
 use crate::access::class::{self, Leave};
 use crate::access::rows;
 use crate::classes::rules_for;
@@ -53,8 +55,21 @@ fn take_acl(body: &mut Map) -> Result<Option<Option<Acl>>, ParseError> {
         None => Ok(None),
         // Parse: taking the ACL away leaves an object for the master key only.
         Some(Value::Object(map)) if map.contains_key("__op") => Ok(Some(Some(Acl::default()))),
-        Some(acl) => Acl::from_value(&acl).map(Some),
+        // Parse: a null is no change; on a new object that means no ACL.
+        Some(acl) => Acl::from_value(&acl).map(|acl| acl.map(Some)),
     }
+}
+
+/// Takes the server's own dates out of a body; what is no date there is refused as any wrong type is.
+fn take_dates(class: &ClassName, body: &mut Map) -> Result<(), ParseError> {
+    for field in ["createdAt", "updatedAt"] {
+        let Some(value) = body.shift_remove(field) else { continue };
+        match FieldType::of(&value)? {
+            None | Some(FieldType::Date) => {}
+            Some(actual) => return Err(check::mismatch(class.as_str(), field, &FieldType::Date, &actual)),
+        }
+    }
+    Ok(())
 }
 
 fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<SaveRequest, ParseError> {
@@ -72,7 +87,7 @@ fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<Sav
         }
     }
     let acl = take_acl(&mut body)?;
-    body.retain(|field, _| field != "createdAt" && field != "updatedAt");
+    take_dates(class, &mut body)?;
     for field in body.keys() {
         FieldName::parse(field)?;
     }
@@ -82,11 +97,13 @@ fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<Sav
 fn read_update(class: &ClassName, id: &ObjectId, mut body: Map) -> Result<SaveRequest, ParseError> {
     let acl = take_acl(&mut body)?;
     // Parse: what cannot be changed is ignored, because the SDKs send back what they were given.
-    body.retain(|field, _| !["objectId", "createdAt", "updatedAt"].contains(&field.as_str()));
+    body.shift_remove("objectId");
+    take_dates(class, &mut body)?;
     for path in body.keys() {
         let below_is_plain =
             path.split('.').skip(1).all(|part| !part.is_empty() && !part.starts_with('$') && !part.contains('\0'));
-        if FieldName::parse(top(path)).is_err() || !below_is_plain || path.starts_with("authData.") {
+        FieldName::parse(top(path))?;
+        if !below_is_plain || path.starts_with("authData.") {
             return Err(invalid_key(format!("Invalid field name for update: {}", names::shorten(path))));
         }
     }

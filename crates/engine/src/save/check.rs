@@ -36,6 +36,9 @@ pub(super) async fn check(work: &Work, hooked: Hooked) -> Result<Pending, ParseE
         computed: Vec::new(),
         class,
     };
+    // What is left for fields the class does not have is to be null, or to go: they are neither.
+    let class = Arc::clone(&pending.class);
+    pending.update.0.retain(|path, _| class.kind(top(path)).is_some());
     pending.computed = untold(&pending, asked.as_ref());
     pending.related = take_relations(&mut pending.update)?;
     if pending.creating {
@@ -160,7 +163,7 @@ fn fits(expected: &FieldType, actual: &FieldType, path: &str) -> bool {
     expected == actual || (path.contains('.') && matches!(expected, FieldType::Object | FieldType::Array))
 }
 
-fn mismatch(class: &str, field: &str, expected: &FieldType, actual: &FieldType) -> ParseError {
+pub(super) fn mismatch(class: &str, field: &str, expected: &FieldType, actual: &FieldType) -> ParseError {
     let text = format!("schema mismatch for {class}.{field}; expected {expected} but got {actual}");
     ParseError::new(ErrorCode::IncorrectType, text)
 }
@@ -183,7 +186,7 @@ fn untold(pending: &Pending, asked: Option<&(Update, Option<Option<Acl>>)>) -> V
             fields.push(field.to_owned());
         }
     };
-    pending.update.0.iter().filter(|(_, op)| op.is_computed()).for_each(|(path, _)| tell(top(path)));
+    pending.update.0.iter().filter(|(_, op)| op.is_computed()).for_each(|(path, _)| tell(path));
     if let Some((asked, acl)) = asked {
         let changed = pending.update.0.iter().filter(|(path, op)| asked.get(path) != Some(*op));
         changed.for_each(|(path, _)| tell(top(path)));

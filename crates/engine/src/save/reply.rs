@@ -24,9 +24,38 @@ pub(super) fn reply(work: &Work, written: Written) -> (Saved, Object) {
         }
         // Parse: a field that a hook took away is told as a deletion.
         let gone = || Value::Object(std::iter::once(("__op".into(), "Delete".into())).collect());
-        let value = after.lookup(&field).unwrap_or_else(gone);
-        answer.insert(field.into(), value);
+        match field.split_once('.') {
+            None => {
+                answer.insert(field.as_str().into(), after.lookup(&field).unwrap_or_else(gone));
+            }
+            // Parse: of a changed part, the way to it and nothing beside it.
+            Some((first, rest)) => {
+                let value = part(after.get(first), rest).unwrap_or_else(gone);
+                let before = answer.shift_remove(first).unwrap_or_default();
+                answer.insert(first.into(), with_part(before, rest, value));
+            }
+        }
     }
     answer.extend(tell);
     (Saved { id: after.id.clone(), created, answer }, after)
+}
+
+/// The value at a path below a value.
+fn part(value: Option<&Value>, path: &str) -> Option<Value> {
+    path.split('.').try_fold(value?, |value, key| value.as_object()?.get(key)).cloned()
+}
+
+/// The value with one part set, made an object all the way down.
+fn with_part(value: Value, path: &str, part: Value) -> Value {
+    let mut map = if let Value::Object(map) = value { map } else { Map::default() };
+    match path.split_once('.') {
+        None => {
+            map.insert(path.into(), part);
+        }
+        Some((first, rest)) => {
+            let below = map.shift_remove(first).unwrap_or_default();
+            map.insert(first.into(), with_part(below, rest, part));
+        }
+    }
+    Value::Object(map)
 }

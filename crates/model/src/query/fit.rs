@@ -36,18 +36,28 @@ fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Re
                 },
                 _ => value,
             };
+            // Parse: a bare text never equals a pointer; inside an operator it is an id.
             Ok(Filter::Field(path, convert(constraint, &to_pointer)))
         }
-        Some(FieldType::Date) if !nested => {
-            let to_date = |value: Value| match &value {
-                Value::String(text) => text.parse().map_or(value, Value::Date),
-                _ => value,
-            };
-            Ok(Filter::Field(path, convert(constraint, &to_date)))
-        }
+        Some(FieldType::Date) => match constraint {
+            // Parse: these, and only for equality, may be given as bare text.
+            Constraint::Equals(Value::String(text))
+                if ["createdAt", "updatedAt", "expiresAt"].contains(&path.as_str()) =>
+            {
+                let value = text.parse().map_or(Value::String(text), Value::Date);
+                Ok(Filter::Field(path, Constraint::Equals(value)))
+            }
+            other => Ok(Filter::Field(path, other)),
+        },
         kind => {
-            let holds_anything = nested || matches!(kind, Some(FieldType::Array));
-            if !holds_anything && let Constraint::Equals(value @ (Value::Object(_) | Value::Array(_))) = &constraint {
+            let refused = match &constraint {
+                _ if nested => None,
+                // Parse: against an array, a plain object is an element; a list never is.
+                Constraint::Equals(value @ Value::Object(_)) if kind != Some(FieldType::Array) => Some(value),
+                Constraint::Equals(value @ Value::Array(_)) => Some(value),
+                _ => None,
+            };
+            if let Some(value) = refused {
                 let shown = match value {
                     Value::Object(_) => "[object Object]".to_owned(),
                     other => String::from_utf8_lossy(&json::write(other)).trim_matches(['[', ']']).replace('"', ""),
@@ -66,7 +76,6 @@ fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Re
 fn convert(constraint: Constraint, to: &impl Fn(Value) -> Value) -> Constraint {
     let each = |values: Vec<Value>| values.into_iter().map(to).collect();
     match constraint {
-        Constraint::Equals(value) => Constraint::Equals(to(value)),
         Constraint::NotEquals(value) => Constraint::NotEquals(to(value)),
         Constraint::Less(value) => Constraint::Less(to(value)),
         Constraint::LessOrEqual(value) => Constraint::LessOrEqual(to(value)),
@@ -113,10 +122,21 @@ mod tests {
         class
     }
 
+    fn plain_object() -> Value {
+        Value::Object(crate::map! { "a" => 1 })
+    }
+
     #[test]
     fn values_take_the_type_of_the_field() {
-        let fitted = filter(Filter::equals("owner", "u1"), &class()).unwrap();
-        assert!(matches!(fitted, Filter::Field(_, Constraint::Equals(Value::Pointer(_)))));
+        let owner = |constraint| filter(Filter::Field("owner".into(), constraint), &class()).unwrap();
+        assert!(matches!(
+            owner(Constraint::NotEquals("u1".into())),
+            Filter::Field(_, Constraint::NotEquals(Value::Pointer(_)))
+        ));
+        assert!(matches!(
+            owner(Constraint::Equals("u1".into())),
+            Filter::Field(_, Constraint::Equals(Value::String(_)))
+        ));
         let fitted = filter(Filter::equals("createdAt", "2026-01-01T00:00:00.000Z"), &class()).unwrap();
         assert!(matches!(fitted, Filter::Field(_, Constraint::Equals(Value::Date(_)))));
         let user = Pointer::new(ClassName::parse("_User").unwrap(), ObjectId::parse("u1").unwrap());
@@ -129,6 +149,8 @@ mod tests {
         let list = Value::Array(vec![1.into(), 2.into()]);
         let error = filter(Filter::equals("name", list.clone()), &class()).unwrap_err();
         assert_eq!(error.message, "You cannot use 1,2 as a query parameter.");
-        assert!(filter(Filter::equals("list", list), &class()).is_ok());
+        assert!(filter(Filter::equals("list", list), &class()).is_err());
+        assert!(filter(Filter::equals("list", plain_object()), &class()).is_ok());
+        assert!(filter(Filter::equals("name", plain_object()), &class()).is_err());
     }
 }

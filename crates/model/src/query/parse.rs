@@ -126,10 +126,6 @@ fn constraints(
         push(Constraint::Equals(value.clone()));
         return Ok(());
     };
-    if let Some(kind) = json::malformed_type(value) {
-        // A `__type` that is none is no plain value either.
-        return Err(invalid_json(format!("bad atom: {}", shown(value)).replace(kind, &shorten(kind))));
-    }
     let (operators, plain): (Vec<_>, Vec<_>) = map.iter().partition(|(name, _)| name.starts_with('$'));
     if operators.is_empty() {
         push(Constraint::Equals(value.clone()));
@@ -143,9 +139,16 @@ fn constraints(
     for (name, operand) in operators {
         if let Some(constraint) = constraint(name, operand, map, Level { reading, depth })? {
             push(constraint);
+        } else if !accompanied(name, map) {
+            return Err(invalid_query(format!("{name} needs the operator it belongs to")));
         }
     }
     Ok(())
+}
+
+/// Whether the operator that this one belongs to is there.
+fn accompanied(name: &str, all: &Map) -> bool {
+    all.contains_key(if name == "$options" { "$regex" } else { "$nearSphere" })
 }
 
 #[derive(Clone, Copy)]
