@@ -1,12 +1,13 @@
-//! What happens to classes? Creating, changing and dropping them, their indexes, and names a database might trip over.
+//! What happens to classes? Creating, changing and dropping them, and names a database might trip over.
 
 use parsimony_model::permissions::{ClassPermissions, Operation, OperationRule};
-use parsimony_model::schema::{Field, FieldType, Index};
+use parsimony_model::schema::{Field, FieldType};
 use parsimony_model::{Access, Acl, ClassSchema, FieldName, Filter, Map, Value, map};
 use tokio::task::JoinSet;
 
 use super::given::{
-    Table, change, class, class_name, field_name, id, kind, order, pointer, refused, sorted_ids, value,
+    Table, alter, change, class, class_name, field_name, fields, id, kind, known, order, pointer, refused, sorted_ids,
+    value,
 };
 use super::{Behaviours, Fresh, behaviours};
 use crate::{ClassChange, Join, Store, StoreError};
@@ -19,7 +20,6 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     every_type_of_field_goes_round,
     options_and_defaults_go_round,
     permissions_go_round,
-    indexes_go_round,
     fields_are_added,
     a_field_of_another_type_is_refused,
     options_of_a_field_are_replaced,
@@ -28,26 +28,11 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     a_dropped_field_takes_its_data_along,
     a_dropped_relation_takes_its_links_along,
     a_dropped_class_takes_its_objects_along,
-    a_unique_index_refuses_doubles,
-    a_unique_index_that_the_data_does_not_allow_changes_nothing,
-    a_sparse_unique_index_allows_many_without_the_field,
-    a_unique_index_can_span_fields,
-    a_dropped_index_refuses_nothing,
-    one_of_many_equal_inserts_wins,
     names_may_differ_in_case_only,
     words_of_databases_are_names_like_others,
     a_class_may_have_many_fields,
     a_store_tells_that_it_is_well,
 ];
-
-async fn known(store: &dyn Store, name: &str) -> Option<ClassSchema> {
-    store.classes().await.unwrap().into_iter().find(|class| class.name == name)
-}
-
-/// Changes the class of a table, which from then on has it as it is afterwards.
-async fn alter(table: &mut Table, change: ClassChange) {
-    table.class = table.store.change_class(&table.class.name, &change).await.unwrap().unwrap().into();
-}
 
 fn adding(fields: &[&str]) -> ClassChange {
     let fields = fields.iter().map(|field| field.split_once(':').unwrap());
@@ -61,20 +46,11 @@ fn dropping(fields: &[&str]) -> ClassChange {
     ClassChange { drop_fields: fields.iter().map(|name| field_name(name)).collect(), ..ClassChange::default() }
 }
 
-fn indexing(name: &str, index: Index) -> ClassChange {
-    ClassChange { add_indexes: vec![(name.to_owned(), index)], ..ClassChange::default() }
-}
-
 /// The fields of a class with their types, in the order of names: stores may keep an order of their own.
 fn fields_of(class: &ClassSchema) -> Vec<(FieldName, FieldType)> {
     let mut fields: Vec<_> = class.fields.iter().map(|(name, field)| (name.clone(), field.kind.clone())).collect();
     fields.sort_by(|(first, _), (second, _)| first.cmp(second));
     fields
-}
-
-fn assert_duplicate(error: &StoreError, index: &str) {
-    let StoreError::Duplicate { index: told } = error else { panic!("expected Duplicate, got {error:?}") };
-    assert!(told.contains(index), "the index {index} is named in {told:?}");
 }
 
 async fn a_store_starts_without_classes(fresh: &dyn Fresh) {
@@ -205,33 +181,6 @@ async fn permissions_go_round(fresh: &dyn Fresh) {
     assert_eq!(fields_of(&after), fields_of(&table.class), "its fields stay");
 }
 
-async fn indexes_go_round(fresh: &dyn Fresh) {
-    let store = fresh.store().await;
-    let mut made = class("Thing", &["a:String", "b:Number", "c:Date"]);
-    let descending =
-        Index { keys: [("b".into(), (-1).into()), ("a".into(), 1.into())].into_iter().collect(), ..Index::default() };
-    for (name, index) in [
-        ("plain", Index::on(&["a"])),
-        ("two", descending),
-        ("one_only", Index::on(&["b"]).unique()),
-        ("one_or_none", Index::on(&["c"]).unique().sparse()),
-    ] {
-        made.indexes.insert(name.into(), index);
-    }
-    store.create_class(&made).await.unwrap();
-    assert_eq!(known(&*store, "Thing").await.unwrap().indexes, made.indexes, "from the start");
-    let name = class_name("Thing");
-    let more = ClassChange { drop_indexes: vec!["two".to_owned()], ..indexing("late", Index::on(&["c", "a"])) };
-    let after = store.change_class(&name, &more).await.unwrap().unwrap();
-    made.indexes.shift_remove("two");
-    made.indexes.insert("late".into(), Index::on(&["c", "a"]));
-    assert_eq!(after.indexes, made.indexes, "in the answer to the change");
-    assert_eq!(known(&*store, "Thing").await.unwrap().indexes, made.indexes, "and from then on");
-    // The same index once more is no error: another request was first.
-    let again = store.change_class(&name, &indexing("late", Index::on(&["c", "a"]))).await.unwrap().unwrap();
-    assert_eq!(again.indexes, made.indexes);
-}
-
 async fn fields_are_added(fresh: &dyn Fresh) {
     let mut table = Table::new(fresh, "Thing", &["n:Number"]).await;
     table.put("a", r#"{"n": 1}"#).await;
@@ -359,106 +308,6 @@ async fn a_dropped_class_takes_its_objects_along(fresh: &dyn Fresh) {
     assert_eq!(other.found(r#"{"n": 2}"#).await, "a", "other classes stay");
 }
 
-async fn a_unique_index_refuses_doubles(fresh: &dyn Fresh) {
-    let mut made = class("Thing", &["code:String", "n:Number"]);
-    made.indexes.insert("only_code".into(), Index::on(&["code"]).unique());
-    let mut table = Table::of(fresh.store().await, made).await;
-    table.put("a", r#"{"code": "x", "n": 1}"#).await;
-    table.put("b", r#"{"code": "X", "n": 2}"#).await;
-    let double = table.object("c", map! { "code" => "x" });
-    assert_duplicate(&refused(table.store.insert(&table.class, &double).await, "a double"), "only_code");
-    let taken = change(r#"{"code": "x", "n": 5}"#);
-    assert_duplicate(&refused(table.store.update(&table.one("b"), &taken).await, "a double"), "only_code");
-    let all = change(r#"{"code": "z"}"#);
-    assert_duplicate(&refused(table.store.update_all(&table.select("{}"), &all).await, "a double"), "only_code");
-    assert_eq!(table.field("b", "n").await, Some(2.into()), "a refused change changes nothing");
-    assert_eq!(table.found("{}").await, "a b");
-    table.update("a", &change(r#"{"code": "x", "n": 3}"#)).await.expect("its own value is no double");
-    alter(&mut table, indexing("only_n", Index::on(&["n"]).unique())).await;
-    let double = table.object("d", map! { "code" => "d", "n" => 3 });
-    assert_duplicate(&refused(table.store.insert(&table.class, &double).await, "a double"), "only_n");
-    table.store.delete(&table.one("a")).await.unwrap();
-    table.insert(&double).await;
-    assert_eq!(table.found("{}").await, "b d", "a value is free when its object is gone");
-}
-
-async fn a_unique_index_that_the_data_does_not_allow_changes_nothing(fresh: &dyn Fresh) {
-    let table = Table::new(fresh, "Thing", &["code:String"]).await;
-    table.put("a", r#"{"code": "x"}"#).await;
-    table.put("b", r#"{"code": "x"}"#).await;
-    let before = known(&*table.store, "Thing").await;
-    let wanted = indexing("only_code", Index::on(&["code"]).unique());
-    let error = refused(table.store.change_class(&table.class.name, &wanted).await, "an index over doubles");
-    assert!(matches!(error, StoreError::Duplicate { .. }), "expected Duplicate, got {error:?}");
-    assert_eq!(known(&*table.store, "Thing").await, before, "the class is as it was");
-    table.put("c", r#"{"code": "x"}"#).await;
-    table.store.delete(&table.select(r#"{"objectId": {"$ne": "a"}}"#)).await.unwrap();
-    let after = table.store.change_class(&table.class.name, &wanted).await.unwrap().unwrap();
-    assert_eq!(after.indexes.len(), 1, "without doubles it is made");
-    let double = table.object("d", map! { "code" => "x" });
-    assert_duplicate(&refused(table.store.insert(&table.class, &double).await, "a double"), "only_code");
-}
-
-async fn a_sparse_unique_index_allows_many_without_the_field(fresh: &dyn Fresh) {
-    let mut made = class("_User", &[]);
-    made.indexes.insert("email_1".into(), Index::on(&["email"]).unique().sparse());
-    made.indexes.insert("username_1".into(), Index::on(&["username"]).unique().sparse());
-    let users = Table::of(fresh.store().await, made).await;
-    users.put("a", r#"{"username": "a", "email": "a@x"}"#).await;
-    for id in ["b", "c", "d"] {
-        users.insert(&users.object(id, map! { "username" => id })).await;
-    }
-    let double = users.object("e", map! { "username" => "e", "email" => "a@x" });
-    assert_duplicate(&refused(users.store.insert(&users.class, &double).await, "a double"), "email");
-    let taken = change(r#"{"username": "a"}"#);
-    assert_duplicate(&refused(users.store.update(&users.one("b"), &taken).await, "a double"), "username");
-    users.update("a", &change(r#"{"email": {"__op": "Delete"}}"#)).await.unwrap();
-    users.insert(&double).await;
-    assert_eq!(users.found(r#"{"email": "a@x"}"#).await, "e", "an address is free once it was given up");
-}
-
-async fn a_unique_index_can_span_fields(fresh: &dyn Fresh) {
-    let mut made = class("Vote", &["topic:String", "n:Number"]);
-    made.indexes.insert("once".into(), Index::on(&["topic", "n"]).unique());
-    let votes = Table::of(fresh.store().await, made).await;
-    votes.put("a", r#"{"topic": "x", "n": 1}"#).await;
-    votes.put("b", r#"{"topic": "x", "n": 2}"#).await;
-    votes.put("c", r#"{"topic": "y", "n": 1}"#).await;
-    let double = votes.object("d", map! { "topic" => "y", "n" => 1 });
-    assert_duplicate(&refused(votes.store.insert(&votes.class, &double).await, "a double"), "once");
-}
-
-async fn a_dropped_index_refuses_nothing(fresh: &dyn Fresh) {
-    let mut made = class("Thing", &["code:String"]);
-    made.indexes.insert("only_code".into(), Index::on(&["code"]).unique());
-    let mut table = Table::of(fresh.store().await, made).await;
-    table.put("a", r#"{"code": "x"}"#).await;
-    alter(&mut table, ClassChange { drop_indexes: vec!["only_code".to_owned()], ..ClassChange::default() }).await;
-    assert!(table.class.indexes.is_empty(), "in the answer: {:?}", table.class.indexes);
-    table.put("b", r#"{"code": "x"}"#).await;
-    assert_eq!(table.found(r#"{"code": "x"}"#).await, "a b");
-}
-
-async fn one_of_many_equal_inserts_wins(fresh: &dyn Fresh) {
-    let mut made = class("Thing", &["code:String"]);
-    made.indexes.insert("only_code".into(), Index::on(&["code"]).unique());
-    let table = Table::of(fresh.store().await, made).await;
-    let mut tasks = JoinSet::new();
-    for n in 0..16 {
-        let table = table.clone();
-        tasks.spawn(async move {
-            let object = table.object(&format!("i{n}"), map! { "code" => "x" });
-            table.store.insert(&table.class, &object).await
-        });
-    }
-    let outcomes = tasks.join_all().await;
-    let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    assert_eq!(won, 1, "{outcomes:?}");
-    for error in outcomes.into_iter().filter_map(Result::err) {
-        assert_duplicate(&error, "only_code");
-    }
-}
-
 async fn names_may_differ_in_case_only(fresh: &dyn Fresh) {
     let fields = [
         "name:String",
@@ -474,7 +323,7 @@ async fn names_may_differ_in_case_only(fresh: &dyn Fresh) {
     let text = r#"{"name": "x", "Name": 1, "NAME": true, "objectid": 7, "createdat": "y", "acl": "z", "Acl": [1]}"#;
     upper.put("a", text).await;
     lower.put("a", r#"{"name": 2}"#).await;
-    assert_eq!(upper.get("a").await.unwrap().fields, super::given::fields(text));
+    assert_eq!(upper.get("a").await.unwrap().fields, fields(text));
     assert_eq!(lower.field("a", "name").await, Some(2.into()), "the class of the other case");
     for (condition, expected) in [
         (r#"{"name": "x", "Name": 1, "NAME": true}"#, "a"),

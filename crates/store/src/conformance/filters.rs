@@ -1,10 +1,10 @@
 //! Which objects does a condition find? Tables of cases over one set of objects, checked against MongoDB under Parse Server.
 
-use parsimony_model::query::Pattern;
-use parsimony_model::{Constraint, Date, Filter, Object};
+use parsimony_model::query::{Pattern, parse};
+use parsimony_model::{Constraint, Date, Filter, Object, map};
 
 use super::filter_cases::{CASES, FIELDS, OBJECTS};
-use super::given::{CREATED_MILLIS, Table, fields, refused, sorted_ids};
+use super::given::{CREATED_MILLIS, Table, fields, id, refused, sorted_ids};
 use super::{Behaviours, Fresh, behaviours};
 use crate::StoreError;
 
@@ -18,6 +18,8 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     auth_data_is_found_by_the_id_of_a_provider,
     internal_fields_are_found,
     many_ids_are_found,
+    text_with_a_nul_is_found_as_a_whole,
+    conditions_may_nest_deeply,
 ];
 
 const DAY_MILLIS: i64 = 86_400_000;
@@ -162,11 +164,46 @@ async fn internal_fields_are_found(fresh: &dyn Fresh) {
 async fn many_ids_are_found(fresh: &dyn Fresh) {
     let table = Table::new(fresh, "Thing", &["n:Number"]).await;
     table.put("only", r#"{"n": 2999}"#).await;
-    let ids: Vec<_> =
-        (0..3_000).map(|n| super::given::id(&format!("i{n}"))).chain([super::given::id("only")]).collect();
+    let ids: Vec<_> = (0..3_000).map(|n| id(&format!("i{n}"))).chain([id("only")]).collect();
     let found = table.find(&table.selection(Filter::ids(&ids))).await;
     assert_eq!(sorted_ids(&found), "only", "one of 3001 ids is there");
     let numbers = (0..3_000).map(Into::into).collect();
     let found = table.find(&table.selection(Filter::Field("n".into(), Constraint::In(numbers)))).await;
     assert_eq!(sorted_ids(&found), "only", "one of 3000 numbers is there");
+}
+
+async fn text_with_a_nul_is_found_as_a_whole(fresh: &dyn Fresh) {
+    let table = Table::new(fresh, "Thing", &["text:String", "list:Array", "data:Object"]).await;
+    for (id, text) in [("a", "x"), ("b", "x\0"), ("c", "x\0y"), ("d", "xy"), ("e", "\0")] {
+        let fields = map! { "text" => text, "list" => vec![text], "data" => map! { "text" => text } };
+        table.insert(&table.object(id, fields)).await;
+    }
+    for field in ["text", "list", "data.text"] {
+        for (constraint, expected) in [
+            (Constraint::Equals("x".into()), "a"),
+            (Constraint::Equals("x\0".into()), "b"),
+            (Constraint::Equals("x\0y".into()), "c"),
+            (Constraint::In(vec!["\0".into(), "x\0y".into()]), "c e"),
+            (Constraint::NotEquals("x".into()), "b c d e"),
+            (Constraint::Greater("x".into()), "b c d"),
+            (Constraint::Less("x\0y".into()), "a b e"),
+        ] {
+            let found = table.find(&table.selection(Filter::Field(field.into(), constraint.clone()))).await;
+            assert_eq!(sorted_ids(&found), expected, "{field}: {constraint:?}");
+        }
+    }
+}
+
+async fn conditions_may_nest_deeply(fresh: &dyn Fresh) {
+    let table = Table::new(fresh, "Thing", &["n:Number"]).await;
+    table.put("a", r#"{"n": 1}"#).await;
+    table.put("b", r#"{"n": 2}"#).await;
+    let mut filter = Filter::equals("n", 1);
+    for depth in 0..parse::DEPTH_MAX {
+        let other = Filter::equals("n", 100 + i32::from(depth));
+        filter = if depth % 2 == 0 { Filter::Or(vec![filter, other]) } else { Filter::And(vec![filter]) };
+    }
+    assert_eq!(sorted_ids(&table.find(&table.selection(filter)).await), "a", "as deep as the wire lets it be");
+    let many = Filter::Or((0..500).map(|n| Filter::equals("n", n + 2)).collect());
+    assert_eq!(sorted_ids(&table.find(&table.selection(many)).await), "b", "one of 500 branches");
 }

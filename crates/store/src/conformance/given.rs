@@ -11,7 +11,7 @@ use parsimony_model::{
 };
 
 use super::Fresh;
-use crate::{Change, Join, Objects, Scope, Selection, Store, StoreError};
+use crate::{Change, ClassChange, Join, Objects, Scope, Selection, Store, StoreError};
 
 /// 2024-01-01T00:00:00.000Z: when objects are created unless they say otherwise.
 pub(super) const CREATED_MILLIS: i64 = 1_704_067_200_000;
@@ -232,4 +232,14 @@ impl Table {
 /// How many objects there are of a class, asked of a store or a transaction.
 pub(super) async fn count(objects: &(impl Objects + ?Sized), selection: &Selection) -> u64 {
     objects.count(selection).await.unwrap()
+}
+
+/// The class of this name as the store has it now.
+pub(super) async fn known(store: &dyn Store, name: &str) -> Option<ClassSchema> {
+    store.classes().await.unwrap().into_iter().find(|class| class.name == name)
+}
+
+/// Changes the class of a table, which from then on has it as it is afterwards.
+pub(super) async fn alter(table: &mut Table, change: ClassChange) {
+    table.class = table.store.change_class(&table.class.name, &change).await.unwrap().unwrap().into();
 }

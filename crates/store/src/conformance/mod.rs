@@ -14,9 +14,11 @@
 )]
 
 mod classes;
+mod expressions;
 mod filter_cases;
 mod filters;
 mod given;
+mod indexes;
 mod order;
 mod relations;
 mod scopes;
@@ -66,11 +68,13 @@ use behaviours;
 pub const AREAS: &[(&str, Behaviours)] = &[
     ("values", values::BEHAVIOURS),
     ("filters", filters::BEHAVIOURS),
+    ("expressions", expressions::BEHAVIOURS),
     ("order", order::BEHAVIOURS),
     ("scopes", scopes::BEHAVIOURS),
     ("updates", updates::BEHAVIOURS),
     ("relations", relations::BEHAVIOURS),
     ("classes", classes::BEHAVIOURS),
+    ("indexes", indexes::BEHAVIOURS),
     ("transactions", transactions::BEHAVIOURS),
 ];
 

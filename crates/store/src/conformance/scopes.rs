@@ -14,6 +14,7 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     an_update_changes_only_what_the_scope_lets,
     a_delete_takes_only_what_the_scope_lets,
     a_changed_list_counts_at_once,
+    the_lists_can_be_asked_for,
 ];
 
 const WRITE: Access = Access { read: false, write: true };
@@ -149,4 +150,18 @@ async fn a_changed_list_counts_at_once(fresh: &dyn Fresh) {
     let seen = |names: &[&str]| scoped(&notes, "{}", read(names));
     assert_eq!(sorted_ids(&notes.find(&seen(&["*"])).await), "master public shared", "by everyone");
     assert_eq!(sorted_ids(&notes.find(&seen(&["*", "u9"])).await), "master open public shared", "by u9");
+}
+
+async fn the_lists_can_be_asked_for(fresh: &dyn Fresh) {
+    let notes = notes(fresh).await;
+    for (text, expected) in [
+        (r#"{"_rperm": "u1"}"#, "mine mixed"),
+        (r#"{"_wperm": "u2"}"#, "mixed yours"),
+        (r#"{"_rperm": {"$in": ["*", "role:Team"]}}"#, "public shared team"),
+        (r#"{"_rperm": {"$exists": false}}"#, "open"),
+        (r#"{"_wperm": {"$in": [null, "*"]}}"#, "dropbox open shared"),
+        (r#"{"_rperm": {"$all": ["u1"]}, "_wperm": {"$ne": "u1"}}"#, "mixed"),
+    ] {
+        assert_eq!(notes.found(text).await, expected, "{text}");
+    }
 }

@@ -29,6 +29,7 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     increments_from_many_sides_are_exact,
     unique_additions_from_many_sides_leave_no_doubles,
     one_of_many_claims_wins,
+    nobody_sees_half_a_change,
 ];
 
 /// Fields before, the change, and fields afterwards, in JSON.
@@ -386,4 +387,30 @@ async fn one_of_many_claims_wins(fresh: &dyn Fresh) {
     let won: Vec<Object> = tasks.join_all().await.into_iter().flatten().collect();
     assert_eq!(won.len(), 1, "claims that won: {won:?}");
     assert_eq!(table.get("a").await.as_ref(), won.first(), "and it has what it was told");
+}
+
+async fn nobody_sees_half_a_change(fresh: &dyn Fresh) {
+    let table = subject(fresh).await;
+    table.put("a", r#"{"n": 0, "data": {"n": 0}, "list": [0]}"#).await;
+    let writer = {
+        let table = table.clone();
+        async move {
+            for n in 1..100 {
+                let text = format!(r#"{{"n": {n}, "data.n": {n}, "list.0": {n}}}"#);
+                table.update("a", &change(&text)).await.unwrap();
+            }
+        }
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(writer);
+    while !tasks.is_empty() {
+        let seen = table.get("a").await.unwrap();
+        let n = seen.get("n").unwrap().clone();
+        assert_eq!(seen.get("data"), Some(&map! { "n" => n.clone() }.into()), "{seen:?}");
+        assert_eq!(seen.get("list"), Some(&vec![n].into()), "{seen:?}");
+        if let Some(ended) = tasks.try_join_next() {
+            ended.unwrap();
+        }
+    }
+    assert_eq!(table.field("a", "n").await, Some(99.into()));
 }
