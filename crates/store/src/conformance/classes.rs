@@ -10,7 +10,7 @@ use super::given::{
     value,
 };
 use super::{Behaviours, Fresh, behaviours};
-use crate::{ClassChange, Join, Store, StoreError};
+use crate::{ClassChange, Join, StoreError};
 
 /// The behaviours of this area.
 pub(super) const BEHAVIOURS: Behaviours = behaviours![
@@ -309,7 +309,7 @@ async fn a_dropped_class_takes_its_objects_along(fresh: &dyn Fresh) {
 }
 
 async fn names_may_differ_in_case_only(fresh: &dyn Fresh) {
-    let fields = [
+    let upper_fields = [
         "name:String",
         "Name:Number",
         "NAME:Boolean",
@@ -318,7 +318,7 @@ async fn names_may_differ_in_case_only(fresh: &dyn Fresh) {
         "acl:String",
         "Acl:Array",
     ];
-    let upper = Table::new(fresh, "Item", &fields).await;
+    let upper = Table::new(fresh, "Item", &upper_fields).await;
     let lower = Table::of(upper.store.clone(), class("item", &["name:Number", "naMe:&item"])).await;
     let text = r#"{"name": "x", "Name": 1, "NAME": true, "objectid": 7, "createdat": "y", "acl": "z", "Acl": [1]}"#;
     upper.put("a", text).await;
