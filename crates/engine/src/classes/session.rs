@@ -56,9 +56,6 @@ impl ClassRules for Session {
             let session = sessions::open(work, user, Opened::Create, extra.collect()).await?;
             let mut answer: Map = session.fields.clone();
             answer.insert("objectId".into(), session.id.as_str().into());
-            if let Some(created_at) = session.created_at {
-                answer.insert("createdAt".into(), created_at.to_iso().into());
-            }
             Ok(Saved { id: session.id, created: true, answer })
         }))
     }
