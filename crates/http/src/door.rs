@@ -99,12 +99,13 @@ impl Door {
         Err(ParseError::denied(ErrorCode::OperationForbidden, detail))
     }
 
-    /// Opens a request and answers it.
+    /// Opens a request and answers it. Tells which method it turned out to have, for the log.
     async fn answer(
         self: &Arc<Self>,
         request: &HttpRequest,
         payload: web::Payload,
         request_id: &str,
+        method: &mut Cow<'_, str>,
     ) -> Result<Reply, ParseError> {
         if *request.method() == Method::OPTIONS {
             return Ok(Reply::text("OK"));
@@ -127,6 +128,7 @@ impl Door {
         };
         let mut envelope = Envelope::open(head, &body)?;
         drop(body);
+        method.clone_from(&envelope.method);
         let forwarded = request.headers().get_all(X_FORWARDED_FOR);
         envelope.credentials.ip = self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded);
         request_id.clone_into(&mut envelope.credentials.request_id);
@@ -173,11 +175,12 @@ impl Door {
 async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let started = Instant::now();
     let id = request_id::of(request.headers(), door.engine.clock());
-    let reply = match door.answer(&request, payload, &id).await {
+    let mut method = Cow::Borrowed(request.method().as_str());
+    let reply = match door.answer(&request, payload, &id, &mut method).await {
         Ok(reply) => reply,
         Err(error) => door.telling(&id).reply(&error),
     };
-    log::answered(request.method().as_str(), request.uri().path(), &id, started, &reply);
+    log::answered(&method, request.uri().path(), &id, started, &reply);
     let mut response = HttpResponse::with_body(reply.status, reply.body).map_into_boxed_body();
     let headers = response.headers_mut();
     let json = *request.method() != Method::OPTIONS;

@@ -45,6 +45,16 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), String> {
         .map_err(|error| format!("The data folder {} cannot be made: {error}.", folder.display()))
 }
 
+/// Makes an empty file that only its owner reads, if there is none; SQLite gives its other files the same rights.
+pub(crate) fn make_private(path: &Path) -> Result<(), String> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(format!("The file {} cannot be made: {error}.", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads the keys, or makes them. A file that is there is never written to.
 pub(crate) fn load_or_make(folder: &Path, clock: &dyn Clock) -> Result<Kept, String> {
     let path = folder.join(FILE);
@@ -109,6 +119,18 @@ mod tests {
         assert_eq!(first.warning, None);
         assert_eq!(load_or_make(&data, &SystemClock).unwrap().keys, first.keys);
         assert_eq!(fs::read_dir(&data).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_database_file_is_its_owner_s_and_one_that_is_there_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        make_private(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(&path, "kept").unwrap();
+        make_private(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
+        assert!(make_private(&folder.path().join("nowhere/a.db")).is_err());
     }
 
     #[test]

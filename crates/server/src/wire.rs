@@ -1,5 +1,8 @@
 //! How are the parts put together: store, registry, engine, door, HTTP server.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -135,6 +138,7 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 keys::make_folder(folder)?;
             }
+            keys::make_private(path)?;
             let store = SqliteStore::open(path);
             let told = |error| format!("The database {} cannot be opened: {error}.", path.display());
             store.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(told)
@@ -194,21 +198,4 @@ async fn listen(listener: TcpListener, door: Arc<Door>) -> Result<(ServerHandle,
     std::thread::Builder::new().name("http".to_owned()).spawn(serve).map_err(told)?;
     let handle = started.await.map_err(|_dropped| "The HTTP server did not start.".to_owned())?.map_err(told)?;
     Ok((handle, ended))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_path_of_a_url() {
-        for (url, path) in [
-            ("http://h:1337/parse", Some("/parse")),
-            ("https://h/a/b", Some("/a/b")),
-            ("http://h", None),
-            ("nonsense", None),
-        ] {
-            assert_eq!(path_of(url), path, "{url}");
-        }
-    }
 }

@@ -1,0 +1,210 @@
+//! A whole server in this process, asked over HTTP.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use parsimony_cloud::{ParseError, Request, Rules};
+use parsimony_model::Value;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::Sources;
+
+struct Server {
+    running: Running,
+    client: Client,
+    _data: TempDir,
+}
+
+async fn hello(_: Request) -> Result<&'static str, ParseError> {
+    Ok("Hello")
+}
+
+async fn echo(request: Request) -> Result<Value, ParseError> {
+    Ok(Value::Object(request.params.clone()))
+}
+
+async fn faulty(_: Request) -> Result<(), ParseError> {
+    panic!("the handler is faulty")
+}
+
+async fn slow(_: Request) -> Result<&'static str, ParseError> {
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    Ok("done")
+}
+
+impl Server {
+    async fn start(mut options: serde_json::Value) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        options["host"] = json!("127.0.0.1");
+        options["port"] = json!(0);
+        options["parsimony"] = json!({ "dataDir": data.path() });
+        let file = Some(("test".to_owned(), options.to_string()));
+        let config = Config::read(Sources { file, ..Sources::default() }).unwrap();
+        let application = Application::new("test")
+            .define("hello", Rules::none(), hello)
+            .define("echo", Rules::none(), echo)
+            .define("faulty", Rules::none(), faulty)
+            .define("slow", Rules::none(), slow);
+        let running = start(config, [application], Parts::default()).await.unwrap();
+        Self { running, client: Client::new(), _data: data }
+    }
+
+    fn ask(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.running.url))
+    }
+
+    fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.ask(Method::POST, path).header("X-Parse-Application-Id", "app").body(body)
+    }
+}
+
+async fn seen(request: RequestBuilder) -> (u16, String) {
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+fn keys() -> serde_json::Value {
+    json!({ "appId": "app", "masterKey": "master" })
+}
+
+#[test]
+fn the_path_of_a_url() {
+    for (url, path) in [
+        ("http://h:1337/parse", Some("/parse")),
+        ("https://h/a/b", Some("/a/b")),
+        ("http://h", None),
+        ("nonsense", None),
+    ] {
+        assert_eq!(path_of(url), path, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn functions_are_called_in_every_form_a_request_has() {
+    let server = Server::start(keys()).await;
+    let sdk = r#"{"n":1,"_method":"POST","_ApplicationId":"app","_ClientVersion":"js8.6.0","_InstallationId":"i"}"#;
+    let sdk = server.ask(Method::POST, "/functions/echo").header("Content-Type", "text/plain").body(sdk);
+    assert_eq!(seen(sdk).await, (200, r#"{"result":{"n":1}}"#.to_owned()));
+    let form =
+        server.post("/functions/echo?b=2", "a=1&b=1").header("Content-Type", "application/x-www-form-urlencoded");
+    assert_eq!(seen(form).await, (200, r#"{"result":{"a":"1","b":"2"}}"#.to_owned()));
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(br#"{"n":1}"#).unwrap();
+    let packed = server.post("/functions/echo", packed.finish().unwrap()).header("Content-Encoding", "gzip");
+    assert_eq!(seen(packed).await, (200, r#"{"result":{"n":1}}"#.to_owned()));
+    assert_eq!(seen(server.post("//functions/hello/", "")).await.0, 200);
+    assert_eq!(seen(server.post("/functions/nope", "")).await.0, 400);
+}
+
+#[tokio::test]
+async fn every_answer_has_its_id_and_may_be_read_by_pages() {
+    let server = Server::start(keys()).await;
+    for (method, path, status) in [
+        (Method::GET, "/health", 200),
+        (Method::PUT, "/health/", 200),
+        (Method::OPTIONS, "/classes/A", 200),
+        (Method::GET, "/classes/A", 403),
+        (Method::GET, "/../nowhere", 404),
+    ] {
+        let answer = server.ask(method, path).header("X-Request-Id", "mine").send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        assert_eq!(answer.headers()["x-request-id"], "mine");
+        assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+        assert!(answer.headers().contains_key("access-control-allow-headers"));
+    }
+    let head = server.ask(Method::HEAD, "/users").header("X-Parse-Application-Id", "app").send().await.unwrap();
+    assert_eq!((head.status().as_u16(), head.text().await.unwrap().as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_however_it_comes() {
+    let mut options = keys();
+    options["maxUploadSize"] = json!("1kb");
+    let server = Server::start(options).await;
+    let large = || format!(r#"{{"a":"{}"}}"#, "x".repeat(2_000));
+    let pieces = futures::stream::iter(large().into_bytes().chunks(100).map(<[u8]>::to_vec).collect::<Vec<_>>());
+    let pieces = futures::StreamExt::map(pieces, Ok::<_, std::io::Error>);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(large().as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() < 1_000);
+    for request in [
+        server.post("/functions/echo", large()),
+        server.post("/functions/echo", reqwest::Body::wrap_stream(pieces)),
+        server.post("/functions/echo", packed).header("Content-Encoding", "gzip"),
+    ] {
+        let (status, body) = seen(request).await;
+        assert_eq!(status, 413, "{body}");
+        assert!(body.starts_with(r#"{"code":116,"#), "{body}");
+    }
+    assert_eq!(seen(server.post("/functions/hello", "")).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_faulty_handler_fails_its_request_and_not_the_server() {
+    let server = Server::start(keys()).await;
+    for _ in 0..3 {
+        let failed = (400, r#"{"code":141,"error":"Script failed."}"#.to_owned());
+        assert_eq!(seen(server.post("/functions/faulty", "")).await, failed);
+    }
+    assert_eq!(seen(server.post("/functions/hello", "")).await.0, 200);
+}
+
+#[tokio::test]
+async fn keys_are_asked_for() {
+    let mut options = keys();
+    options["restAPIKey"] = json!("rest");
+    options["routeAllowList"] = json!(["functions/hello"]);
+    let server = Server::start(options).await;
+    let hello = || server.post("/functions/hello", "");
+    assert_eq!(seen(hello()).await, (403, r#"{"error":"unauthorized"}"#.to_owned()));
+    assert_eq!(seen(hello().header("X-Parse-REST-API-Key", "rest")).await.0, 200);
+    let echo = || server.post("/functions/%65cho", "");
+    let refused = (400, r#"{"code":119,"error":"Permission denied"}"#.to_owned());
+    assert_eq!(seen(echo().header("X-Parse-REST-API-Key", "rest")).await, refused);
+    assert_eq!(seen(echo().header("X-Parse-Master-Key", "master")).await.0, 200);
+    let body = r#"{"requests":[{"method":"POST","path":"/parse/functions/echo"},{"method":"POST","path":"/parse/functions/hello"}]}"#;
+    let batch = server.post("/batch", body).header("X-Parse-REST-API-Key", "rest");
+    // The batch itself is not on the list either.
+    assert_eq!(seen(batch).await, refused);
+}
+
+#[tokio::test]
+async fn the_parts_of_a_batch_are_answered_in_their_order() {
+    let server = Server::start(keys()).await;
+    let body = r#"{"requests":[{"method":"POST","path":"/parse/functions/slow"},{"method":"GET","path":"/parse/x"},
+        {"method":"POST","path":"/parse/functions/echo","body":{"n":1}}]}"#;
+    let expected = r#"[{"success":{"result":"done"}},{"error":{"code":107,"error":"cannot route GET /x"}},{"success":{"result":{"n":1}}}]"#;
+    assert_eq!(seen(server.post("/batch", body)).await, (200, expected.to_owned()));
+}
+
+#[tokio::test]
+async fn a_server_that_stops_answers_what_runs() {
+    let mut server = Server::start(keys()).await;
+    let running = server.post("/functions/slow", "").send();
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.running.handle.stop(true).await;
+    };
+    let (answer, ()) = tokio::join!(running, stopping);
+    assert_eq!(answer.unwrap().status().as_u16(), 200);
+    assert!(server.post("/functions/hello", "").send().await.is_err());
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut options = keys();
+    options["host"] = json!("127.0.0.1");
+    options["port"] = json!(taken.local_addr().unwrap().port());
+    let data = tempfile::tempdir().unwrap();
+    options["parsimony"] = json!({ "dataDir": data.path() });
+    let sources = Sources { file: Some(("test".to_owned(), options.to_string())), ..Sources::default() };
+    let error = start(Config::read(sources).unwrap(), [], Parts::default()).await.err().unwrap();
+    assert!(error.starts_with("Nothing can listen on 127.0.0.1 port"), "{error}");
+}
