@@ -457,3 +457,58 @@ pub(crate) fn values(class: &ClassSchema, path: &str, found: &[Bson]) -> Result<
 fn corrupt(error: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_what_javascript_s_driver_makes_of_them() {
+        for (value, expected) in [
+            (0.0, RawBsonRef::Int32(0)),
+            (-7.0, RawBsonRef::Int32(-7)),
+            (2_147_483_647.0, RawBsonRef::Int32(i32::MAX)),
+            (2_147_483_648.0, RawBsonRef::Double(2_147_483_648.0)),
+            (0.5, RawBsonRef::Double(0.5)),
+            (f64::INFINITY, RawBsonRef::Double(f64::INFINITY)),
+        ] {
+            assert_eq!(number(value), expected);
+        }
+        // Neither of these is equal to what it is mistaken for, or to itself.
+        assert!(matches!(number(-0.0), RawBsonRef::Double(zero) if zero.is_sign_negative()));
+        assert!(matches!(number(f64::NAN), RawBsonRef::Double(number) if number.is_nan()));
+    }
+
+    #[test]
+    fn what_is_spelled_out_keeps_order_and_small_numbers() {
+        let text = r#"{"b":{"__type":"Date","iso":"2024-01-01T00:00:00.000Z"},"a":[1,0.5,{"__type":"Bytes","base64":"AQID"}]}"#;
+        let expected = bson::doc! {
+            "b": { "__type": "Date", "iso": "2024-01-01T00:00:00.000Z" },
+            "a": [1, 0.5, { "__type": "Bytes", "base64": "AQID" }],
+        };
+        let found = spelled_out(&json::read(text.as_bytes()).unwrap());
+        assert_eq!(found, Bson::Document(expected.clone()));
+        assert_eq!(found.as_document().unwrap().keys().collect::<Vec<_>>(), ["b", "a"]);
+    }
+
+    #[test]
+    fn a_key_with_a_nul_is_refused() {
+        let value = Value::Object(parsimony_model::map! { "a\0b" => 1 });
+        assert!(matches!(bson(&value, Place::Column), Err(StoreError::Unfit(_))));
+    }
+
+    #[test]
+    fn a_document_that_is_cut_off_is_an_error() {
+        let class = ClassSchema::new(ClassName::parse("C").unwrap());
+        let whole = bson::rawdoc! { "_id": "a", "text": "some text" };
+        // Here the first element is whole and nothing is missed.
+        let after_id = bson::rawdoc! { "_id": "a" }.as_bytes().len();
+        for end in (5..whole.as_bytes().len()).filter(|end| *end != after_id) {
+            let mut bytes = whole.as_bytes()[..end].to_vec();
+            bytes[..4].copy_from_slice(&i32::try_from(end).unwrap().to_le_bytes());
+            bytes[end - 1] = 0;
+            let cut = RawDocumentBuf::from_bytes(bytes).unwrap();
+            assert!(object(&class, &cut).is_err(), "cut at {end}");
+        }
+    }
+}

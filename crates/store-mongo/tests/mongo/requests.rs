@@ -105,6 +105,23 @@ async fn a_read_that_takes_too_long_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_write_is_acknowledged_by_a_majority_and_in_the_journal() {
+    let given = single().await;
+    let class = class("Post", &[]);
+    given.raw.run_command(bson::doc! { "profile": 2 }).await.unwrap();
+    given.store.insert(&class, &object(&class, "p", "{}")).await.unwrap();
+    given.store.update(&one(&class, "p"), &change(r#"{"a":1}"#)).await.unwrap();
+    given.raw.run_command(bson::doc! { "profile": 0 }).await.unwrap();
+    let profile = given.raw.collection::<bson::Document>("system.profile");
+    for command in ["insert", "findAndModify"] {
+        let query = bson::doc! { "ns": format!("{}.Post", given.raw.name()), format!("command.{command}"): "Post" };
+        let seen = profile.find_one(query).await.unwrap().expect(command);
+        let concern = seen.get_document("command").unwrap().get_document("writeConcern").unwrap();
+        assert_eq!(concern, &bson::doc! { "w": "majority", "j": true }, "{command}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_an_error_and_soon() {
     let started = Instant::now();
     let outcome = MongoStore::open("mongodb://u:secret@127.0.0.1:1/x", MongoOptions::default()).await;
