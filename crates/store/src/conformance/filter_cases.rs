@@ -240,7 +240,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
     (r#"{"tags.1": {"$exists": true}}"#, "a d q r"),
     // pointers
     (r#"{"owner": {"__type": "Pointer", "className": "_User", "objectId": "u1"}}"#, "l n"),
-    (r#"{"owner": {"$eq": "u1"}}"#, "l n"),
+    (r#"{"owner": {"$in": ["u1"]}}"#, "l n"),
     (r#"{"boss": {"__type": "Pointer", "className": "Boss", "objectId": "u1"}}"#, "l"),
     (r#"{"boss": {"__type": "Pointer", "className": "_User", "objectId": "u1"}}"#, ""),
     (r#"{"owner": {"__type": "Pointer", "className": "_User", "objectId": "u"}}"#, ""),

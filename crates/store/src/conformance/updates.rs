@@ -162,8 +162,8 @@ async fn every_type_can_be_set(fresh: &dyn Fresh) {
     let all = table.get("a").await.unwrap();
     assert_eq!(all.fields.len(), kinds.len(), "every field at once: {:?}", all.fields.keys());
     table.update("a", &op("w", Op::Set(pointer("_User", "u2")))).await.unwrap();
-    assert_eq!(table.found(r#"{"w": {"$eq": "u2"}}"#).await, "a", "the new pointer is found");
-    assert_eq!(table.found(r#"{"w": {"$eq": "u1"}}"#).await, "", "the old one is not");
+    assert_eq!(table.found(r#"{"w": {"$in": ["u2"]}}"#).await, "a", "the new pointer is found");
+    assert_eq!(table.found(r#"{"w": {"$in": ["u1"]}}"#).await, "", "the old one is not");
 }
 
 async fn what_is_set_below_a_field_is_found_there(fresh: &dyn Fresh) {
