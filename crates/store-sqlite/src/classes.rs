@@ -98,9 +98,7 @@ fn run(connection: &Connection, text: &str) -> Result<(), StoreError> {
 
 fn store(connection: &Connection, table: &Table) -> Result<(), StoreError> {
     let text = format!("INSERT OR REPLACE INTO {} (name,definition) VALUES (?,?)", quote(SCHEMA_TABLE));
-    connection
-        .execute(&text, params![table.schema.name.as_str(), table.to_definition()])
-        .map_err(store_error)?;
+    connection.execute(&text, params![table.schema.name.as_str(), table.to_definition()]).map_err(store_error)?;
     Ok(())
 }
 
@@ -146,8 +144,7 @@ fn set_field(
         return create_join(connection, &name);
     }
     check_width(table)?;
-    let text =
-        format!("ALTER TABLE {} ADD COLUMN {} {}", quote(&table.name), quote(&name), sql_type(&options.kind));
+    let text = format!("ALTER TABLE {} ADD COLUMN {} {}", quote(&table.name), quote(&name), sql_type(&options.kind));
     run(connection, &text)
 }
 
@@ -159,9 +156,8 @@ fn drop_field(connection: &Connection, table: &mut Table, field: &FieldName) -> 
         return run(connection, &format!("DROP TABLE {}", quote(&join)));
     }
     let Some(column) = table.columns.shift_remove(field.as_str()) else { return Ok(()) };
-    let is_on_it = |index: &Index| {
-        index.keys.keys().any(|key| parsimony_model::update::top(&field_of_key(key)) == field.as_str())
-    };
+    let is_on_it =
+        |index: &Index| index.keys.keys().any(|key| parsimony_model::update::top(&field_of_key(key)) == field.as_str());
     let indexes = table.schema.indexes.iter().filter(|(_, index)| is_on_it(index));
     let indexes: Vec<String> = indexes.map(|(name, _)| name.to_string()).collect();
     for index in indexes {
@@ -220,12 +216,7 @@ fn build_index(
         _ => String::new(),
     };
     let unique = if index.unique { "UNIQUE " } else { "" };
-    let text = format!(
-        "CREATE {unique}INDEX {} ON {} ({}){only}",
-        quote(&built),
-        quote(&table.name),
-        keys.join(",")
-    );
+    let text = format!("CREATE {unique}INDEX {} ON {} ({}){only}", quote(&built), quote(&table.name), keys.join(","));
     connection.execute(&text, []).map_err(|error| match store_error(error) {
         StoreError::Duplicate { .. } => StoreError::Duplicate { index: name.to_owned() },
         other => other,

@@ -1,8 +1,8 @@
 //! How does a condition become SQL? What a client sent is always a bound value; the text holds names of ours only.
 
+use parsimony_model::Value;
 use parsimony_model::query::{Constraint, Filter, Order, Pattern};
 use parsimony_model::schema::FieldType;
-use parsimony_model::Value;
 use parsimony_store::{Scope, Selection, StoreError};
 use rusqlite::types::Value as SqlValue;
 
@@ -223,12 +223,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn is_match(
-        &self,
-        (column, kind): (&str, &FieldType),
-        pattern: &Pattern,
-        sql: &mut Sql,
-    ) -> Result<(), StoreError> {
+    fn is_match(&self, (column, kind): (&str, &FieldType), pattern: &Pattern, sql: &mut Sql) -> Result<(), StoreError> {
         let key = self.patterns.check(pattern)?;
         if !matches!(kind, FieldType::String | FieldType::File) {
             sql.push("0");
@@ -274,7 +269,8 @@ impl<'a> Writer<'a> {
         if self.table.indexed_paths.is_empty() || path.is_empty() {
             return None;
         }
-        let owner = self.table.columns.iter().find(|(_, known)| known.quoted == column).map(|(field, _)| field.as_str());
+        let owner =
+            self.table.columns.iter().find(|(_, known)| known.quoted == column).map(|(field, _)| field.as_str());
         let path = path.join(".");
         let path = owner.map_or_else(|| path.clone(), |field| format!("{field}.{path}"));
         self.table.indexed_paths.get(&path).map(String::as_str)
@@ -282,7 +278,9 @@ impl<'a> Writer<'a> {
 
     fn order_key(&self, key: &Order, sql: &mut Sql) -> Result<(), StoreError> {
         if key.path == "$score" {
-            return Err(StoreError::Unsupported("The embedded store does not sort by the score of a text search.".to_owned()));
+            return Err(StoreError::Unsupported(
+                "The embedded store does not sort by the score of a text search.".to_owned(),
+            ));
         }
         let separator = if sql.text.is_empty() { " ORDER BY " } else { "," };
         let direction = if key.descending { " DESC" } else { "" };

@@ -150,7 +150,9 @@ fn a_very_wide_condition_is_taken() {
 
 #[test]
 fn what_is_greater_than_every_text_with_a_start() {
-    for (start, end) in [("ab", Some("ac")), ("a\u{10ffff}", Some("b")), ("\u{d7ff}", Some("\u{e000}")), ("\u{10ffff}", None)] {
+    for (start, end) in
+        [("ab", Some("ac")), ("a\u{10ffff}", Some("b")), ("\u{d7ff}", Some("\u{e000}")), ("\u{10ffff}", None)]
+    {
         assert_eq!(after(start).as_deref(), end, "{start}");
     }
 }

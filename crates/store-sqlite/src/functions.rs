@@ -33,9 +33,8 @@ pub(crate) fn register(connection: &Connection, patterns: &Arc<Patterns>) -> rus
     })?;
     let known = Arc::clone(patterns);
     connection.create_scalar_function(MATCHES, 2, flags, move |context| {
-        let regex: Arc<Arc<Regex>> = context.get_or_create_aux(1, |key| -> Result<_, Broken> {
-            known.get(key.as_str()?).map_err(Into::into)
-        })?;
+        let regex: Arc<Arc<Regex>> = context
+            .get_or_create_aux(1, |key| -> Result<_, Broken> { known.get(key.as_str()?).map_err(Into::into) })?;
         Ok(text(context, 0)?.is_some_and(|text| regex.is_match(text)))
     })?;
     let known = Arc::clone(patterns);
@@ -46,9 +45,8 @@ pub(crate) fn register(connection: &Connection, patterns: &Arc<Patterns>) -> rus
         condition.is_met(text(context, 0)?).map_err(broken)
     })?;
     connection.create_scalar_function(SORT_KEY, 3, flags, |context| -> rusqlite::Result<SqlValue> {
-        let path: Arc<Vec<String>> = context.get_or_create_aux(1, |path| -> Result<_, Broken> {
-            Ok(serde_json::from_str(path.as_str()?)?)
-        })?;
+        let path: Arc<Vec<String>> =
+            context.get_or_create_aux(1, |path| -> Result<_, Broken> { Ok(serde_json::from_str(path.as_str()?)?) })?;
         let descending: bool = context.get(2)?;
         inside::sort_key(text(context, 0)?, &path, descending).map_err(broken)
     })

@@ -37,7 +37,11 @@ enum Test {
 }
 
 /// A condition as a text that a statement can bind. `None` for the constraints that no path can have.
-pub(crate) fn encode(path: &[&str], constraint: &Constraint, patterns: &Patterns) -> Result<Option<String>, StoreError> {
+pub(crate) fn encode(
+    path: &[&str],
+    constraint: &Constraint,
+    patterns: &Patterns,
+) -> Result<Option<String>, StoreError> {
     let one = |value: &Value| stored(value).into_owned();
     let many = |values: &[Value]| Value::Array(values.iter().map(one).collect());
     let keys = |all: &[Pattern]| -> Result<Value, StoreError> {
@@ -100,7 +104,9 @@ impl Condition {
             "exists" => Test::Exists,
             "matches" => {
                 let keys = values(operand);
-                Test::Matches(keys.iter().filter_map(Value::as_str).map(|key| patterns.get(key)).collect::<Result<_, _>>()?)
+                Test::Matches(
+                    keys.iter().filter_map(Value::as_str).map(|key| patterns.get(key)).collect::<Result<_, _>>()?,
+                )
             }
             _ => return Err(broken()),
         };

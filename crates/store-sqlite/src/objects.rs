@@ -98,4 +98,3 @@ impl<L: Lane> Objects for Asked<L> {
         })
     }
 }
-

@@ -83,15 +83,9 @@ pub(crate) fn reader(path: &Path, limits: &Limits, patterns: &Arc<Patterns>) -> 
     Ok(connection)
 }
 
-fn connect(
-    path: &Path,
-    limits: &Limits,
-    patterns: &Arc<Patterns>,
-    cache_kib: u32,
-) -> Result<Connection, StoreError> {
+fn connect(path: &Path, limits: &Limits, patterns: &Arc<Patterns>, cache_kib: u32) -> Result<Connection, StoreError> {
     // Each connection belongs to one thread, so SQLite needs no locks of its own.
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
     connection.busy_timeout(Duration::from_millis(limits.busy_millis_max)).map_err(store_error)?;
     connection.set_prepared_statement_cache_capacity(limits.statements_max);

@@ -105,14 +105,34 @@ fn escape(rest: &mut Peekable<Chars<'_>>, extended: bool, out: &mut String) {
         // PCRE: an end without a beginning is nothing.
         Some('E') => {}
         Some('Z') => out.push_str("\\n?\\z"),
-        Some('h') => out.push_str("[ \\t]"),
+        // PCRE: words end where ASCII's do.
+        Some('b') => out.push_str("(?-u:\\b)"),
+        Some('B') => out.push_str("(?-u:\\B)"),
         Some(char @ ('<' | '>')) => out.push(char),
-        Some(char) => {
-            out.push('\\');
-            out.push(char);
-        }
+        Some(char) => match set_of(char) {
+            Some((set, not)) => out.push_str(&format!("[{not}{set}]")),
+            None => {
+                out.push('\\');
+                out.push(char);
+            }
+        },
         None => out.push('\\'),
     }
+}
+
+/// The characters that a letter after a backslash stands for, and `^` if it stands for all others. PCRE: ASCII's only.
+const fn set_of(letter: char) -> Option<(&'static str, &'static str)> {
+    Some(match letter {
+        'd' => ("0-9", ""),
+        'D' => ("0-9", "^"),
+        'w' => ("0-9A-Za-z_", ""),
+        'W' => ("0-9A-Za-z_", "^"),
+        's' => (r" \t\n\x0b\x0c\r", ""),
+        'S' => (r" \t\n\x0b\x0c\r", "^"),
+        'h' => (r" \t", ""),
+        'H' => (r" \t", "^"),
+        _ => return None,
+    })
 }
 
 /// Everything up to `\E`, or the end, stands for itself.
@@ -152,10 +172,15 @@ fn class(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
             }
             '\\' => match rest.next() {
                 Some(char @ ('<' | '>')) => out.push(char),
-                Some(char) => {
-                    out.push('\\');
-                    out.push(char);
-                }
+                Some('b') => out.push_str("\\x08"),
+                Some(char) => match set_of(char) {
+                    Some((set, "")) => out.push_str(set),
+                    Some((set, not)) => out.push_str(&format!("[{not}{set}]")),
+                    None => {
+                        out.push('\\');
+                        out.push(char);
+                    }
+                },
                 None => out.push('\\'),
             },
             '[' if rest.peek() == Some(&':') => {
@@ -211,6 +236,13 @@ mod tests {
             (r"[[:alpha:]&&]", "", "&", true),
             (r"a\/b\<c", "", "a/b<c", true),
             (r"É", "i", "é", true),
+            (r"^\w+$", "", "é", false),
+            (r"^[\w-]+$", "", "a-b_1", true),
+            (r"^[^\W\d]+$", "", "ab", true),
+            (r"^[^\W\d]+$", "", "a1", false),
+            (r"a\b", "", "aé", true),
+            (r"\Ba", "", "ba", true),
+            (r"^[\s\d]$", "", "\u{a0}", false),
         ] {
             let key = patterns.check(&pattern(source, options)).unwrap();
             assert_eq!(patterns.get(&key).unwrap().is_match(text), expected, "{source} on {text}");

@@ -24,7 +24,10 @@ pub(crate) struct Shape {
 enum Wanted {
     All,
     /// These fields, by their place among the columns, and these internal ones.
-    Some { places: Vec<usize>, internal: Vec<CompactString> },
+    Some {
+        places: Vec<usize>,
+        internal: Vec<CompactString>,
+    },
 }
 
 impl Shape {

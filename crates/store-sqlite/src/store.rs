@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use parsimony_model::{ClassName, ClassSchema};
 use parsimony_store::{Answer, ClassChange, Store, StoreError, Transaction};
@@ -14,8 +15,8 @@ use crate::error::store_error;
 use crate::objects::{Asked, Shared};
 use crate::open::{self, Limits};
 use crate::tables::Tables;
-use crate::transaction::{Lane, Whole};
-use crate::worker::{self, Message, Ran, ReadMessage, Writer};
+use crate::transaction::{Doors, Lane, Whole};
+use crate::worker::{self, Message, Ran, Writer};
 
 /// The embedded store: one SQLite file.
 ///
@@ -55,7 +56,8 @@ impl Asked<Whole> {
             Writer::new(connection, messages, limits).run();
             drop(alive);
         })?);
-        let lane = Whole { writer, readers: reader, threads: Mutex::new(threads), gone, path: path.to_owned() };
+        let doors = ArcSwapOption::from_pointee(Doors { writer, readers: reader });
+        let lane = Whole { doors, threads: Mutex::new(threads), gone, path: path.to_owned() };
         Ok(Self { shared, lane })
     }
 
@@ -87,11 +89,8 @@ impl Asked<Whole> {
 
     async fn stop(&self) -> Result<(), StoreError> {
         let threads = std::mem::take(&mut *self.lane.threads.lock());
-        // What was asked before is answered before: the queues keep their order. Closed ones have stopped already.
-        for _ in 1..threads.len() {
-            let _ = self.lane.readers.send_async(ReadMessage::Stop).await;
-        }
-        let _ = self.lane.writer.send_async(Message::Stop).await;
+        // What was asked before is still answered: the threads empty their queues.
+        self.lane.doors.store(None);
         let _ = self.lane.gone.recv_async().await;
         let panicked = threads.into_iter().map(std::thread::JoinHandle::join).filter(Result::is_err).count();
         if panicked > 0 {
@@ -142,9 +141,7 @@ impl Store for Asked<Whole> {
     }
 
     fn check(&self) -> Answer<'_, ()> {
-        Box::pin(self.lane.read(|connection| {
-            connection.query_row("SELECT 1", [], |_| Ok(())).map_err(store_error)
-        }))
+        Box::pin(self.lane.read(|connection| connection.query_row("SELECT 1", [], |_| Ok(())).map_err(store_error)))
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -110,7 +110,8 @@ impl Tables {
     /// Whether a table of this name is there, in any case.
     pub(crate) fn is_taken(&self, name: &str) -> bool {
         let same = |known: &str| known.eq_ignore_ascii_case(name);
-        same(SCHEMA_TABLE) || self.0.values().any(|table| same(&table.name) || table.joins.values().any(|join| same(join)))
+        same(SCHEMA_TABLE)
+            || self.0.values().any(|table| same(&table.name) || table.joins.values().any(|join| same(join)))
     }
 
     /// These tables with another one, or with this one changed.
@@ -332,7 +333,7 @@ mod tests {
         let columns: Vec<&str> = table.columns.values().map(|column| column.name.as_str()).collect();
         assert_eq!(columns, ["name", "Name~2", "objectid~2", "select"]);
         let joins: Vec<&str> = table.joins.values().map(String::as_str).collect();
-        assert_eq!(joins, ["_Join:likes:order~2", "_Join:Likes:order~3"]);
+        assert_eq!(joins, ["_Join:likes:order~3", "_Join:Likes:order~4"]);
     }
 
     #[test]

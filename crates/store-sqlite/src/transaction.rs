@@ -1,17 +1,18 @@
 //! Where a question is asked: of the whole store, or inside an open transaction.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use parsimony_store::{Answer, StoreError, Transaction};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::objects::Asked;
-use crate::worker::{Message, Opening, ReadMessage, Step, job};
+use crate::worker::{Message, Opening, Read, Step, job};
 
 /// A way to the connections.
 pub trait Lane: Send + Sync + 'static {
@@ -31,13 +32,20 @@ pub trait Lane: Send + Sync + 'static {
 /// The whole store: reads run beside one another, writes share commits.
 #[derive(Debug)]
 pub struct Whole {
-    pub(crate) writer: flume::Sender<Message>,
-    pub(crate) readers: flume::Sender<ReadMessage>,
+    /// The ways to the threads, until it is closed.
+    pub(crate) doors: ArcSwapOption<Doors>,
     /// The threads, until they are waited for.
     pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
     /// Answers when the last thread is gone.
     pub(crate) gone: flume::Receiver<()>,
     pub(crate) path: PathBuf,
+}
+
+/// The ways to the threads. A thread ends when it has done all that was asked for and these are gone.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    pub(crate) writer: flume::Sender<Message>,
+    pub(crate) readers: flume::Sender<Read>,
 }
 
 pub(crate) fn closed() -> StoreError {
@@ -47,18 +55,15 @@ pub(crate) fn closed() -> StoreError {
 impl Whole {
     /// Tells the writer something.
     pub(crate) async fn tell(&self, message: Message) -> Result<(), StoreError> {
-        // Nothing is lost by asking at once first: waiting costs more.
-        match self.writer.try_send(message) {
-            Ok(()) => Ok(()),
-            Err(flume::TrySendError::Full(message)) => self.writer.send_async(message).await.or_else(|_| Err(closed())),
-            Err(flume::TrySendError::Disconnected(_)) => Err(closed()),
-        }
+        let doors = self.doors.load_full().ok_or_else(closed)?;
+        send(&doors.writer, message).await
     }
 
     /// Opens a transaction when the writer is free.
     pub(crate) async fn begin(&self) -> Result<Inside, StoreError> {
         let (opened, answer) = oneshot::channel();
-        let (sender, steps) = flume::bounded(STEPS_MAX);
+        // As long as those who work in the transaction wait for its steps.
+        let (sender, steps) = mpsc::channel();
         let timed_out = Arc::new(AtomicBool::new(false));
         self.tell(Message::Begin(Opening { opened, steps, timed_out: Arc::clone(&timed_out) })).await?;
         answer.await.or_else(|_| Err(closed()))??;
@@ -72,19 +77,15 @@ impl Lane for Whole {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let message = ReadMessage::Run(Box::new(move |connection| {
+        let question: Read = Box::new(move |connection| {
             // Whoever asked may have gone; then there is nothing to read.
             if !reply.is_closed() {
                 drop(reply.send(work(connection)));
             }
-        }));
-        match self.readers.try_send(message) {
-            Ok(()) => {}
-            Err(flume::TrySendError::Full(message)) => {
-                self.readers.send_async(message).await.or_else(|_| Err(closed()))?;
-            }
-            Err(flume::TrySendError::Disconnected(_)) => return Err(closed()),
-        }
+        });
+        let doors = self.doors.load_full().ok_or_else(closed)?;
+        send(&doors.readers, question).await?;
+        drop(doors);
         answer.await.or_else(|_| Err(closed()))?
     }
 
@@ -98,22 +99,24 @@ impl Lane for Whole {
     }
 }
 
-/// Steps of one transaction that may wait for the writer.
-const STEPS_MAX: usize = 64;
+/// Waits only if the queue is full.
+async fn send<T>(door: &flume::Sender<T>, message: T) -> Result<(), StoreError> {
+    match door.try_send(message) {
+        Ok(()) => Ok(()),
+        Err(flume::TrySendError::Full(message)) => door.send_async(message).await.or_else(|_| Err(closed())),
+        Err(flume::TrySendError::Disconnected(_)) => Err(closed()),
+    }
+}
 
 /// An open transaction: it has the writer to itself.
 #[derive(Debug)]
 pub struct Inside {
-    sender: flume::Sender<Step>,
+    sender: mpsc::Sender<Step>,
     timed_out: Arc<AtomicBool>,
 }
 
 impl Inside {
-    async fn step<T>(
-        &self,
-        step: Step,
-        answer: oneshot::Receiver<Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+    async fn step<T>(&self, step: Step, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
         let ended = || {
             if self.timed_out.load(Ordering::Acquire) {
                 StoreError::Timeout
@@ -121,7 +124,7 @@ impl Inside {
                 StoreError::unavailable("the transaction has ended")
             }
         };
-        self.sender.send_async(step).await.or_else(|_| Err(ended()))?;
+        self.sender.send(step).or_else(|_| Err(ended()))?;
         answer.await.or_else(|_| Err(ended()))?
     }
 }

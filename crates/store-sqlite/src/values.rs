@@ -142,9 +142,8 @@ mod tests {
     #[test]
     fn only_values_of_the_column_s_type_fit() {
         let user = ClassName::parse("_User").unwrap();
-        let pointer = |class: &str| {
-            Value::Pointer(Pointer::new(ClassName::parse(class).unwrap(), ObjectId::parse("x").unwrap()))
-        };
+        let pointer =
+            |class: &str| Value::Pointer(Pointer::new(ClassName::parse(class).unwrap(), ObjectId::parse("x").unwrap()));
         let kind = FieldType::Pointer(user);
         assert_eq!(to_sql(&kind, &pointer("_User")), Some(SqlValue::Text("x".to_owned())));
         assert_eq!(to_sql(&kind, &pointer("Boss")), None);

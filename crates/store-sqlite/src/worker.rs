@@ -1,8 +1,8 @@
 //! Who runs the statements? One thread that writes, making durable together what waits together, and several that read.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -35,8 +35,6 @@ pub(crate) enum Message {
     Alone(Job),
     /// A transaction.
     Begin(Opening),
-    /// Finish.
-    Stop,
 }
 
 /// A transaction that waits for its turn.
@@ -44,7 +42,10 @@ pub(crate) struct Opening {
     /// Told when it is open.
     pub(crate) opened: oneshot::Sender<Result<(), StoreError>>,
     /// What it asks for.
-    pub(crate) steps: flume::Receiver<Step>,
+    ///
+    /// The channel of the standard library drops what waits in it with its receiver, so that whoever waits for a step that is
+    /// never taken hears of it.
+    pub(crate) steps: mpsc::Receiver<Step>,
     /// Set if its time runs out.
     pub(crate) timed_out: Arc<AtomicBool>,
 }
@@ -59,14 +60,6 @@ pub(crate) enum Step {
     RollBack(oneshot::Sender<Result<(), StoreError>>),
 }
 
-/// What a reader is told.
-pub(crate) enum ReadMessage {
-    /// A read.
-    Run(Read),
-    /// Finish.
-    Stop,
-}
-
 /// A job for the writer that answers with what its work gives.
 pub(crate) fn job<T: Send + 'static>(
     work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -76,19 +69,20 @@ pub(crate) fn job<T: Send + 'static>(
         let outcome = work(connection);
         let kept = outcome.is_ok();
         // Whoever asked may have gone; then nobody is told.
-        let answer = move |durable: Result<(), StoreError>| drop(reply.send(outcome.and_then(|value| durable.map(|()| value))));
+        let answer =
+            move |durable: Result<(), StoreError>| drop(reply.send(outcome.and_then(|value| durable.map(|()| value))));
         Ran { kept, answer: Box::new(answer) }
     })
 }
 
-/// Starts a thread. It ends when it is told to, or when nobody can tell it anything any more.
+/// Starts a thread. It ends when all is done that was asked for and nobody can ask any more.
 pub(crate) fn start(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
     std::thread::Builder::new().name(name).spawn(run).map_err(StoreError::unavailable)
 }
 
 /// Serves reads.
-pub(crate) fn read(connection: &Connection, messages: &flume::Receiver<ReadMessage>) {
-    while let Ok(ReadMessage::Run(read)) = messages.recv() {
+pub(crate) fn read(connection: &Connection, questions: &flume::Receiver<Read>) {
+    while let Ok(read) = questions.recv() {
         if std::panic::catch_unwind(AssertUnwindSafe(|| read(connection))).is_err() {
             tracing::error!("a read panicked");
         }
@@ -116,9 +110,11 @@ impl Writer {
         while let Some(message) = next.take() {
             match message {
                 Message::Write(job) => next = self.group(job),
-                Message::Alone(job) => drop(self.commit_after(|| vec![job])),
+                Message::Alone(job) => {
+                    let mut job = Some(job);
+                    self.commit_after_each(|| job.take());
+                }
                 Message::Begin(opening) => self.transaction(opening),
-                Message::Stop => break,
             }
             next = next.or_else(|| self.messages.recv().ok());
         }
@@ -163,11 +159,6 @@ impl Writer {
         other
     }
 
-    fn commit_after(&self, jobs: impl FnOnce() -> Vec<Job>) {
-        let mut jobs = jobs().into_iter();
-        self.commit_after_each(|| jobs.next());
-    }
-
     /// Runs jobs in one transaction, commits, and only then answers: an acknowledged write is on disk.
     fn commit_after_each(&self, mut jobs: impl FnMut() -> Option<Job>) {
         let mut answers: Answers = Vec::new();
@@ -206,7 +197,7 @@ impl Writer {
         }
         let deadline = Instant::now() + Duration::from_millis(self.limits.transaction_millis_max);
         loop {
-            match opening.steps.recv_deadline(deadline) {
+            match opening.steps.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Step::Run(job)) => {
                     let ran = in_savepoint(&self.connection, job);
                     let lost = self.connection.is_autocommit();
@@ -229,11 +220,11 @@ impl Writer {
                     let _ = reply.send(Ok(()));
                     return;
                 }
-                Err(flume::RecvTimeoutError::Disconnected) => {
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
                     self.undo();
                     return;
                 }
-                Err(flume::RecvTimeoutError::Timeout) => {
+                Err(mpsc::RecvTimeoutError::Timeout) => {
                     // Before the steps are dropped: whoever waits for one looks here for the reason.
                     opening.timed_out.store(true, Ordering::Release);
                     self.undo();
@@ -292,3 +283,7 @@ fn copy(outcome: &Result<(), StoreError>) -> Result<(), StoreError> {
         Err(error) => Err(StoreError::unavailable(error)),
     }
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -36,7 +36,8 @@ impl Insert {
         values.push((0, SqlValue::Text(object.id.as_str().to_owned())));
         values.extend([(1, date(object.created_at)), (2, date(object.updated_at)), (3, readers), (4, writers)]);
         for (field, value) in &object.fields {
-            if !field.starts_with('_') && !value.is_null()
+            if !field.starts_with('_')
+                && !value.is_null()
                 && let Some((place, value)) = encode(table, field, value)?
             {
                 values.push((BASE_COLUMNS.len() + place, value));
@@ -98,10 +99,12 @@ fn beside(table: &Table, fields: &Map) -> Result<(SqlValue, SqlValue), StoreErro
             nulls.push(field);
         }
     }
-    let nulls =
-        if nulls.is_empty() { SqlValue::Null } else { SqlValue::Text(serde_json::to_string(&nulls).unwrap_or_default()) };
-    let internal =
-        if internal.is_empty() { SqlValue::Null } else { SqlValue::Text(to_json(&Value::Object(internal))) };
+    let nulls = if nulls.is_empty() {
+        SqlValue::Null
+    } else {
+        SqlValue::Text(serde_json::to_string(&nulls).unwrap_or_default())
+    };
+    let internal = if internal.is_empty() { SqlValue::Null } else { SqlValue::Text(to_json(&Value::Object(internal))) };
     Ok((nulls, internal))
 }
 
@@ -301,4 +304,3 @@ impl Members {
         Ok(())
     }
 }
-
