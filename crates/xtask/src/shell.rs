@@ -58,8 +58,8 @@ fn missing(command: &Command) -> String {
     format!("`{}` could not be run", name(command))
 }
 
+/// The first words of a command, without scripts.
 fn name(command: &Command) -> String {
-    let arguments = command.get_args().take(3);
-    let words: Vec<_> = std::iter::once(command.get_program()).chain(arguments).map(|word| word.display()).collect();
-    words.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    let words = std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.display().to_string());
+    words.filter(|word| !word.contains('\n')).take(4).collect::<Vec<_>>().join(" ")
 }

@@ -28,20 +28,18 @@ pub(crate) struct Plan {
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Measure {
-    /// Answers within the measured time, the failed ones too.
-    pub(crate) answers: u64,
-    /// Answers that were not a success.
+    /// Requests without an answer, or with another one than a success.
     pub(crate) failures: u64,
     /// The first failure, in words.
     pub(crate) first_failure: Option<String>,
-    /// From the first byte sent to the last byte read, in microseconds.
+    /// The successes within the measured time, each from the first byte sent to the last byte read, in microseconds.
     pub(crate) latency: Histogram<u64>,
 }
 
 impl Measure {
     fn new() -> Result<Self> {
         let latency = Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3)?;
-        Ok(Self { answers: 0, failures: 0, first_failure: None, latency })
+        Ok(Self { failures: 0, first_failure: None, latency })
     }
 
     fn fail(&mut self, what: String) {
@@ -50,7 +48,6 @@ impl Measure {
     }
 
     fn add(&mut self, other: Self) -> Result<()> {
-        self.answers += other.answers;
         self.failures += other.failures;
         self.first_failure = self.first_failure.take().or(other.first_failure);
         self.latency.add(other.latency)?;
@@ -87,7 +84,12 @@ async fn client(port: u16, window: (Instant, Instant), script: &Script, mut dice
             break;
         }
         match answer {
-            Ok(answer) if (200..300).contains(&answer.status) => {}
+            Ok(answer) if (200..300).contains(&answer.status) => {
+                if read >= window.0 {
+                    let micros = u64::try_from(read.duration_since(sent).as_micros()).unwrap_or(LATENCY_MICROS_MAX);
+                    measure.latency.saturating_record(micros);
+                }
+            }
             Ok(answer) => {
                 let body = connection.body(&answer);
                 measure.fail(format!("{}: {}", answer.status, String::from_utf8_lossy(&body)));
@@ -97,11 +99,62 @@ async fn client(port: u16, window: (Instant, Instant), script: &Script, mut dice
                 connection = Connection::open(port).await?;
             }
         }
-        if read >= window.0 {
-            measure.answers += 1;
-            let micros = u64::try_from(read.duration_since(sent).as_micros()).unwrap_or(LATENCY_MICROS_MAX);
-            measure.latency.saturating_record(micros);
-        }
     }
     Ok(measure)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+    use crate::bench::workload::{Dialect, Workload};
+
+    const PLAN: Plan =
+        Plan { connections: 4, warm_up: Duration::from_millis(20), measured: Duration::from_millis(100) };
+
+    /// Answers each request with the same bytes, and counts.
+    async fn serve(mut stream: TcpStream, reply: &'static [u8], served: Rc<Cell<u64>>) {
+        let mut buffer = [0; 4096];
+        while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {
+            served.set(served.get() + 1);
+            stream.write_all(reply).await.unwrap();
+        }
+    }
+
+    async fn drive_against(reply: &'static [u8]) -> (Measure, u64) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = Rc::new(Cell::new(0));
+        let counter = Rc::clone(&served);
+        spawn_local(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                spawn_local(serve(stream, reply, Rc::clone(&counter)));
+            }
+        });
+        let script = Script::new(Dialect::Parse, Workload::Hello, &[]).unwrap();
+        (drive(port, PLAN, Rc::new(script)).await.unwrap(), served.get())
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_counted_that_was_not_served() {
+        let (measure, served) =
+            LocalSet::new().run_until(drive_against(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")).await;
+        let counted = measure.latency.len();
+        assert!(counted > 0 && counted < served, "{counted} of {served}");
+        assert_eq!(measure.failures, 0);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_a_failure_and_is_told() {
+        let refusal = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nno!";
+        let (measure, _) = LocalSet::new().run_until(drive_against(refusal)).await;
+        assert!(measure.failures > 0);
+        assert_eq!(measure.latency.len(), 0);
+        assert_eq!(measure.first_failure.as_deref(), Some("400: no!"));
+    }
 }

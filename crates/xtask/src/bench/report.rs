@@ -96,7 +96,7 @@ impl Report {
             subject: subject.name(),
             workload: workload.name(),
             connections,
-            requests_per_second: measure.answers as f64 / self.seconds.max(1) as f64,
+            requests_per_second: measure.latency.len() as f64 / self.seconds.max(1) as f64,
             p50_micros: measure.latency.value_at_quantile(0.5),
             p99_micros: measure.latency.value_at_quantile(0.99),
             failures: measure.failures,
