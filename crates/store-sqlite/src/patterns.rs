@@ -63,7 +63,7 @@ pub(crate) fn literal_start(pattern: &Pattern) -> Option<&str> {
 
 fn compile(source: &str, options: &str) -> Result<Regex, StoreError> {
     let has = |option| options.contains(option);
-    let built = RegexBuilder::new(&translate(source, has('x')))
+    let built = RegexBuilder::new(&translate(source, has('x'), has('m')))
         .case_insensitive(has('i'))
         .multi_line(has('m'))
         .dot_matches_new_line(has('s'))
@@ -83,19 +83,38 @@ fn compile(source: &str, options: &str) -> Result<Regex, StoreError> {
 }
 
 /// Writes a PCRE expression as the `regex` crate spells it.
-fn translate(source: &str, extended: bool) -> String {
+fn translate(source: &str, extended: bool, lines: bool) -> String {
     let mut out = String::with_capacity(source.len() + 8);
     let mut rest = source.chars().peekable();
     while let Some(char) = rest.next() {
         match char {
             '\\' => escape(&mut rest, extended, &mut out),
             '[' => class(&mut rest, &mut out),
+            '(' if starts_remark(rest.clone()) => while rest.next().is_some_and(|char| char != ')') {},
+            // PCRE: the end is also before a last line break.
+            '$' if !lines => out.push_str("(?:\\n?\\z)"),
             // PCRE: a brace that is no repetition stands for itself.
             '{' if !is_repetition(rest.clone()) => out.push_str("\\{"),
             _ => out.push(char),
         }
     }
     out
+}
+
+fn starts_remark(mut rest: Peekable<Chars<'_>>) -> bool {
+    rest.next() == Some('?') && rest.next() == Some('#')
+}
+
+/// What is in the braces after `\p` or `\x` belongs to it.
+fn braces(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
+    if rest.peek() == Some(&'{') {
+        for char in rest.by_ref() {
+            out.push(char);
+            if char == '}' {
+                return;
+            }
+        }
+    }
 }
 
 /// What follows a backslash outside a class.
@@ -114,6 +133,7 @@ fn escape(rest: &mut Peekable<Chars<'_>>, extended: bool, out: &mut String) {
             None => {
                 out.push('\\');
                 out.push(char);
+                braces(rest, out);
             }
         },
         None => out.push('\\'),
@@ -179,6 +199,7 @@ fn class(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
                     None => {
                         out.push('\\');
                         out.push(char);
+                        braces(rest, out);
                     }
                 },
                 None => out.push('\\'),
@@ -236,6 +257,10 @@ mod tests {
             (r"[[:alpha:]&&]", "", "&", true),
             (r"a\/b\<c", "", "a/b<c", true),
             (r"É", "i", "é", true),
+            (r"a$", "", "a\n", true),
+            (r"a$", "", "a\nb", false),
+            (r"^[\p{Lu}]\x{e9}$", "", "Éé", true),
+            (r"(?#no)a", "", "a", true),
             (r"^\w+$", "", "é", false),
             (r"^[\w-]+$", "", "a-b_1", true),
             (r"^[^\W\d]+$", "", "ab", true),
