@@ -66,6 +66,7 @@ onEachStore('objects', (server) => {
       emptyObject: {},
       nothing: null,
     };
+    await create('Everything', { nothing: 'a null alone makes no field' });
     const saved = await create('Everything', fields);
     const found = await stored(saved);
     for (const [key, value] of Object.entries(fields)) {
@@ -91,6 +92,7 @@ onEachStore('objects', (server) => {
       deep: { date: { __type: 'Date', iso: '2000-01-01T00:00:00.000Z' }, list: [{ __type: 'Date', iso: '1999-12-31T23:59:59.999Z' }] },
       nothing: null,
     };
+    await create('Wire', { nothing: 0 });
     const created = await server.rest('POST', '/classes/Wire', { body });
     assert.equal(created.status, 201);
     const { objectId, createdAt } = created.body;

@@ -86,6 +86,9 @@ pub(crate) async fn update(work: &Work, class: &str, body: &Map) -> Result<Value
     let mut next = ClassSchema::clone(&stored);
     let mut change = ClassChange::default();
     change_fields(&stored, &mut next, object(body, "fields")?, &mut change)?;
+    if !change.drop_fields.is_empty() {
+        refuse_append_only(work, &name)?;
+    }
     check_geo_points(&next)?;
     if let Some(permissions) = body.get("classLevelPermissions").and_then(Value::as_object) {
         change.permissions = Some(ClassPermissions::validated(permissions, &next.fields)?);
@@ -154,6 +157,7 @@ pub(crate) async fn delete(work: &Work, class: &str) -> Result<(), ParseError> {
     work.require_master()?;
     work.caller.may_write("delete a schema")?;
     let name = ClassName::parse(class)?;
+    refuse_append_only(work, &name)?;
     let Some(class) = work.engine.schemas.find(&name).await? else { return Ok(()) };
     let everything = Selection::new(class.clone(), Filter::everything(), Scope::Everything);
     let objects = work.objects.count(&everything).await?;
@@ -162,6 +166,15 @@ pub(crate) async fn delete(work: &Work, class: &str) -> Result<(), ParseError> {
         return Err(refusal(ErrorCode::InvalidSchemaOperation, text));
     }
     work.engine.schemas.drop_class(&class).await
+}
+
+/// What was written once is not taken away with its field or its class either.
+fn refuse_append_only(work: &Work, class: &ClassName) -> Result<(), ParseError> {
+    if work.engine.schemas.is_append_only(class) {
+        let detail = format!("Fields of class {class} cannot be deleted, nor can the class.");
+        return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
+    }
+    Ok(())
 }
 
 /// The name in the path and the name in the body have to agree.

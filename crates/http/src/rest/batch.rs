@@ -118,9 +118,10 @@ fn part(door: &Door, work: &Work, request: Value) -> Result<Part, ParseError> {
         return Err(nested());
     }
     let route = route(method, &segments).and_then(|route| door.admit(work, &segments).map(|()| route));
-    let body = match request.swap_remove("body") {
-        Some(Value::Object(body)) => body,
-        _ => Map::default(),
+    let (route, body) = match request.swap_remove("body") {
+        Some(Value::Object(body)) => (route, body),
+        None | Some(Value::Null) => (route, Map::default()),
+        Some(_) => (route.and(Err(invalid("batch request body must be an object"))), Map::default()),
     };
     Ok(Part { route, body })
 }
