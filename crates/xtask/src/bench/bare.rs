@@ -13,6 +13,7 @@ use futures::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::{Client, Database};
+use serde::Serialize;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -23,6 +24,12 @@ pub(crate) struct Options {
     port: u16,
     #[arg(long)]
     database_uri: String,
+}
+
+/// The answer to a query. `json!` would make a second tree of it first.
+#[derive(Serialize)]
+struct Found {
+    results: Vec<Document>,
 }
 
 type Reply = actix_web::Result<HttpResponse>;
@@ -88,7 +95,7 @@ async fn query(database: Data<Database>, class: Path<String>) -> Reply {
             post.insert("author", author.clone());
         }
     }
-    Ok(HttpResponse::Ok().json(json!({ "results": posts })))
+    Ok(HttpResponse::Ok().json(Found { results: posts }))
 }
 
 fn author_of(post: &Document) -> Option<&str> {

@@ -30,6 +30,8 @@ const STARTS: usize = 3;
 /// Long enough for a server to finish what it does after its start.
 const REST_SECONDS: u64 = 2;
 const SAMPLE_MILLIS: u64 = 100;
+/// Above this something else takes a share worth mentioning.
+const BUSY_LOAD: f64 = 0.5;
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -111,7 +113,10 @@ fn hand_over(choice: &Choice) -> Result<ExitCode> {
 
 async fn measure(options: &Options, choice: &Choice) -> Result<Report> {
     let cores = std::thread::available_parallelism()?.get();
-    let mut report = Report { seconds: options.seconds, cores, ..Report::default() };
+    let mut report = Report { seconds: options.seconds, cores, load_before: load_average(), ..Report::default() };
+    if report.load_before > BUSY_LOAD {
+        println!("The machine is busy (load {}): the numbers will be off.", report.load_before);
+    }
     let ground = Ground::prepare().await?;
     println!("{cores} cores for the server, its database and the bench\n{}", Speed::HEAD);
     for subject in &choice.subjects {
@@ -119,6 +124,12 @@ async fn measure(options: &Options, choice: &Choice) -> Result<Report> {
     }
     report.compare(&choice.workloads, &options.connections);
     Ok(report)
+}
+
+/// How many processes wanted a core within the last minute, on average.
+fn load_average() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
 }
 
 /// One server's turn; no other runs meanwhile.

@@ -20,6 +20,8 @@ pub(crate) struct Report {
     pub(crate) seconds: u64,
     /// The processor cores that the servers, the database and the bench itself shared.
     pub(crate) cores: usize,
+    /// How busy the machine was before it began: the load average of a minute.
+    pub(crate) load_before: f64,
     /// One per server, workload and number of clients.
     pub(crate) speeds: Vec<Speed>,
     /// One per server.
