@@ -2,6 +2,8 @@
 
 use parsimony_model::{Access, Acl, Filter, Object, Value, map};
 
+use tokio::task::JoinSet;
+
 use super::given::{Table, date, grants, ids, order, pointer, sorted, sorted_ids};
 use super::{Behaviours, Fresh, behaviours};
 use crate::{Scope, Selection};
@@ -12,6 +14,7 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     the_columns_of_every_class_can_be_sorted_by,
     a_range_leaves_out_and_limits,
     a_limit_of_none_at_all_finds_nothing,
+    many_objects_come_at_once,
     only_the_keys_asked_for_come,
     a_count_does_not_care_for_order_and_range,
     distinct_values_come_once,
@@ -119,6 +122,37 @@ async fn a_limit_of_none_at_all_finds_nothing(fresh: &dyn Fresh) {
     let people = people(fresh).await;
     assert_eq!(ids(&people.find(&people.select("{}").range(0, Some(0))).await), "", "limit 0");
     assert_eq!(ids(&people.find(&people.one("a").range(0, Some(0))).await), "", "limit 0 of one id");
+}
+
+async fn many_objects_come_at_once(fresh: &dyn Fresh) {
+    const MANY: i32 = 1_500;
+    let table = Table::new(fresh, "Thing", &["n:Number", "list:Array"]).await;
+    let mut tasks = JoinSet::new();
+    for n in 0..MANY {
+        let table = table.clone();
+        tasks.spawn(async move {
+            table.insert(&table.object(&format!("i{n}"), map! { "n" => n, "list" => vec![n, -n] })).await;
+        });
+    }
+    tasks.join_all().await;
+    let numbers = |objects: &[Object]| -> Vec<f64> {
+        objects.iter().filter_map(|object| object.get("n").and_then(Value::as_f64)).collect()
+    };
+    let expected: Vec<f64> = (0..MANY).map(f64::from).collect();
+    let found = table.find(&table.select("{}").ordered(order("n"))).await;
+    assert!(numbers(&found) == expected, "all {MANY} in their order, but {} came", found.len());
+    let found = table.find(&table.select("{}").ordered(order("-n")).range(100, Some(1_300))).await;
+    let part: Vec<f64> = (100..1_400).rev().map(f64::from).collect();
+    assert!(numbers(&found) == part, "1,300 of them from the other end, but {} came", found.len());
+    assert_eq!(table.find(&table.select(r#"{"n": {"$gte": 10}}"#)).await.len(), 1_490, "in no order");
+    assert_eq!(table.store.distinct(&table.select("{}"), "list").await.unwrap().len(), 2_999, "distinct elements");
+    if fresh.has_transactions() {
+        let open = table.store.begin().await.unwrap();
+        assert_eq!(open.find(&table.select("{}")).await.unwrap().len(), 1_500, "inside a transaction");
+        assert_eq!(open.delete(&table.select(r#"{"n": {"$gte": 10}}"#)).await.unwrap(), 1_490);
+        open.commit().await.unwrap();
+        assert_eq!(table.store.count(&table.select("{}")).await.unwrap(), 10);
+    }
 }
 
 async fn only_the_keys_asked_for_come(fresh: &dyn Fresh) {

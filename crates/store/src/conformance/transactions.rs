@@ -16,6 +16,7 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     what_is_committed_is_seen,
     what_is_rolled_back_never_was,
     what_is_dropped_is_rolled_back,
+    many_that_are_dropped_hold_nothing,
     it_sees_its_own_writes_and_nobody_else_does,
     nothing_works_after_the_end,
     links_are_part_of_it,
@@ -118,6 +119,25 @@ async fn what_is_dropped_is_rolled_back(fresh: &dyn Fresh) {
     assert!(last.is_none(), "still held: {last:?}");
     assert_eq!(table.field("c", "n").await, Some(4.into()), "the insert was undone");
     assert_eq!(table.field("a", "n").await, Some(1.into()), "the update was undone");
+}
+
+async fn many_that_are_dropped_hold_nothing(fresh: &dyn Fresh) {
+    if !fresh.has_transactions() {
+        return;
+    }
+    let table = accounts(fresh).await;
+    for n in 0..50 {
+        let open = begin(&table).await;
+        open.insert(&table.class, &table.object(&format!("i{n}"), map! { "n" => n })).await.unwrap();
+        if n % 3 == 0 {
+            open.roll_back().await.unwrap();
+        }
+    }
+    assert_eq!(table.found("{}").await, "a b", "none of them left anything");
+    let last = begin(&table).await;
+    last.update(&table.one("a"), &change(r#"{"n": 7}"#)).await.unwrap();
+    last.commit().await.unwrap();
+    assert_eq!(table.field("a", "n").await, Some(7.into()), "the next one works");
 }
 
 async fn it_sees_its_own_writes_and_nobody_else_does(fresh: &dyn Fresh) {
