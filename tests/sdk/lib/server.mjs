@@ -31,7 +31,8 @@ export class Server {
   masterKey = 'the-master-key';
   log = '';
 
-  /// `options` are Parse Server's. With a `databaseURI` among them the database is the caller's to remove.
+  /// `options` are Parse Server's. With a `databaseURI` among them the database is the caller's to remove. Without any
+  /// (`null`) ours is started as a newcomer does: it makes its own keys, and keeps them with its data.
   constructor({ store, target: kind = target, options = {} }) {
     this.store = store;
     this.kind = kind;
@@ -41,7 +42,7 @@ export class Server {
   async start() {
     if (!this.folder) await this.#prepare();
     const oracle = [process.execPath, here('../node_modules/parse-server/bin/parse-server'), this.config];
-    const ours = [binary, 'serve', '--config', this.config];
+    const ours = this.options ? [binary, 'serve', '--config', this.config] : [binary, '--port', this.port];
     const [command, ...args] = this.kind === 'oracle' ? oracle : ours;
     const env = { ...process.env, PARSE_SERVER_LOGS_FOLDER: 'null' };
     const child = spawn(command, args, { cwd: this.folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -60,6 +61,7 @@ export class Server {
     this.folder = await mkdtemp(join(tmpdir(), 'parsimony-sdk-'));
     this.port = await freePort();
     this.url = `http://127.0.0.1:${this.port}/parse`;
+    if (!this.options) return;
     this.config = join(this.folder, 'config.json');
     const { appId, masterKey, port, url } = this;
     this.ownDatabase = !this.options.databaseURI;
