@@ -71,6 +71,8 @@ pub enum Constraint {
     Exists(bool),
     /// Text that matches.
     Matches(Pattern),
+    /// Text that differs in nothing but its case. For finds only; no client can ask it. It keeps user names unique.
+    SameText(String),
     /// Text search.
     Text(TextSearch),
     /// Near a place, nearest first.

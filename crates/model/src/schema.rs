@@ -203,13 +203,15 @@ pub struct Index {
     pub unique: bool,
     /// Whether objects without the fields are left out of it.
     pub sparse: bool,
+    /// Whether text that differs in its case alone is the same to it.
+    pub ignore_case: bool,
 }
 
 impl Index {
     /// An ascending index on these fields.
     pub fn on(fields: &[&str]) -> Self {
         let keys = fields.iter().map(|field| ((*field).into(), Value::from(1))).collect();
-        Self { keys, unique: false, sparse: false }
+        Self { keys, ..Self::default() }
     }
 
     /// The same index, refusing equal values.
@@ -224,7 +226,14 @@ impl Index {
         Self { sparse: true, ..self }
     }
 
-    /// Reads Parse's form, `{"field": 1}`, or ours with options, `{"keys": {"field": 1}, "unique": true, "sparse": true}`.
+    /// The same index, to which text that differs in its case alone is the same.
+    #[must_use]
+    pub fn ignoring_case(self) -> Self {
+        Self { ignore_case: true, ..self }
+    }
+
+    /// Reads Parse's form, `{"field": 1}`, or ours with options: `{"keys": {"field": 1}, "unique": true, "sparse": true,
+    /// "ignoreCase": true}`.
     pub fn parse(map: &Map) -> Self {
         let entries = |map: &Map| map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         match map.get("keys").and_then(Value::as_object) {
@@ -232,8 +241,9 @@ impl Index {
                 keys: entries(keys),
                 unique: map.get("unique").is_some_and(Value::is_truthy),
                 sparse: map.get("sparse").is_some_and(Value::is_truthy),
+                ignore_case: map.get("ignoreCase").is_some_and(Value::is_truthy),
             },
-            None => Self { keys: entries(map), unique: false, sparse: false },
+            None => Self { keys: entries(map), ..Self::default() },
         }
     }
 }

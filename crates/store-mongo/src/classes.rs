@@ -38,6 +38,7 @@ async fn with_index_options(shared: &Shared, mut class: ClassSchema) -> Result<C
         if let Some(index) = options.name.as_deref().and_then(|name| class.indexes.get_mut(name)) {
             index.unique = options.unique.unwrap_or(false);
             index.sparse = options.sparse.unwrap_or(false);
+            index.ignore_case = options.collation.is_some();
         }
     }
     Ok(class)
@@ -204,7 +205,7 @@ async fn change_volatile(shared: &Shared, name: &ClassName, change: &ClassChange
         });
         let keys = keys.collect();
         let (unique, sparse) = (options.unique.unwrap_or(false), options.sparse.unwrap_or(false));
-        Some((name.into(), Index { keys, unique, sparse }))
+        Some((name.into(), Index { keys, unique, sparse, ignore_case: options.collation.is_some() }))
     });
     Ok(schemas::volatile(name, found.collect()))
 }

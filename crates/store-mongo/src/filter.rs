@@ -64,6 +64,15 @@ pub(crate) fn special_index(class: &ClassSchema, filter: &Filter) -> Option<(Str
     }
 }
 
+/// Whether a condition compares text without its case, which MongoDB does for a whole find at a time.
+pub(crate) fn asks_for_same_text(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) | Filter::Nor(parts) => parts.iter().any(asks_for_same_text),
+        Filter::Field(_, constraint) => matches!(constraint, Constraint::SameText(_)),
+        Filter::RelatedTo(_) | Filter::Relates { .. } => false,
+    }
+}
+
 /// Both conditions in one document.
 fn both(mut all: Document, more: Document) -> Document {
     for (key, value) in more {
@@ -167,6 +176,8 @@ impl Reader<'_> {
             }
             Constraint::Exists(there) => Ok(doc! { "$exists": *there }),
             Constraint::Matches(pattern) => Ok(doc! { "$regex": source(pattern), "$options": options(pattern) }),
+            // The find that holds it compares so: `asks_for_same_text`.
+            Constraint::SameText(text) => return Ok(doc! { column: text }),
             Constraint::Text(search) => return Ok(doc! { "$text": text(search) }),
             Constraint::Near { center, radians_max } => Ok(self.near(*center, *radians_max)),
             Constraint::WithinBox { southwest, northeast } => {

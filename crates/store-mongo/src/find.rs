@@ -81,6 +81,7 @@ fn options(shared: &Shared, selection: &Selection) -> FindOptions {
     options.sort = filter::sort(&selection.class, &selection.order);
     options.projection = projection(selection);
     options.max_time = shared.query_time();
+    options.collation = filter::asks_for_same_text(&selection.filter).then(names::without_case);
     options
 }
 

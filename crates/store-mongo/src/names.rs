@@ -62,12 +62,16 @@ pub(crate) fn has_auth_data(class: &ClassName) -> bool {
 pub(crate) fn complete_index(class: &ClassName, name: &str, options: &mut IndexOptions) {
     match (Builtin::of(class), name) {
         (Some(Builtin::User), "case_insensitive_username" | "case_insensitive_email") => {
-            let collation = Collation::builder().locale("en_US").strength(CollationStrength::Secondary).build();
-            options.collation = Some(collation);
+            options.collation = Some(without_case());
         }
         (Some(Builtin::Idempotency), "ttl") => options.expire_after = Some(Duration::ZERO),
         _ => {}
     }
+}
+
+/// How Parse compares user names and addresses: by their letters, whatever the case.
+pub(crate) fn without_case() -> Collation {
+    Collation::builder().locale("en_US").strength(CollationStrength::Secondary).build()
 }
 
 /// A key with a NUL character reached the store.

@@ -59,7 +59,7 @@ pub(crate) fn class(document: &RawDocument) -> Result<Option<ClassSchema>, Store
     for (name, keys) in part(INDEXES).into_iter().flatten().filter(|(name, _)| *name != ID_INDEX) {
         let keys = keys.as_object().into_iter().flatten();
         let keys = keys.map(|(column, kind)| (names::path_of(column).as_ref().into(), kind.clone())).collect();
-        class.indexes.insert(name.clone(), Index { keys, unique: false, sparse: false });
+        class.indexes.insert(name.clone(), Index { keys, ..Index::default() });
     }
     Ok(Some(class))
 }
@@ -153,6 +153,7 @@ pub(crate) fn index_model(class: &ClassSchema, name: &str, index: &Index) -> Ind
     options.name = Some(name.to_owned());
     options.unique = index.unique.then_some(true);
     options.sparse = index.sparse.then_some(true);
+    options.collation = index.ignore_case.then(names::without_case);
     names::complete_index(&class.name, name, &mut options);
     IndexModel::builder().keys(index_keys(class, index)).options(options).build()
 }

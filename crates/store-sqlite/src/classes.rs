@@ -7,6 +7,7 @@ use parsimony_store::{ClassChange, StoreError};
 use rusqlite::{Connection, params};
 
 use crate::error::store_error;
+use crate::functions;
 use crate::sql::{free_name, quote};
 use crate::tables::{BASE_COLUMNS, SCHEMA_TABLE, Table, TableIndex, Tables, field_of_key};
 use crate::values::sql_type;
@@ -248,6 +249,7 @@ fn parts(table: &Table, name: &str, index: &Index) -> Result<Option<IndexMap<Str
             None => match table.columns.get(field.as_str()) {
                 // What is asked of a list or an object is rarely the whole of it.
                 Some(column) if matches!(column.kind, FieldType::Array | FieldType::Object) => None,
+                Some(column) if index.ignore_case => Some((functions::without_case(&column.quoted), None)),
                 Some(column) => Some((column.quoted.clone(), Some(column.name.clone()))),
                 None => None,
             },

@@ -6,7 +6,7 @@ use parsimony_model::schema::FieldType;
 use parsimony_store::{Scope, Selection, StoreError};
 use rusqlite::types::Value as SqlValue;
 
-use crate::functions::{GRANTED, INSIDE, MATCHES, SORT_KEY};
+use crate::functions::{self, GRANTED, INSIDE, MATCHES, SORT_KEY};
 use crate::inside;
 use crate::patterns::{self, Patterns};
 use crate::sql::{Sql, quote};
@@ -191,6 +191,9 @@ impl<'a> Writer<'a> {
             Constraint::ContainedBy(_) => drop(sql.push("1")),
             Constraint::Exists(there) => self.exists((column, field), *there, sql),
             Constraint::Matches(pattern) => self.is_match((column, kind), pattern, sql)?,
+            Constraint::SameText(text) => {
+                sql.push(&functions::without_case(column)).push("=").bind(SqlValue::Text(text.to_lowercase()));
+            }
             Constraint::AllMatch(all) => {
                 sql.push("(1");
                 for pattern in all {
@@ -327,6 +330,7 @@ fn refusal(constraint: &Constraint) -> StoreError {
         Constraint::InQuery(..) | Constraint::Select(..) => {
             StoreError::InvalidQuery("A subquery was not answered.".to_owned())
         }
+        Constraint::SameText(_) => StoreError::Unfit("Only a text field is compared without its case.".to_owned()),
         Constraint::Text(_) => StoreError::Unsupported("The embedded store has no text search.".to_owned()),
         _ => StoreError::Unsupported("The embedded store has no queries by place.".to_owned()),
     }

@@ -20,6 +20,14 @@ pub(crate) const INSIDE: &str = "inside";
 /// `sort_key(json, path, descending)`: what a path into a column sorts by.
 pub(crate) const SORT_KEY: &str = "sort_key";
 
+/// `fold(text)`: a text without its case. It may stand in an index.
+const FOLD: &str = "fold";
+
+/// The SQL text of what is in a column, without its case.
+pub(crate) fn without_case(column: &str) -> String {
+    format!("{FOLD}({column})")
+}
+
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// Registers them all. What a bound value means is worked out once per run of a statement, not once per row.
@@ -31,6 +39,8 @@ pub(crate) fn register(connection: &Connection, patterns: &Arc<Patterns>) -> rus
         let list: Vec<CompactString> = serde_json::from_str(list).map_err(broken)?;
         Ok(list.iter().any(|name| grants.contains(name)))
     })?;
+    let in_index = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function(FOLD, 1, in_index, |context| Ok(text(context, 0)?.map(str::to_lowercase)))?;
     let known = Arc::clone(patterns);
     connection.create_scalar_function(MATCHES, 2, flags, move |context| {
         let regex: Arc<Arc<Regex>> = context

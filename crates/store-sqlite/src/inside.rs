@@ -63,7 +63,8 @@ pub(crate) fn encode(
         Constraint::Exists(true) => ("exists", Value::Null),
         Constraint::Exists(false) => ("!exists", Value::Null),
         Constraint::Matches(pattern) => ("matches", keys(std::slice::from_ref(pattern))?),
-        Constraint::Text(_)
+        Constraint::SameText(_)
+        | Constraint::Text(_)
         | Constraint::Near { .. }
         | Constraint::WithinBox { .. }
         | Constraint::WithinPolygon(_)

@@ -226,6 +226,7 @@ impl Table {
             map.insert("keys".into(), Value::Object(keys));
             map.insert("unique".into(), index.unique.into());
             map.insert("sparse".into(), index.sparse.into());
+            map.insert("ignoreCase".into(), index.ignore_case.into());
             if let Some(built) = self.indexes.get(name) {
                 map.insert("name".into(), built.name.as_str().into());
                 map.insert("columns".into(), texts(&built.columns));

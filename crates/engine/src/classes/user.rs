@@ -1,7 +1,6 @@
 //! `_User`: signup, names and addresses that are unique, passwords that are stored as hashes, and whose row is whose.
 
 use parsimony_model::acl::PUBLIC;
-use parsimony_model::query::Pattern;
 use parsimony_model::value::Map;
 use parsimony_model::{Access, Acl, Constraint, ErrorCode, Filter, Object, ObjectId, Op, ParseError, Value};
 use parsimony_store::{Scope, Selection};
@@ -158,14 +157,12 @@ async fn check_unique(work: &Work, pending: &Pending) -> Result<(), ParseError> 
     ];
     for (field, code, text) in taken {
         let Some(value) = pending.update.value(field).and_then(Value::as_str) else { continue };
-        let source = format!("^{}$", regex::escape(value));
-        let pattern = Pattern { source, options: "i".to_owned() };
-        let same = Filter::Field(field.into(), Constraint::Matches(pattern));
-        let another = Filter::Field("objectId".into(), Constraint::NotEquals(pending.id.as_str().into()));
-        let selection = Selection::new(pending.class.clone(), same.and(another), Scope::Everything)
-            .range(0, Some(1))
+        let same = Filter::Field(field.into(), Constraint::SameText(value.to_owned()));
+        // Two, because the one found may be this user itself.
+        let selection = Selection::new(pending.class.clone(), same, Scope::Everything)
+            .range(0, Some(2))
             .only(vec![field.to_owned()]);
-        if !work.objects.find(&selection).await?.is_empty() {
+        if work.objects.find(&selection).await?.iter().any(|user| user.id != pending.id) {
             return Err(refusal(code, text));
         }
     }

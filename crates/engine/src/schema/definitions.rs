@@ -116,6 +116,11 @@ pub(crate) fn with_builtin_indexes(mut class: ClassSchema) -> ClassSchema {
         let index = Index::on(&[field]).sparse();
         class.indexes.insert(name.into(), if unique { index.unique() } else { index });
     }
+    if Builtin::of(&class.name) == Some(Builtin::User) {
+        for (name, field) in [("case_insensitive_username", "username"), ("case_insensitive_email", "email")] {
+            class.indexes.insert(name.into(), Index::on(&[field]).sparse().ignoring_case());
+        }
+    }
     class
 }
 

@@ -1,10 +1,10 @@
 //! What does an index keep? It goes round with its class, and a unique one refuses doubles.
 
 use parsimony_model::schema::Index;
-use parsimony_model::{ClassSchema, Date, Object, map};
+use parsimony_model::{ClassSchema, Constraint, Date, Filter, Object, map};
 use tokio::task::JoinSet;
 
-use super::given::{CREATED_MILLIS, Table, alter, change, class, class_name, known, pointer, refused};
+use super::given::{CREATED_MILLIS, Table, alter, change, class, class_name, known, pointer, refused, sorted_ids};
 use super::{Behaviours, Fresh, behaviours};
 use crate::{ClassChange, StoreError};
 
@@ -17,6 +17,7 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     a_unique_index_can_span_fields,
     a_dropped_index_refuses_nothing,
     one_of_many_equal_inserts_wins,
+    text_is_found_whatever_its_case,
     an_index_can_stand_on_any_column,
     an_index_goes_with_its_class,
 ];
@@ -154,6 +155,22 @@ async fn one_of_many_equal_inserts_wins(fresh: &dyn Fresh) {
     assert_eq!(won, 1, "{outcomes:?}");
     for error in outcomes.into_iter().filter_map(Result::err) {
         assert_duplicate(&error, "only_code");
+    }
+}
+
+async fn text_is_found_whatever_its_case(fresh: &dyn Fresh) {
+    let mut made = class("Thing", &["name:String"]);
+    made.indexes.insert("whatever_case".into(), Index::on(&["name"]).sparse().ignoring_case());
+    let table = Table::of(fresh.store().await, made.clone()).await;
+    assert_eq!(known(&*table.store, "Thing").await.unwrap().indexes, made.indexes, "the index goes round");
+    for (id, text) in [("a", r#"{"name":"Ann"}"#), ("b", r#"{"name":"aNN"}"#), ("c", r#"{"name":"Anne"}"#), ("d", "{}")]
+    {
+        table.put(id, text).await;
+    }
+    for (asked, expected) in [("ann", "a b"), ("ANNE", "c"), ("an", ""), ("a.n", ""), ("", "")] {
+        let same = Filter::Field("name".into(), Constraint::SameText(asked.to_owned()));
+        let found = table.find(&table.selection(same)).await;
+        assert_eq!(sorted_ids(&found).replace(',', " "), expected, "{asked}");
     }
 }
 
