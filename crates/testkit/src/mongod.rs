@@ -34,7 +34,7 @@ pub enum MongodError {
     #[error(transparent)]
     Missing(#[from] tools::Missing),
     /// A process, a folder or a port.
-    #[error("mongod could not be started: {0}")]
+    #[error("mongod could not be started")]
     Io(#[from] io::Error),
     /// It ran, and ended before it answered.
     #[error("mongod ended before it answered; its log ends with:\n{0}")]
@@ -43,7 +43,7 @@ pub enum MongodError {
     #[error("mongod did not answer within {START_SECONDS_MAX} s; its log ends with:\n{0}")]
     Silent(String),
     /// It answered, and refused.
-    #[error("mongod refused to be set up: {0}")]
+    #[error("mongod refused to be set up")]
     Refused(#[from] mongodb::error::Error),
 }
 
