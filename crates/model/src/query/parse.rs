@@ -160,6 +160,8 @@ struct Level {
 /// One operator. `None` for those that only accompany another, such as `$options`.
 fn constraint(name: &str, operand: &Value, all: &Map, level: Level) -> Result<Option<Constraint>, ParseError> {
     Ok(Some(match name {
+        // Parse: inside an operator a text may be the id of a pointer, which a plain equality does not allow.
+        "$eq" if operand.as_str().is_some() => Constraint::In(vec![operand.clone()]),
         "$eq" => Constraint::Equals(operand.clone()),
         "$ne" => Constraint::NotEquals(operand.clone()),
         "$lt" => Constraint::Less(comparable(name, operand, level)?),
