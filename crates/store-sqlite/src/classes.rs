@@ -249,7 +249,9 @@ fn parts(table: &Table, name: &str, index: &Index) -> Result<Option<IndexMap<Str
             None => match table.columns.get(field.as_str()) {
                 // What is asked of a list or an object is rarely the whole of it.
                 Some(column) if matches!(column.kind, FieldType::Array | FieldType::Object) => None,
-                Some(column) if index.ignore_case => Some((functions::without_case(&column.quoted), None)),
+                Some(column) if index.ignore_case && column.kind == FieldType::String => {
+                    Some((functions::without_case(&column.quoted), None))
+                }
                 Some(column) => Some((column.quoted.clone(), Some(column.name.clone()))),
                 None => None,
             },

@@ -191,6 +191,7 @@ impl<'a> Writer<'a> {
             Constraint::ContainedBy(_) => drop(sql.push("1")),
             Constraint::Exists(there) => self.exists((column, field), *there, sql),
             Constraint::Matches(pattern) => self.is_match((column, kind), pattern, sql)?,
+            Constraint::SameText(_) if *kind != FieldType::String => drop(sql.push("0")),
             Constraint::SameText(text) => {
                 sql.push(&functions::without_case(column)).push("=").bind(SqlValue::Text(text.to_lowercase()));
             }

@@ -36,6 +36,7 @@ fn given() -> Given {
     class.indexes.insert("by_rank".into(), Index::on(&["rank"]).sparse());
     class.indexes.insert("by_owner".into(), Index::on(&["_p_owner"]));
     class.indexes.insert("by_key".into(), Index::on(&["data.key"]).unique().sparse());
+    class.indexes.insert("by_name_in_any_case".into(), Index::on(&["name"]).sparse().ignoring_case());
     class.indexes.insert("by_token".into(), Index::on(&["_perishable_token"]).sparse());
     let folder = tempfile::tempdir().unwrap();
     let patterns = Arc::new(Patterns::default());
@@ -58,7 +59,11 @@ impl Given {
     }
 
     fn plan(&self, text: &str) -> String {
-        let sql = self.sql(&self.selection(text));
+        self.plan_of(&self.selection(text))
+    }
+
+    fn plan_of(&self, selection: &Selection) -> String {
+        let sql = self.sql(selection);
         let text = format!("EXPLAIN QUERY PLAN SELECT * FROM \"C\"{}", sql.text);
         let mut statement = self.connection.prepare(&text).unwrap();
         bind(&mut statement, &sql.params).unwrap();
@@ -91,6 +96,14 @@ fn conditions_use_the_indexes() {
         assert!(plan.contains(&format!("INDEX {index}")) && !plan.contains("SCAN C"), "{text}: {plan}");
     }
     assert!(given.plan(r#"{"list":"a"}"#).contains("SCAN C"));
+}
+
+#[test]
+fn text_in_any_case_uses_its_index() {
+    let given = given();
+    let mut selection = given.selection("{}");
+    selection.filter = Filter::Field("name".into(), Constraint::SameText("Zoë".to_owned()));
+    assert!(given.plan_of(&selection).contains("INDEX C.by_name_in_any_case"), "{}", given.plan_of(&selection));
 }
 
 #[test]

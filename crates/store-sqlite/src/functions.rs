@@ -39,7 +39,8 @@ pub(crate) fn register(connection: &Connection, patterns: &Arc<Patterns>) -> rus
         let list: Vec<CompactString> = serde_json::from_str(list).map_err(broken)?;
         Ok(list.iter().any(|name| grants.contains(name)))
     })?;
-    let in_index = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    // An index may use only what SQLite is told to be harmless.
+    let in_index = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function(FOLD, 1, in_index, |context| Ok(text(context, 0)?.map(str::to_lowercase)))?;
     let known = Arc::clone(patterns);
     connection.create_scalar_function(MATCHES, 2, flags, move |context| {
