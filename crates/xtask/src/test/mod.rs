@@ -36,6 +36,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let rings: Vec<Ring> = options.ring.map_or_else(|| Ring::ALL.to_vec(), |ring| vec![ring]);
 
     install::mongod()?;
+    if rings.contains(&Ring::Sdk) {
+        install::node_packages()?; // what is missing is told now, not after all the other rings
+    }
     let databases = Databases::start(&runtime, &rings)?;
     let mut rows = Vec::new();
     let programs = if rings.iter().any(|ring| ring.is_cargo()) { programs::build()? } else { Vec::new() };
