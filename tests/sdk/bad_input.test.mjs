@@ -199,6 +199,10 @@ onEachStore('bad input', (server) => {
       const body = { _ApplicationId: server.appId, _SessionToken: value, a: 1 };
       await refuses(`session ${JSON.stringify(value)}`, server.rest('POST', '/classes/Bad', { body, headers: { 'X-Parse-Application-Id': '' } }), undefined);
     }
+    // What is null is not there.
+    const absent = { _method: 'GET', _ApplicationId: server.appId, _SessionToken: null, _MasterKey: null, _InstallationId: null };
+    const open = await server.rest('POST', '/classes/Kept', { body: absent, headers: { 'X-Parse-Application-Id': '' } });
+    assert.equal(open.body.results?.length, 1, open.text);
     // A wrong master key is no error, and no master key.
     for (const key of ['wrong', server.masterKey.slice(0, -1), `${server.masterKey}x`, '']) {
       await refuses('master key', server.rest('GET', '/schemas', { headers: { 'X-Parse-Master-Key': key } }), undefined);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import Parse from 'parse/node';
 import { as, makeRole, master, onEachStore, refused, signUp } from './lib/each-store.mjs';
-import { Server, stores } from './lib/server.mjs';
+import { Server, stores, target } from './lib/server.mjs';
 
 /// The object as the server has it, not as the SDK remembers it.
 const stored = (object, options) => new Parse.Query(object.className).get(object.id, options);
@@ -257,6 +257,8 @@ onEachStore('objects', (server) => {
     const bad = new Parse.Object('Account', { n: 'text' });
     await assert.rejects(Parse.Object.saveAll([good, bad], { transaction: true }));
     assert.equal(await new Parse.Query('Account').count(), 1);
+    // Parse Server runs the parts side by side in one transaction, which fails now and then.
+    if (target === 'oracle') return;
     await Parse.Object.saveAll([new Parse.Object('Account', { n: 1 }), new Parse.Object('Account', { n: 2 })], {
       transaction: true,
     });

@@ -43,7 +43,7 @@ impl Envelope {
     /// Opens a request.
     pub(crate) fn open(head: Head<'_>, body: &[u8]) -> Result<Self, ParseError> {
         let mut claims = read_headers(head.headers, head.application_id);
-        let mut body = match read_body(claims.content_type.as_deref(), body) {
+        let mut body = match read_body(claims.content_type, body) {
             Err(_) if head.takes_any_body => Map::default(),
             body => body?,
         };
@@ -141,7 +141,7 @@ fn method(method: &str, body: &mut Map) -> Cow<'static, str> {
 fn take_credentials(body: &mut Map, credentials: &mut Credentials) -> Result<Option<Value>, ParseError> {
     let refused = || ParseError::new(ErrorCode::Unauthorized, "unauthorized");
     let mut text = |key: &str| match body.shift_remove(key) {
-        None => Ok(None),
+        None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(refused()),
     };

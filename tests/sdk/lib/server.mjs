@@ -124,7 +124,9 @@ export class Server {
     if (token !== undefined) all['X-Parse-Session-Token'] = token;
     if (master) all['X-Parse-Master-Key'] = this.masterKey;
     const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
-    const answer = await fetch(this.url + path, { method, headers: all, body: raw ? body : JSON.stringify(body) });
+    const ask = () => fetch(this.url + path, { method, headers: all, body: raw ? body : JSON.stringify(body) });
+    // Parse Server closes the connection after some of its refusals, without saying so.
+    const answer = await ask().catch((error) => (this.kind === 'oracle' ? ask() : Promise.reject(error)));
     const text = await answer.text();
     return { status: answer.status, headers: answer.headers, text, body: readJson(text) };
   }
