@@ -25,9 +25,11 @@ async fn a_hook_changes_what_is_saved(shop: Shop) {
 }
 
 async fn a_hook_refuses_a_save(shop: Shop) {
-    for (name, code, text) in
-        [("forbidden", 142, "No such item here."), ("custom", 9001, "A number of our own."), ("panic", 141, "Script failed.")]
-    {
+    for (name, code, text) in [
+        ("forbidden", 142, "No such item here."),
+        ("custom", 9001, "A number of our own."),
+        ("panic", 141, "Script failed."),
+    ] {
         let seen = shop.post("/classes/Item", json!({"name": name})).await;
         assert_eq!((seen.status, seen.body), (400, json!({"code": code, "error": text})));
         assert_eq!(shop.journal.take(), ["beforeSave Item ×1"]);

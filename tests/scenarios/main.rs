@@ -1,6 +1,13 @@
 //! What does the whole server do, asked over HTTP, on both stores?
 //!
 //! Each scenario states request, status, body, and which hooks ran how often.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::tests_outside_test_module,
+    reason = "all of it is tests"
+)]
 
 mod batch;
 mod functions;

@@ -109,9 +109,7 @@ async fn pointer_permissions_narrow_to_those_named(shop: Shop) {
 async fn append_only_means_it(shop: Shop) {
     let line = shop.as_master().post("/classes/Ledger", json!({"line": "first"})).await.id();
     let path = format!("/classes/Ledger/{line}");
-    for seen in
-        [shop.as_master().put(&path, json!({"line": "forged"})).await, shop.as_master().delete(&path).await]
-    {
+    for seen in [shop.as_master().put(&path, json!({"line": "forged"})).await, shop.as_master().delete(&path).await] {
         assert_eq!((seen.status, seen.code()), (400, 119));
     }
     assert_eq!(shop.as_master().get(&path).await.body["line"], "first");

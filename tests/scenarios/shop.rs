@@ -83,7 +83,7 @@ async fn transfer(request: Request<Transfer>) -> Result<Moved, ParseError> {
     Ok(Moved { left })
 }
 
-async fn before_item(journal: Journal, request: BeforeSave) -> Result<Draft, ParseError> {
+fn before_item(journal: &Journal, request: BeforeSave) -> Result<Draft, ParseError> {
     journal.note("beforeSave Item");
     let mut item = request.object;
     match item.text("name").as_deref() {
@@ -113,7 +113,10 @@ async fn after_item(journal: Journal, request: AfterSave) -> Result<(), ParseErr
 fn application(journal: &Journal) -> Application {
     let (before, after) = (journal.clone(), journal.clone());
     Application::new("shop")
-        .before_save("Item", move |request| before_item(before.clone(), request))
+        .before_save("Item", move |request| {
+            let journal = before.clone();
+            async move { before_item(&journal, request) }
+        })
         .after_save("Item", move |request| after_item(after.clone(), request))
         .before_save("Endless", |request: BeforeSave| async move {
             request.host.as_master().create("Endless", map! {}).await?;
@@ -143,14 +146,16 @@ fn application(journal: &Journal) -> Application {
             assert!(request.params.contains_key("calm"), "the function panics");
             Ok(true)
         })
-        .define("recurse", Rules::none(), |request: Request| async move {
-            request.host.call("recurse", map! {}).await
-        })
-        .schema(r#"{"className":"Item","fields":{"name":{"type":"String"},"price":{"type":"Number"},
+        .define("recurse", Rules::none(), |request: Request| async move { request.host.call("recurse", map! {}).await })
+        .schema(
+            r#"{"className":"Item","fields":{"name":{"type":"String"},"price":{"type":"Number"},
             "priceBefore":{"type":"Number"}},"classLevelPermissions":{"get":{"*":true},"find":{"*":true},
-            "count":{"*":true},"create":{"*":true},"update":{"*":true},"delete":{"*":true},"addField":{}}}"#)
-        .schema(r#"{"className":"Purse","fields":{"balance":{"type":"Number","required":true,"defaultValue":0}},
-            "classLevelPermissions":{"get":{"requiresAuthentication":true}}}"#)
+            "count":{"*":true},"create":{"*":true},"update":{"*":true},"delete":{"*":true},"addField":{}}}"#,
+        )
+        .schema(
+            r#"{"className":"Purse","fields":{"balance":{"type":"Number","required":true,"defaultValue":0}},
+            "classLevelPermissions":{"get":{"requiresAuthentication":true}}}"#,
+        )
         .schema(r#"{"className":"Ledger","fields":{"line":{"type":"String"}},"appendOnly":true}"#)
         .role("editor", &[])
         .role("chief", &["editor"])

@@ -41,7 +41,7 @@ async fn transfers_at_once_lose_nothing(shop: Shop) {
     let done = join_all((0..16).map(|_| one())).await.into_iter().filter(|done| *done).count();
     // More than the purse holds cannot go; what went has arrived.
     let (left, arrived) = (balance(&shop, &from).await, balance(&shop, &to).await);
-    assert!(done <= 10 && done >= 1, "{done} transfers");
+    assert!((1..=10).contains(&done), "{done} transfers");
     assert_eq!((left, arrived), (10.0 - done as f64, done as f64));
 }
 
