@@ -65,23 +65,26 @@ fn address_in(text: &str) -> Option<IpAddr> {
 
 /// What the headers say, before the body has been looked at.
 #[derive(Debug, Default)]
-pub(crate) struct HeaderClaims {
+pub(crate) struct HeaderClaims<'a> {
     /// Who the request says it is. The context is not among it yet.
     pub(crate) credentials: Credentials,
     /// `X-Parse-Cloud-Context`, not yet read.
     pub(crate) context: Option<String>,
     /// `Content-Type`.
-    pub(crate) content_type: Option<String>,
+    pub(crate) content_type: Option<&'a str>,
 }
 
 /// Reads every header that matters, in one walk.
-pub(crate) fn read_headers(headers: &HeaderMap, application_id: &str) -> HeaderClaims {
+pub(crate) fn read_headers<'a>(headers: &'a HeaderMap, application_id: &str) -> HeaderClaims<'a> {
     let mut claims = HeaderClaims::default();
     let mut authorization = None;
     let credentials = &mut claims.credentials;
     for (name, value) in headers {
         let field = match name.as_str() {
-            "content-type" => &mut claims.content_type,
+            "content-type" => {
+                claims.content_type = claims.content_type.or(value.to_str().ok());
+                continue;
+            }
             "authorization" => &mut authorization,
             "x-parse-application-id" => &mut credentials.application_id,
             "x-parse-session-token" => &mut credentials.session_token,
@@ -136,17 +139,17 @@ mod tests {
 
     use super::*;
 
-    fn claims(headers: &[(&'static str, &str)]) -> HeaderClaims {
+    fn sent(headers: &[(&'static str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        read_headers(&map, "app")
+        map
     }
 
     #[test]
     fn each_header_goes_to_its_credential() {
-        let read = claims(&[
+        let headers = sent(&[
             ("x-parse-application-id", "app"),
             ("x-parse-application-id", "second"),
             ("x-parse-master-key", "m"),
@@ -159,6 +162,7 @@ mod tests {
             ("x-parse-installation-id", "i"),
             ("x-parse-cloud-context", "{}"),
         ]);
+        let read = read_headers(&headers, "app");
         let found = read.credentials;
         let of = |field: &Option<String>| field.clone().unwrap_or_default();
         assert_eq!(of(&found.application_id), "app");
@@ -193,7 +197,8 @@ mod tests {
             let read = (found.application_id.as_deref(), found.master_key.as_deref(), found.javascript_key.as_deref());
             assert_eq!(read, (application_id, master_key, javascript_key), "{decoded}");
         }
-        let broken = claims(&[("authorization", "Basic ***"), ("x-parse-application-id", "app")]);
+        let broken = sent(&[("authorization", "Basic ***"), ("x-parse-application-id", "app")]);
+        let broken = read_headers(&broken, "app");
         assert_eq!(broken.credentials.application_id.as_deref(), Some("app"));
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -88,14 +89,12 @@ impl Door {
     }
 
     /// `routeAllowList`: whether this path may be asked for.
-    pub(crate) fn admit<S: AsRef<str>>(&self, work: &Work, segments: &[S]) -> Result<(), ParseError> {
+    pub(crate) fn admit(&self, work: &Work, path: &str) -> Result<(), ParseError> {
         let Some(allowed) = &self.engine.options().route_allow_list else { return Ok(()) };
-        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-        let path = segments.join("/");
-        if work.is_master() || allowed.iter().any(|pattern| pattern.is_match(&path)) {
+        if work.is_master() || allowed.iter().any(|pattern| pattern.is_match(path)) {
             return Ok(());
         }
-        let detail = format!("Route not allowed by routeAllowList: {}", parsimony_model::names::shorten(&path));
+        let detail = format!("Route not allowed by routeAllowList: {}", parsimony_model::names::shorten(path));
         Err(ParseError::denied(ErrorCode::OperationForbidden, detail))
     }
 
@@ -132,43 +131,60 @@ impl Door {
         let forwarded = request.headers().get_all(X_FORWARDED_FOR);
         envelope.credentials.ip = self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded);
         request_id.clone_into(&mut envelope.credentials.request_id);
-        let query = request.uri().query().unwrap_or_default();
-        if envelope.method == "GET" {
-            let reading = AssertUnwindSafe(self.dispatch(envelope, &segments, query, request_id));
-            return reading.catch_unwind().await.unwrap_or_else(|_panic| Err(ParseError::internal("a read panicked")));
-        }
-        // What changes something goes on to its end, even if its client does not wait for it.
-        let door = Arc::clone(self);
-        let segments: Vec<Cow<'static, str>> = segments.into_iter().map(|text| Cow::Owned(text.into_owned())).collect();
-        let (query, request_id) = (query.to_owned(), request_id.to_owned());
-        let task = rt::spawn(async move { door.dispatch(envelope, &segments, &query, &request_id).await });
-        task.await.map_err(ParseError::internal)?
+        let asked = Asked {
+            route: Route::parse(&envelope.method, &segments),
+            path: self.engine.options().route_allow_list.as_ref().map(|_| segments.join("/")),
+            envelope,
+            query: request.uri().query().unwrap_or_default().to_owned(),
+            request_id: request_id.to_owned(),
+        };
+        to_its_end(Box::pin(AssertUnwindSafe(Arc::clone(self).dispatch(asked)).catch_unwind())).await
     }
 
     /// Checks the credentials of an opened request, and asks the engine.
-    async fn dispatch(
-        &self,
-        envelope: Envelope,
-        segments: &[Cow<'_, str>],
-        query: &str,
-        request_id: &str,
-    ) -> Result<Reply, ParseError> {
-        let route = Route::parse(&envelope.method, segments);
+    async fn dispatch(self: Arc<Self>, asked: Asked) -> Result<Reply, ParseError> {
+        let Asked { route, envelope: Envelope { body, credentials, master_or_nothing, .. }, .. } = asked;
         let work = match route {
-            Ok(Route::LogIn) => self.engine.authenticate_without_session(envelope.credentials).await?,
-            _ => self.engine.authenticate(envelope.credentials).await?,
+            Ok(Route::LogIn) => Box::pin(self.engine.authenticate_without_session(credentials)).await?,
+            _ => Box::pin(self.engine.authenticate(credentials)).await?,
         };
-        if envelope.master_or_nothing && !work.is_master() {
+        if master_or_nothing && !work.is_master() {
             return Err(ParseError::new(ErrorCode::Unauthorized, "unauthorized"));
         }
-        self.admit(&work, segments)?;
-        let params = Params { body: envelope.body, query };
-        rest::answer(self, &work, self.telling(request_id), route?, params).await
+        if let Some(path) = &asked.path {
+            self.admit(&work, path)?;
+        }
+        let params = Params { body, query: &asked.query };
+        rest::answer(&self, &work, self.telling(&asked.request_id), route?, params).await
     }
 
     fn telling<'a>(&self, request_id: &'a str) -> Telling<'a> {
         Telling { sanitized: self.engine.options().sanitized_errors, request_id }
     }
+}
+
+/// A request, as it is handed over to the work on it.
+struct Asked {
+    /// What it is for, or why it is for nothing; credentials are checked before that is told.
+    route: Result<Route, ParseError>,
+    /// The path below the mount path, decoded, if `routeAllowList` asks for it.
+    path: Option<String>,
+    envelope: Envelope,
+    query: String,
+    request_id: String,
+}
+
+/// What work on a request comes to; a panic in it is an error too.
+type Done = std::thread::Result<Result<Reply, ParseError>>;
+
+/// Does work that goes on to its end, even if the client does not wait for it.
+async fn to_its_end(mut work: Pin<Box<impl Future<Output = Done> + 'static>>) -> Result<Reply, ParseError> {
+    // Much work is done without waiting for anything, and needs no task of its own.
+    let done = match work.as_mut().now_or_never() {
+        Some(done) => done,
+        None => rt::spawn(work).await.map_err(ParseError::internal)?,
+    };
+    done.unwrap_or_else(|_panic| Err(ParseError::internal("the work on a request panicked")))
 }
 
 /// Answers one request, whatever it is.

@@ -117,7 +117,7 @@ fn part(door: &Door, work: &Work, request: Value) -> Result<Part, ParseError> {
     if segments.first().is_some_and(|area| area.eq_ignore_ascii_case("batch")) {
         return Err(nested());
     }
-    let route = route(method, &segments).and_then(|route| door.admit(work, &segments).map(|()| route));
+    let route = route(method, &segments).and_then(|route| door.admit(work, &segments.join("/")).map(|()| route));
     let (route, body) = match request.swap_remove("body") {
         Some(Value::Object(body)) => (route, body),
         None | Some(Value::Null) => (route, Map::default()),

@@ -26,30 +26,32 @@ pub(crate) async fn answer(
     params: Params<'_>,
 ) -> Result<Reply, ParseError> {
     match route {
-        Route::Batch => batch::run(door, work, telling, params.body).await,
+        Route::Batch => Box::pin(batch::run(door, work, telling, params.body)).await,
         other => one(door, work, other, params).await,
     }
 }
 
 /// Answers one request, or one part of a batch.
+///
+/// Each arm is boxed: otherwise every request would carry, and copy, the state of the largest of them.
 async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Result<Reply, ParseError> {
     match route {
-        Route::Find(class) => objects::find(work, &class, params).await,
-        Route::Create(class) => objects::create(door, work, &class, params).await,
-        Route::Get(class, id) => objects::get(work, &class, &id, params).await,
-        Route::Update(class, id) => objects::update(door, work, (&class, &id), params).await,
-        Route::Delete(class, id) => objects::delete(work, &class, &id).await,
-        Route::Call(function) => functions::call(work, &function, params).await,
-        Route::Me => users::me(work).await,
-        Route::LogIn => users::log_in(work, params).await,
-        Route::LogOut => users::log_out(work).await,
-        Route::VerifyPassword => users::verify_password(work, params).await,
-        Route::MySession => sessions::me(work).await,
-        Route::Schemas => schemas::all(work).await,
-        Route::Schema(class) => schemas::one(work, &class).await,
-        Route::CreateSchema(class) => schemas::create(work, class.as_deref(), params).await,
-        Route::UpdateSchema(class) => schemas::update(work, &class, params).await,
-        Route::DeleteSchema(class) => schemas::delete(work, &class).await,
+        Route::Find(class) => Box::pin(objects::find(work, &class, params)).await,
+        Route::Create(class) => Box::pin(objects::create(door, work, &class, params)).await,
+        Route::Get(class, id) => Box::pin(objects::get(work, &class, &id, params)).await,
+        Route::Update(class, id) => Box::pin(objects::update(door, work, (&class, &id), params)).await,
+        Route::Delete(class, id) => Box::pin(objects::delete(work, &class, &id)).await,
+        Route::Call(function) => Box::pin(functions::call(work, &function, params)).await,
+        Route::Me => Box::pin(users::me(work)).await,
+        Route::LogIn => Box::pin(users::log_in(work, params)).await,
+        Route::LogOut => Box::pin(users::log_out(work)).await,
+        Route::VerifyPassword => Box::pin(users::verify_password(work, params)).await,
+        Route::MySession => Box::pin(sessions::me(work)).await,
+        Route::Schemas => Box::pin(schemas::all(work)).await,
+        Route::Schema(class) => Box::pin(schemas::one(work, &class)).await,
+        Route::CreateSchema(class) => Box::pin(schemas::create(work, class.as_deref(), params)).await,
+        Route::UpdateSchema(class) => Box::pin(schemas::update(work, &class, params)).await,
+        Route::DeleteSchema(class) => Box::pin(schemas::delete(work, &class)).await,
         Route::ServerInfo => info::server(work),
         Route::Unavailable(missing) => info::unavailable(work, missing),
         // The door has answered these before it came here.
