@@ -4,16 +4,17 @@ mod counts;
 mod programs;
 mod ring;
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use parsimony_testkit::{Mongod, mongod};
 use tokio::runtime::Runtime;
 
 use self::counts::Counts;
-use self::programs::Program;
+use self::programs::Programs;
 use self::ring::Ring;
 use crate::interrupt::Interrupt;
 use crate::{install, shell};
@@ -39,9 +40,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if rings.contains(&Ring::Sdk) {
         install::node_packages()?; // what is missing is told now, not after all the other rings
     }
+    let programs = programs::build()?;
+    interrupt.check()?;
     let databases = Databases::start(&runtime, &rings)?;
     let mut rows = Vec::new();
-    let programs = if rings.iter().any(|ring| ring.is_cargo()) { programs::build()? } else { Vec::new() };
     for ring in rings {
         println!("\n=== {} — {}\n", ring.name(), ring.answers());
         let start = Instant::now();
@@ -55,6 +57,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         rows.push((ring.name(), counts, start.elapsed()));
     }
     println!("\n{}", counts::table(&rows));
+    if rows.iter().all(|(_, counts, _)| counts.total() == 0) {
+        bail!("no test has that in its name");
+    }
     if rows.iter().any(|(_, counts, _)| counts.failed > 0) { Ok(ExitCode::FAILURE) } else { Ok(ExitCode::SUCCESS) }
 }
 
@@ -93,11 +98,11 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn run(&mut self, ring: Ring, programs: &[Program]) -> Result<()> {
+    fn run(&mut self, ring: Ring, programs: &Programs) -> Result<()> {
         if ring == Ring::Sdk {
-            return self.sdk();
+            return self.sdk(&programs.server);
         }
-        for program in programs.iter().filter(|program| Ring::of(&program.package) == ring) {
+        for program in programs.tests.iter().filter(|program| Ring::of(&program.package) == ring) {
             println!("--- {} {}", program.package, program.target);
             let mut command = program.command();
             command.args(&self.options.filter);
@@ -117,9 +122,8 @@ impl Session<'_> {
     }
 
     /// The official SDK against the server's binary, once per store.
-    fn sdk(&mut self) -> Result<()> {
+    fn sdk(&mut self, server: &Path) -> Result<()> {
         let folder = install::node_packages()?;
-        let server = programs::server()?;
         for store in ["sqlite", "mongodb"] {
             println!("--- {store}");
             let mut node = Command::new("node");
@@ -127,7 +131,7 @@ impl Session<'_> {
             if let Some(filter) = &self.options.filter {
                 node.arg(format!("--test-name-pattern={filter}"));
             }
-            node.env("PARSIMONY_BIN", &server).env("PARSIMONY_SDK_STORES", store).env("NO_COLOR", "1");
+            node.env("PARSIMONY_BIN", server).env("PARSIMONY_SDK_STORES", store).env("NO_COLOR", "1");
             self.watch(node, store)?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Which programs hold the Rust tests?
 //!
-//! They are built once for the whole workspace and run by us, package by package. A `cargo test -p` per ring would build
-//! the dependencies several times, because each selection of packages asks for other features of them.
+//! They are built once for the whole workspace, the server too, and run by us, package by package. A `cargo test -p` per
+//! ring would build the dependencies several times: each selection of packages asks for other features of them.
 
 use std::collections::HashMap;
 use std::io::BufReader;
@@ -34,30 +34,36 @@ impl Program {
     }
 }
 
-/// Builds every test of the workspace.
-pub(crate) fn build() -> Result<Vec<Program>> {
-    println!("Building the tests");
-    let mut cargo = shell::cargo();
-    cargo.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-run"]);
-    let names = packages()?;
-    let mut programs = Vec::new();
-    for artifact in artifacts(cargo)?.into_iter().filter(|artifact| artifact.profile.test) {
-        if let (Some(package), Some(executable)) = (names.get(&artifact.package_id), artifact.executable) {
-            let folder = artifact.manifest_path.parent().map(Into::into).unwrap_or_default();
-            let (package, target) = (package.clone(), artifact.target.name);
-            programs.push(Program { package, target, folder, executable: executable.into() });
-        }
-    }
-    programs.sort_by(|left, right| (&left.package, &left.target).cmp(&(&right.package, &right.target)));
-    Ok(programs)
+/// What one build of the workspace gives.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// Every program of tests, in the order they run.
+    pub(crate) tests: Vec<Program>,
+    /// The server's binary.
+    pub(crate) server: PathBuf,
 }
 
-/// Builds the server's binary. It is built as part of the workspace, for the same features as in the tests.
-pub(crate) fn server() -> Result<PathBuf> {
+/// Builds every test of the workspace, and its binaries.
+pub(crate) fn build() -> Result<Programs> {
+    println!("Building the tests and the server");
     let mut cargo = shell::cargo();
-    cargo.args(["build", "--workspace", "--bin", "parsimony"]);
-    let binary = artifacts(cargo)?.into_iter().rev().find_map(|artifact| artifact.executable);
-    Ok(binary.context("cargo built no binary named parsimony")?.into())
+    cargo.args(["build", "--workspace", "--bins", "--tests"]);
+    let names = packages()?;
+    let (mut tests, mut server) = (Vec::new(), None);
+    for artifact in artifacts(cargo)? {
+        let (Some(package), Some(executable)) = (names.get(&artifact.package_id), artifact.executable) else {
+            continue;
+        };
+        if artifact.profile.test {
+            let folder = artifact.manifest_path.parent().map(Into::into).unwrap_or_default();
+            let (package, target) = (package.clone(), artifact.target.name);
+            tests.push(Program { package, target, folder, executable: executable.into() });
+        } else if artifact.target.name == "parsimony" {
+            server = Some(executable.into());
+        }
+    }
+    tests.sort_by(|left, right| (&left.package, &left.target).cmp(&(&right.package, &right.target)));
+    Ok(Programs { tests, server: server.context("the workspace has no binary named parsimony")? })
 }
 
 fn packages() -> Result<HashMap<PackageId, String>> {

@@ -53,11 +53,6 @@ impl Ring {
         }
     }
 
-    /// Whether its tests are Rust.
-    pub(crate) fn is_cargo(self) -> bool {
-        self != Self::Sdk
-    }
-
     /// Whether its tests talk to a database that we start.
     pub(crate) fn needs_mongo(self) -> bool {
         matches!(self, Self::Conformance | Self::Scenarios | Self::Sdk)
