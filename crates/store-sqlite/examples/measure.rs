@@ -106,9 +106,10 @@ fn directly(path: &Path) {
     let connection = Connection::open(path).unwrap();
     let class = class();
     connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;").unwrap();
-    let columns: String = (0..12).map(|n| format!(",f{n} {}", if n % 2 == 0 { "TEXT" } else { "REAL" })).collect();
+    let columns: Vec<String> = (0..12).map(|n| format!("f{n} {}", if n % 2 == 0 { "TEXT" } else { "REAL" })).collect();
+    let columns = columns.join(",");
     connection
-        .execute_batch(&format!("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL,c INTEGER,u INTEGER{columns})"))
+        .execute_batch(&format!("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL,c INTEGER,u INTEGER,{columns})"))
         .unwrap();
     let insert = format!("INSERT INTO t VALUES (?,?,?{})", ",?".repeat(12));
     let write = |number: usize| {

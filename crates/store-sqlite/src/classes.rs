@@ -31,7 +31,7 @@ pub(crate) fn create(
          \"_wperm\" TEXT,\"_nulls\" TEXT,\"_internal\" TEXT",
     );
     for column in table.columns.values() {
-        columns.push_str(&format!(",{} {}", column.quoted, sql_type(&column.kind)));
+        columns.extend([",", &column.quoted, " ", sql_type(&column.kind)]);
     }
     run(connection, &format!("CREATE TABLE {} ({columns})", quote(&table.name)))?;
     for join in table.joins.values() {
@@ -286,7 +286,7 @@ fn expression(column: &str, path: &str) -> Option<String> {
         if !is_plain(part) {
             return None;
         }
-        text.push_str(&format!(".\"{part}\""));
+        text.extend([".\"", part, "\""]);
     }
     text.push_str("')");
     Some(text)

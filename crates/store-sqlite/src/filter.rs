@@ -62,7 +62,7 @@ pub(crate) fn order_and_range(writer: &Writer<'_>, selection: &Selection) -> Res
     Ok(sql)
 }
 
-impl<'a> Writer<'a> {
+impl Writer<'_> {
     fn filter(&self, filter: &Filter, sql: &mut Sql) -> Result<(), StoreError> {
         match filter {
             Filter::And(parts) if parts.is_empty() => drop(sql.push("1")),
@@ -189,7 +189,7 @@ impl<'a> Writer<'a> {
             }
             // MongoDB: only a list can hold something else.
             Constraint::ContainedBy(_) => drop(sql.push("1")),
-            Constraint::Exists(there) => self.exists((column, field), *there, sql),
+            Constraint::Exists(there) => exists((column, field), *there, sql),
             Constraint::Matches(pattern) => self.is_match((column, kind), pattern, sql)?,
             Constraint::SameText(_) if *kind != FieldType::String => drop(sql.push("0")),
             Constraint::SameText(text) => {
@@ -213,18 +213,6 @@ impl<'a> Writer<'a> {
             | Constraint::Select(..) => return Err(refusal(constraint)),
         }
         Ok(())
-    }
-
-    /// Present, or `null`: the names of fields that are `null` are in a column of their own.
-    fn exists(&self, (column, field): (&str, &str), there: bool, sql: &mut Sql) {
-        // Inside the quotes of JSON, a plain name cannot be a part of another.
-        let name = SqlValue::Text(format!("\"{field}\""));
-        let null = "\"_nulls\" IS NOT NULL AND instr(\"_nulls\",";
-        if there {
-            sql.push(&format!("({column} IS NOT NULL OR ({null}")).bind(name).push(")>0))");
-        } else {
-            sql.push(&format!("({column} IS NULL AND NOT ({null}")).bind(name).push(")>0))");
-        }
     }
 
     fn is_match(&self, (column, kind): (&str, &FieldType), pattern: &Pattern, sql: &mut Sql) -> Result<(), StoreError> {
@@ -252,7 +240,7 @@ impl<'a> Writer<'a> {
         sql: &mut Sql,
     ) -> Result<(), StoreError> {
         if let (Constraint::Exists(there), Some(field)) = (constraint, field) {
-            self.exists((column, field), *there, sql);
+            exists((column, field), *there, sql);
             return Ok(());
         }
         let condition = SqlValue::Text(encode(path, constraint, self.patterns)?);
@@ -349,6 +337,18 @@ fn operand(kind: &FieldType, value: &Value) -> Option<SqlValue> {
 /// What a column of this type can be less or greater than.
 fn ordered(kind: &FieldType, value: &Value) -> Option<SqlValue> {
     if matches!(kind, FieldType::GeoPoint | FieldType::Polygon) { None } else { to_sql(kind, value) }
+}
+
+/// Present, or `null`: the names of fields that are `null` are in a column of their own.
+fn exists((column, field): (&str, &str), there: bool, sql: &mut Sql) {
+    // Inside the quotes of JSON, a plain name cannot be a part of another.
+    let name = SqlValue::Text(format!("\"{field}\""));
+    let null = "\"_nulls\" IS NOT NULL AND instr(\"_nulls\",";
+    if there {
+        sql.push(&format!("({column} IS NOT NULL OR ({null}")).bind(name).push(")>0))");
+    } else {
+        sql.push(&format!("({column} IS NULL AND NOT ({null}")).bind(name).push(")>0))");
+    }
 }
 
 fn compare(column: &str, operator: &str, operand: Option<SqlValue>, sql: &mut Sql) {

@@ -31,6 +31,7 @@ pub(crate) struct Find {
     text: Text,
     params: Vec<Param>,
     shape: Shape,
+    by_id: bool,
 }
 
 impl Find {
@@ -47,6 +48,7 @@ impl Find {
                 text: Text::Kept(Arc::clone(&table.select_by_id)),
                 params: vec![Param::One(SqlValue::Text(id.to_owned()))],
                 shape: Shape::whole(table),
+                by_id: true,
             }));
         }
         let shape = Shape::only(table, &selection.keys);
@@ -54,7 +56,13 @@ impl Find {
         let mut sql = Sql::new(shape.select());
         sql.append(filter::condition(&writer, selection)?);
         sql.append(filter::order_and_range(&writer, selection)?);
-        Ok(Some(Self { text: Text::Made(sql.text), params: sql.params, shape }))
+        let by_id = selection.filter.as_id().is_some();
+        Ok(Some(Self { text: Text::Made(sql.text), params: sql.params, shape, by_id }))
+    }
+
+    /// Whether it finds one object at most, by its id.
+    pub(crate) const fn is_by_id(&self) -> bool {
+        self.by_id
     }
 
     /// What is found.
@@ -133,11 +141,8 @@ impl Distinct {
                 Source::Typed(kind) => values.extend(from_sql(kind, value)?),
                 Source::Json(path) => {
                     let text = value.as_str().map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                    for value in inside::values(text, path)? {
-                        if !value.is_null() && seen.insert(json::write(&value)) {
-                            values.push(value);
-                        }
-                    }
+                    let found = inside::values(text, path)?.into_iter();
+                    values.extend(found.filter(|value| !value.is_null() && seen.insert(json::write(value))));
                 }
             }
         }
@@ -145,7 +150,7 @@ impl Distinct {
     }
 }
 
-/// The text that tells a table's rows from others: what a change needs to find what it changes.
+/// Plans the finding of ids: of what a change of many changes.
 pub(crate) fn plan_ids(
     tables: &Tables,
     patterns: &Patterns,

@@ -80,9 +80,9 @@ pub(crate) fn encode(
 
 impl Condition {
     /// Reads what [`encode`] wrote.
-    pub(crate) fn decode(text: &str, patterns: &Patterns) -> Result<Self, StoreError> {
+    pub(crate) fn decode(encoded: &str, patterns: &Patterns) -> Result<Self, StoreError> {
         let broken = || StoreError::Corrupt("a condition cannot be read".to_owned());
-        let Ok(Value::Array(parts)) = json::read(text.as_bytes()) else { return Err(broken()) };
+        let Ok(Value::Array(parts)) = json::read(encoded.as_bytes()) else { return Err(broken()) };
         let Ok([path, test, operand]) = <[Value; 3]>::try_from(parts) else { return Err(broken()) };
         let path: Vec<String> =
             path.as_array().unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_owned).collect();
@@ -337,9 +337,9 @@ fn compare(a: &Value, b: &Value) -> Option<Ordering> {
 mod tests {
     use super::*;
 
-    fn met(text: &str, path: &[&str], constraint: Constraint) -> bool {
+    fn met(text: &str, path: &[&str], constraint: &Constraint) -> bool {
         let patterns = Patterns::default();
-        let encoded = encode(path, &constraint, &patterns).unwrap().unwrap();
+        let encoded = encode(path, constraint, &patterns).unwrap().unwrap();
         Condition::decode(&encoded, &patterns).unwrap().is_met(Some(text)).unwrap()
     }
 
@@ -357,8 +357,8 @@ mod tests {
             ("3", 5.into(), true),
         ] {
             let path: Vec<&str> = path.split('.').collect();
-            assert_eq!(met(list, &path, Constraint::Equals(value.clone())), expected, "{path:?} {value:?}");
-            assert_eq!(met(list, &path, Constraint::NotEquals(value)), !expected);
+            assert_eq!(met(list, &path, &Constraint::Equals(value.clone())), expected, "{path:?} {value:?}");
+            assert_eq!(met(list, &path, &Constraint::NotEquals(value)), !expected);
         }
     }
 
@@ -372,7 +372,7 @@ mod tests {
             (r#"["say \"1\""]"#, "1".into(), false),
             (r#"["a","1"]"#, "1".into(), true),
         ] {
-            assert_eq!(met(text, &[], Constraint::Equals(value.clone())), expected, "{text} {value:?}");
+            assert_eq!(met(text, &[], &Constraint::Equals(value.clone())), expected, "{text} {value:?}");
         }
     }
 

@@ -19,7 +19,6 @@
 //! | how does a row become an object, and a value a column | `rows.rs`, `values.rs` |
 //! | what SQLite's errors mean | `error.rs` |
 #![deny(clippy::future_not_send)]
-#![warn(clippy::wildcard_enum_match_arm)]
 
 mod classes;
 mod error;

@@ -10,7 +10,7 @@ use crate::find::{self, Distinct, Find};
 use crate::patterns::Patterns;
 use crate::tables::Tables;
 use crate::transaction::Lane;
-use crate::write::{self, Amend, Insert, Members};
+use crate::write::{self, AmendEvery, AmendFirst, Insert, Members};
 
 /// What the store and its transactions share.
 #[derive(Debug, Default)]
@@ -19,6 +19,15 @@ pub(crate) struct Shared {
     pub(crate) tables: ArcSwap<Tables>,
     /// Compiled expressions.
     pub(crate) patterns: Arc<Patterns>,
+}
+
+impl Shared {
+    /// Makes other tables, if there are any, the ones of now.
+    pub(crate) fn publish(&self, tables: Option<Tables>) {
+        if let Some(tables) = tables {
+            self.tables.store(Arc::new(tables));
+        }
+    }
 }
 
 /// Objects, asked for in one of two places.
@@ -33,6 +42,9 @@ impl<L: Lane> Objects for Asked<L> {
         Box::pin(async move {
             let plan = Find::plan(&self.shared.tables.load(), &self.shared.patterns, selection)?;
             let Some(plan) = plan else { return Ok(Vec::new()) };
+            if plan.is_by_id() {
+                return self.lane.glance(move |connection| plan.run(connection)).await;
+            }
             self.lane.read(move |connection| plan.run(connection)).await
         })
     }
@@ -62,17 +74,17 @@ impl<L: Lane> Objects for Asked<L> {
 
     fn update<'a>(&'a self, selection: &'a Selection, change: &'a Change) -> Answer<'a, Option<Object>> {
         Box::pin(async move {
-            let plan = Amend::plan(&self.shared.tables.load(), &self.shared.patterns, selection, change)?;
+            let plan = AmendFirst::plan(&self.shared.tables.load(), &self.shared.patterns, selection, change)?;
             let Some(plan) = plan else { return Ok(None) };
-            self.lane.write(move |connection| plan.first(connection)).await
+            self.lane.write(move |connection| plan.run(connection)).await
         })
     }
 
     fn update_all<'a>(&'a self, selection: &'a Selection, change: &'a Change) -> Answer<'a, u64> {
         Box::pin(async move {
-            let plan = Amend::plan(&self.shared.tables.load(), &self.shared.patterns, selection, change)?;
+            let plan = AmendEvery::plan(&self.shared.tables.load(), &self.shared.patterns, selection, change)?;
             let Some(plan) = plan else { return Ok(0) };
-            self.lane.write(move |connection| plan.every(connection)).await
+            self.lane.write(move |connection| plan.run(connection)).await
         })
     }
 

@@ -1,5 +1,7 @@
 //! How is the file opened: its settings, its version, and how many connections it gets?
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,8 +61,10 @@ impl Default for Limits {
 /// The writer's connection. Creates the file and its folder if they are missing.
 pub(crate) fn writer(path: &Path, limits: &Limits, patterns: &Arc<Patterns>) -> Result<Connection, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(StoreError::unavailable)?;
+        std::fs::create_dir_all(folder)
+            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", folder.display())))?;
     }
+    create(path)?;
     let connection = connect(path, limits, patterns, limits.writer_cache_kib)?;
     let settings = [
         // An acknowledged write is on disk: WAL with FULL syncs at each commit.
@@ -74,6 +78,20 @@ pub(crate) fn writer(path: &Path, limits: &Limits, patterns: &Arc<Patterns>) -> 
     }
     check_version(&connection, path)?;
     Ok(connection)
+}
+
+/// Makes the file if it is missing: it holds password hashes and session tokens, so nobody else may read it. SQLite gives
+/// the files beside it the same permissions.
+fn create(path: &Path) -> Result<(), StoreError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Unavailable(format!("{}: {error}", path.display()))),
+    }
 }
 
 /// A reader's connection.

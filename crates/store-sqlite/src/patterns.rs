@@ -1,6 +1,7 @@
 //! Does a text match a regular expression? Parse's are PCRE's; those are translated to what takes linear time, or refused.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::Chars;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ pub(crate) fn literal_start(pattern: &Pattern) -> Option<&str> {
 
 fn compile(source: &str, options: &str) -> Result<Regex, StoreError> {
     let has = |option| options.contains(option);
-    let built = RegexBuilder::new(&translate(source, has('x'), has('m')))
+    let built = RegexBuilder::new(&translate(source, options))
         .case_insensitive(has('i'))
         .multi_line(has('m'))
         .dot_matches_new_line(has('s'))
@@ -83,7 +84,8 @@ fn compile(source: &str, options: &str) -> Result<Regex, StoreError> {
 }
 
 /// Writes a PCRE expression as the `regex` crate spells it.
-fn translate(source: &str, extended: bool, lines: bool) -> String {
+fn translate(source: &str, options: &str) -> String {
+    let (extended, lines) = (options.contains('x'), options.contains('m'));
     let mut out = String::with_capacity(source.len() + 8);
     let mut rest = source.chars().peekable();
     while let Some(char) = rest.next() {
@@ -129,15 +131,17 @@ fn escape(rest: &mut Peekable<Chars<'_>>, extended: bool, out: &mut String) {
         Some('B') => out.push_str("(?-u:\\B)"),
         Some(char @ ('<' | '>')) => out.push(char),
         Some(char) => match set_of(char) {
-            Some((set, not)) => out.push_str(&format!("[{not}{set}]")),
-            None => {
-                out.push('\\');
-                out.push(char);
-                braces(rest, out);
-            }
+            Some((set, not)) => out.extend(["[", not, set, "]"]),
+            None => as_it_is(char, rest, out),
         },
         None => out.push('\\'),
     }
+}
+
+/// An escape that both dialects have.
+fn as_it_is(char: char, rest: &mut Peekable<Chars<'_>>, out: &mut String) {
+    out.extend(['\\', char]);
+    braces(rest, out);
 }
 
 /// The characters that a letter after a backslash stands for, and `^` if it stands for all others. PCRE: ASCII's only.
@@ -167,7 +171,8 @@ fn quoted(rest: &mut Peekable<Chars<'_>>, extended: bool, out: &mut String) {
     }
     for char in literal.chars() {
         if extended && char.is_whitespace() {
-            out.push_str(&format!("\\x{{{:x}}}", u32::from(char)));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\x{{{:x}}}", u32::from(char));
         } else {
             out.push_str(&regex::escape(char.encode_utf8(&mut [0; 4])));
         }
@@ -195,12 +200,8 @@ fn class(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
                 Some('b') => out.push_str("\\x08"),
                 Some(char) => match set_of(char) {
                     Some((set, "")) => out.push_str(set),
-                    Some((set, not)) => out.push_str(&format!("[{not}{set}]")),
-                    None => {
-                        out.push('\\');
-                        out.push(char);
-                        braces(rest, out);
-                    }
+                    Some((set, not)) => out.extend(["[", not, set, "]"]),
+                    None => as_it_is(char, rest, out),
                 },
                 None => out.push('\\'),
             },

@@ -42,8 +42,10 @@ impl Asked<Whole> {
         let (alive, gone) = flume::bounded::<()>(1);
         let (reader, questions) = flume::bounded(limits.queue_jobs_max);
         let mut threads = Vec::with_capacity(readers + 1);
+        let mut connections = Vec::with_capacity(readers);
         for number in 0..readers {
-            let connection = open::reader(path, &limits, &shared.patterns)?;
+            let connection = Arc::new(Mutex::new(open::reader(path, &limits, &shared.patterns)?));
+            connections.push(Arc::clone(&connection));
             let (questions, alive) = (questions.clone(), alive.clone());
             threads.push(worker::start(format!("sqlite-read-{number}"), move || {
                 worker::read(&connection, &questions);
@@ -56,7 +58,7 @@ impl Asked<Whole> {
             Writer::new(connection, messages, limits).run();
             drop(alive);
         })?);
-        let doors = ArcSwapOption::from_pointee(Doors { writer, readers: reader });
+        let doors = ArcSwapOption::from_pointee(Doors { writer, readers: reader, connections });
         let lane = Whole { doors, threads: Mutex::new(threads), gone, path: path.to_owned() };
         Ok(Self { shared, lane })
     }
@@ -72,19 +74,16 @@ impl Asked<Whole> {
             let outcome = work(connection, &shared.tables.load());
             let kept = outcome.is_ok();
             let answer = move |durable: Result<(), StoreError>| {
-                let outcome = outcome.and_then(|(value, tables)| {
-                    durable?;
-                    if let Some(tables) = tables {
-                        shared.tables.store(Arc::new(tables));
-                    }
-                    Ok(value)
+                let outcome = outcome.and_then(|changed| durable.map(|()| changed)).map(|(value, tables)| {
+                    shared.publish(tables);
+                    value
                 });
                 drop(reply.send(outcome));
             };
             Ran { kept, answer: Box::new(answer) }
         });
         self.lane.tell(Message::Alone(job)).await?;
-        answer.await.or_else(|_| Err(StoreError::unavailable("the database could not write")))?
+        answer.await.map_err(|_gone| StoreError::unavailable("the database could not write"))?
     }
 
     async fn stop(&self) -> Result<(), StoreError> {

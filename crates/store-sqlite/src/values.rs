@@ -78,7 +78,7 @@ pub(crate) fn from_sql(kind: &FieldType, value: ValueRef<'_>) -> Result<Option<V
     if value == ValueRef::Null {
         return Ok(None);
     }
-    let text = || value.as_str().map_err(|_| wrong());
+    let text = || value.as_str().map_err(|_other| wrong());
     Ok(Some(match kind {
         FieldType::String => Value::String(text()?.to_owned()),
         FieldType::Number => match value {
@@ -86,9 +86,9 @@ pub(crate) fn from_sql(kind: &FieldType, value: ValueRef<'_>) -> Result<Option<V
             ValueRef::Integer(number) => Value::Number(number as f64),
             _ => return Err(wrong()),
         },
-        FieldType::Boolean => Value::Bool(value.as_i64().map_err(|_| wrong())? != 0),
-        FieldType::Date => Value::Date(Date::from_millis(value.as_i64().map_err(|_| wrong())?)),
-        FieldType::Bytes => Value::Bytes(value.as_blob().map_err(|_| wrong())?.to_vec()),
+        FieldType::Boolean => Value::Bool(value.as_i64().map_err(|_other| wrong())? != 0),
+        FieldType::Date => Value::Date(Date::from_millis(value.as_i64().map_err(|_other| wrong())?)),
+        FieldType::Bytes => Value::Bytes(value.as_blob().map_err(|_other| wrong())?.to_vec()),
         FieldType::File => Value::File(File { name: text()?.to_owned(), url: None }),
         FieldType::Pointer(class) => Value::Pointer(Pointer::new(class.clone(), object_id(text()?)?)),
         FieldType::Object | FieldType::Array | FieldType::GeoPoint | FieldType::Polygon => from_json(text()?)?,

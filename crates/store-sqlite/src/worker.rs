@@ -1,11 +1,13 @@
 //! Who runs the statements? One thread that writes, making durable together what waits together, and several that read.
 
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use parsimony_store::StoreError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -81,9 +83,9 @@ pub(crate) fn start(name: String, run: impl FnOnce() + Send + 'static) -> Result
 }
 
 /// Serves reads.
-pub(crate) fn read(connection: &Connection, questions: &flume::Receiver<Read>) {
+pub(crate) fn read(connection: &Mutex<Connection>, questions: &flume::Receiver<Read>) {
     while let Ok(read) = questions.recv() {
-        if std::panic::catch_unwind(AssertUnwindSafe(|| read(connection))).is_err() {
+        if std::panic::catch_unwind(AssertUnwindSafe(|| read(&connection.lock()))).is_err() {
             tracing::error!("a read panicked");
         }
     }
@@ -94,14 +96,19 @@ pub(crate) struct Writer {
     connection: Connection,
     messages: flume::Receiver<Message>,
     limits: Limits,
+    /// How many writes the last group had.
+    group_before: Cell<usize>,
 }
+
+/// How long a group waits for one more write, if at all: little next to what a commit takes.
+const GATHERING: Duration = Duration::from_micros(50);
 
 type Answers = Vec<Box<dyn FnOnce(Result<(), StoreError>) + Send>>;
 
 impl Writer {
     /// A writer with its connection.
     pub(crate) fn new(connection: Connection, messages: flume::Receiver<Message>, limits: Limits) -> Self {
-        Self { connection, messages, limits }
+        Self { connection, messages, limits, group_before: Cell::new(0) }
     }
 
     /// Serves writes.
@@ -148,7 +155,7 @@ impl Writer {
             if count >= self.limits.group_jobs_max {
                 return None;
             }
-            match self.messages.try_recv().ok()? {
+            match self.next_in_group(count)? {
                 Message::Write(job) => Some(job),
                 message => {
                     other = Some(message);
@@ -156,7 +163,24 @@ impl Writer {
                 }
             }
         });
+        self.group_before.set(count);
         other
+    }
+
+    /// What waits, or comes within a moment if the group is still smaller than the one before: those who were just answered
+    /// often have more to write, and one commit for all is quicker than two.
+    fn next_in_group(&self, count: usize) -> Option<Message> {
+        let mut deadline = None;
+        loop {
+            if let Ok(message) = self.messages.try_recv() {
+                return Some(message);
+            }
+            let now = Instant::now();
+            if count >= self.group_before.get() || now > *deadline.get_or_insert(now + GATHERING) {
+                return None;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Runs jobs in one transaction, commits, and only then answers: an acknowledged write is on disk.
@@ -199,13 +223,7 @@ impl Writer {
         loop {
             match opening.steps.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Step::Run(job)) => {
-                    let ran = in_savepoint(&self.connection, job);
-                    let lost = self.connection.is_autocommit();
-                    if let Some(ran) = ran {
-                        let gone = || StoreError::unavailable("the database has undone the transaction");
-                        (ran.answer)(if lost { Err(gone()) } else { Ok(()) });
-                    }
-                    if lost {
+                    if !self.step(job) {
                         return;
                     }
                 }
@@ -233,6 +251,18 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Runs one step of a transaction and answers at once. `false` if the transaction is lost by it.
+    fn step(&self, job: Job) -> bool {
+        let ran = in_savepoint(&self.connection, job);
+        let lost = self.connection.is_autocommit();
+        let outcome =
+            if lost { Err(StoreError::unavailable("the database has undone the transaction")) } else { Ok(()) };
+        if let Some(ran) = ran {
+            (ran.answer)(outcome);
+        }
+        !lost
     }
 
     /// Ends what is open.

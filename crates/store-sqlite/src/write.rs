@@ -43,8 +43,7 @@ impl Insert {
                 values.push((BASE_COLUMNS.len() + place, value));
             }
         }
-        let (nulls, internal) = beside(table, &object.fields)?;
-        values.extend([(5, nulls), (6, internal)]);
+        values.extend([(5, nulls(table, &object.fields)), (6, internal(&object.fields))]);
         Ok(Self { table: Arc::clone(table), values })
     }
 
@@ -83,41 +82,33 @@ fn mismatch(table: &Table, field: &str, expected: &FieldType, value: &Value) -> 
     StoreError::Unfit(format!("schema mismatch for {class}.{field}; expected {expected} but got {actual}"))
 }
 
-/// What the two columns beside the fields hold: the names of the fields that are `null`, and the internal fields.
-fn beside(table: &Table, fields: &Map) -> Result<(SqlValue, SqlValue), StoreError> {
-    let mut nulls: Vec<&str> = Vec::new();
-    let mut internal = Map::default();
-    for (field, value) in fields {
-        let is_null = match value {
-            Value::Null => true,
-            Value::Number(number) => number.is_nan(),
-            _ => false,
-        };
-        if field.starts_with('_') {
-            internal.insert(field.clone(), value.clone());
-        } else if is_null && encode(table, field, &Value::Null)?.is_some() {
-            nulls.push(field);
-        }
-    }
-    let nulls = if nulls.is_empty() {
-        SqlValue::Null
-    } else {
-        SqlValue::Text(serde_json::to_string(&nulls).unwrap_or_default())
+/// The names of the fields that are `null`, for the column that tells them from those that are missing.
+fn nulls(table: &Table, fields: &Map) -> SqlValue {
+    let is_null = |value: &Value| match value {
+        Value::Null => true,
+        Value::Number(number) => number.is_nan(),
+        _ => false,
     };
-    let internal = if internal.is_empty() { SqlValue::Null } else { SqlValue::Text(to_json(&Value::Object(internal))) };
-    Ok((nulls, internal))
+    let nulls = fields.iter().filter(|(field, value)| is_null(value) && table.columns.contains_key(field.as_str()));
+    let nulls: Vec<&str> = nulls.map(|(field, _)| field.as_str()).collect();
+    if nulls.is_empty() { SqlValue::Null } else { SqlValue::Text(serde_json::to_string(&nulls).unwrap_or_default()) }
 }
 
-/// A change of what a selection finds, ready to run.
+/// The internal fields, which share a column.
+fn internal(fields: &Map) -> SqlValue {
+    let internal = fields.iter().filter(|(field, _)| field.starts_with('_'));
+    let internal: Map = internal.map(|(field, value)| (field.clone(), value.clone())).collect();
+    if internal.is_empty() { SqlValue::Null } else { SqlValue::Text(to_json(&Value::Object(internal))) }
+}
+
+/// A change of the first object that a selection finds, ready to run.
 #[derive(Debug)]
-pub(crate) struct Amend {
-    table: Arc<Table>,
+pub(crate) struct AmendFirst {
     find: Find,
-    ids: Sql,
-    change: Change,
+    amend: Amend,
 }
 
-impl Amend {
+impl AmendFirst {
     /// Plans it. `None` if the class is not there, so that there is nothing to change.
     pub(crate) fn plan(
         tables: &Tables,
@@ -125,43 +116,76 @@ impl Amend {
         selection: &Selection,
         change: &Change,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(table) = tables.get(selection.class.name.as_str()) else { return Ok(None) };
-        for (path, op) in &change.update.0 {
-            check_op(table, path, op)?;
-        }
+        let Some(amend) = Amend::plan(tables, selection, change)? else { return Ok(None) };
         let mut first = selection.clone();
         first.keys.clear();
         if first.filter.as_id().is_none() {
             first.limit = Some(first.limit.map_or(1, |limit| limit.min(1)));
         }
-        let Some(find) = Find::plan(tables, patterns, &first)? else { return Ok(None) };
-        let ids = plan_ids(tables, patterns, table, selection)?;
-        Ok(Some(Self { table: Arc::clone(table), find, ids, change: change.clone() }))
+        Ok(Find::plan(tables, patterns, &first)?.map(|find| Self { find, amend }))
     }
 
-    /// Changes the first object found and gives it as it is afterwards.
-    pub(crate) fn first(&self, connection: &Connection) -> Result<Option<Object>, StoreError> {
+    /// Changes the object and gives it as it is afterwards.
+    pub(crate) fn run(&self, connection: &Connection) -> Result<Option<Object>, StoreError> {
         let Some(mut object) = self.find.run(connection)?.into_iter().next() else { return Ok(None) };
-        self.change(connection, &mut object)?;
+        self.amend.change(connection, &mut object)?;
         Ok(Some(object))
     }
+}
 
-    /// Changes every object found and tells how many.
-    pub(crate) fn every(&self, connection: &Connection) -> Result<u64, StoreError> {
-        let ids = run_ids(connection, &self.ids)?;
-        let shape = Shape::whole(&self.table);
+/// A change of every object that a selection finds, ready to run.
+#[derive(Debug)]
+pub(crate) struct AmendEvery {
+    ids: Sql,
+    amend: Amend,
+}
+
+impl AmendEvery {
+    /// Plans it. `None` if the class is not there, so that there is nothing to change.
+    pub(crate) fn plan(
+        tables: &Tables,
+        patterns: &Patterns,
+        selection: &Selection,
+        change: &Change,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(amend) = Amend::plan(tables, selection, change)? else { return Ok(None) };
+        let ids = plan_ids(tables, patterns, &amend.table, selection)?;
+        Ok(Some(Self { ids, amend }))
+    }
+
+    /// Changes the objects and tells how many there were.
+    pub(crate) fn run(&self, connection: &Connection) -> Result<u64, StoreError> {
+        let table = &self.amend.table;
+        let shape = Shape::whole(table);
         let mut changed = 0;
-        for id in ids {
-            let mut statement = connection.prepare_cached(&self.table.select_by_id).map_err(store_error)?;
+        for id in run_ids(connection, &self.ids)? {
+            let mut statement = connection.prepare_cached(&table.select_by_id).map_err(store_error)?;
             let mut rows = statement.query([&id]).map_err(store_error)?;
             let found = rows.next().map_err(store_error)?.map(|row| shape.object(row)).transpose()?;
             drop(rows);
             if let Some(mut object) = found {
-                self.change(connection, &mut object)?;
+                self.amend.change(connection, &mut object)?;
                 changed += 1;
             }
         }
         Ok(changed)
+    }
+}
+
+/// A change that fits its table.
+#[derive(Debug)]
+struct Amend {
+    table: Arc<Table>,
+    change: Change,
+}
+
+impl Amend {
+    fn plan(tables: &Tables, selection: &Selection, change: &Change) -> Result<Option<Self>, StoreError> {
+        let Some(table) = tables.get(selection.class.name.as_str()) else { return Ok(None) };
+        for (path, op) in &change.update.0 {
+            check_op(table, path, op)?;
+        }
+        Ok(Some(Self { table: Arc::clone(table), change: change.clone() }))
     }
 
     /// Applies the change to an object that was read, and writes the columns it touches.
@@ -188,10 +212,9 @@ impl Amend {
                 sql.push(&format!(",{}=", column.quoted)).bind(value);
             }
         }
-        let (nulls, internal) = beside(&self.table, &object.fields)?;
-        sql.push(",\"_nulls\"=").bind(nulls);
+        sql.push(",\"_nulls\"=").bind(nulls(&self.table, &object.fields));
         if touched.iter().any(|field| field.starts_with('_')) {
-            sql.push(",\"_internal\"=").bind(internal);
+            sql.push(",\"_internal\"=").bind(internal(&object.fields));
         }
         if let Some(acl) = acl {
             object.acl.clone_from(acl);
@@ -255,7 +278,7 @@ pub(crate) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, StoreEr
 pub(crate) struct Members {
     text: String,
     owner: String,
-    members: Vec<String>,
+    ids: Vec<String>,
 }
 
 impl Members {
@@ -291,14 +314,14 @@ impl Members {
         Ok(Self {
             text: text.replace("{}", &quote(table)),
             owner: owner.as_str().to_owned(),
-            members: members.iter().map(|id| id.as_str().to_owned()).collect(),
+            ids: members.iter().map(|id| id.as_str().to_owned()).collect(),
         })
     }
 
     /// Writes them.
     pub(crate) fn run(&self, connection: &Connection) -> Result<(), StoreError> {
         let mut statement = connection.prepare_cached(&self.text).map_err(store_error)?;
-        for member in &self.members {
+        for member in &self.ids {
             statement.execute([&self.owner, member]).map_err(store_error)?;
         }
         Ok(())

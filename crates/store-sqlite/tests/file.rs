@@ -97,6 +97,18 @@ mod tests {
         assert!(matches!(SqliteStore::open(&path), Err(StoreError::Unavailable(_))));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_the_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let _store = SqliteStore::open(folder.path().join("f.db")).unwrap();
+        for name in ["f.db", "f.db-wal"] {
+            let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn closing_answers_everyone() {
         let folder = tempfile::tempdir().unwrap();
