@@ -1,6 +1,8 @@
 //! A whole server in this process, asked over HTTP.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -9,6 +11,8 @@ use parsimony_model::Value;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use super::*;
 use crate::Sources;
@@ -37,18 +41,22 @@ async fn slow(_: Request) -> Result<&'static str, ParseError> {
 }
 
 impl Server {
-    async fn start(mut options: serde_json::Value) -> Self {
+    async fn start(options: serde_json::Value) -> Self {
+        let application = Application::new("test")
+            .define("hello", Rules::none(), hello)
+            .define("echo", Rules::none(), echo)
+            .define("faulty", Rules::none(), faulty)
+            .define("slow", Rules::none(), slow);
+        Self::start_with(options, application).await
+    }
+
+    async fn start_with(mut options: serde_json::Value, application: Application) -> Self {
         let data = tempfile::tempdir().unwrap();
         options["host"] = json!("127.0.0.1");
         options["port"] = json!(0);
         options["parsimony"] = json!({ "dataDir": data.path() });
         let file = Some(("test".to_owned(), options.to_string()));
         let config = Config::read(Sources { file, ..Sources::default() }).unwrap();
-        let application = Application::new("test")
-            .define("hello", Rules::none(), hello)
-            .define("echo", Rules::none(), echo)
-            .define("faulty", Rules::none(), faulty)
-            .define("slow", Rules::none(), slow);
         let running = start(config, [application], Parts::default()).await.unwrap();
         Self { running, client: Client::new(), _data: data }
     }
@@ -180,6 +188,31 @@ async fn the_parts_of_a_batch_are_answered_in_their_order() {
         {"method":"POST","path":"/parse/functions/echo","body":{"n":1}}]}"#;
     let expected = r#"[{"success":{"result":"done"}},{"error":{"code":107,"error":"cannot route GET /x"}},{"success":{"result":{"n":1}}}]"#;
     assert_eq!(seen(server.post("/batch", body)).await, (200, expected.to_owned()));
+}
+
+#[tokio::test]
+async fn work_goes_on_when_its_client_is_gone() {
+    static DONE: AtomicU32 = AtomicU32::new(0);
+    async fn count(_: Request) -> Result<(), ParseError> {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        DONE.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+    let server = Server::start_with(keys(), Application::new("test").define("count", Rules::none(), count)).await;
+    let address = server.running.url.strip_prefix("http://").unwrap().strip_suffix("/parse").unwrap();
+    let request =
+        "POST /parse/functions/count HTTP/1.1\r\nHost: h\r\nX-Parse-Application-Id: app\r\nContent-Length: 0\r\n\r\n";
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    // The connection is reset, not closed: the server learns of it at once.
+    connection.set_zero_linger().unwrap();
+    drop(connection);
+    let waited = Instant::now();
+    while DONE.load(Ordering::SeqCst) == 0 && waited.elapsed() < Duration::from_secs(5) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(DONE.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
