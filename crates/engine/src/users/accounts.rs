@@ -1,6 +1,7 @@
 //! Which account is behind a session token? Answered from memory where it can be.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -32,6 +33,9 @@ struct Session {
 pub(crate) struct Accounts {
     sessions: Cache<String, Session>,
     accounts: Cache<ObjectId, Arc<Account>>,
+    /// How often something was forgotten: what was read before the last time is not kept, or a session that ends while
+    /// it is being read would live on in here.
+    forgotten: AtomicU64,
 }
 
 impl Accounts {
@@ -41,6 +45,7 @@ impl Accounts {
         Self {
             sessions: Cache::builder().max_capacity(entries).time_to_live(time_to_live).build(),
             accounts: Cache::builder().max_capacity(entries).time_to_live(time_to_live).build(),
+            forgotten: AtomicU64::new(0),
         }
     }
 
@@ -53,8 +58,11 @@ impl Accounts {
         let session = if let Some(session) = self.sessions.get(token) {
             session
         } else {
+            let forgotten = self.forgotten.load(Ordering::SeqCst);
             let session = load_session(engine, token).await?.ok_or_else(invalid)?;
-            self.sessions.insert(token.to_owned(), session.clone());
+            if self.forgotten.load(Ordering::SeqCst) == forgotten {
+                self.sessions.insert(token.to_owned(), session.clone());
+            }
             session
         };
         if session.expires_at.is_some_and(|end| end < engine.clock.now()) {
@@ -68,32 +76,39 @@ impl Accounts {
         if let Some(account) = self.accounts.get(id) {
             return Ok(Some(account));
         }
+        let forgotten = self.forgotten.load(Ordering::SeqCst);
         let Some(user) = load_user(engine, id).await? else { return Ok(None) };
         let roles = roles::of_user(engine, id).await?;
         let mut grants = vec![parsimony_model::acl::PUBLIC.to_owned(), id.as_str().to_owned()];
         grants.extend(roles.iter().map(|role| format!("role:{role}")));
         let account = Arc::new(Account { user: Arc::new(user), roles: roles.into(), grants: grants.into() });
-        self.accounts.insert(id.clone(), Arc::clone(&account));
+        if self.forgotten.load(Ordering::SeqCst) == forgotten {
+            self.accounts.insert(id.clone(), Arc::clone(&account));
+        }
         Ok(Some(account))
     }
 
     /// A user changed or went.
     pub(crate) fn forget_user(&self, id: &ObjectId) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.accounts.invalidate(id);
     }
 
     /// A role changed: anybody's rights may have.
     pub(crate) fn forget_roles(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.accounts.invalidate_all();
     }
 
     /// A session ended.
     pub(crate) fn forget_token(&self, token: &str) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.sessions.invalidate(token);
     }
 
     /// Sessions ended whose tokens are not at hand.
     pub(crate) fn forget_sessions(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.sessions.invalidate_all();
     }
 }
