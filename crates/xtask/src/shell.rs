@@ -7,10 +7,19 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context as _, Result, bail};
 use parsimony_testkit::tools;
 
-/// The cargo that runs us, in the root of the workspace.
+/// A cargo as if called by hand in the root of the workspace.
+///
+/// The cargo that runs us has described this package in our environment. Some build scripts (ring's, under rustls) take
+/// note of that, and everything above them would be built anew each time it changes.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(tools::workspace());
+    let about_us = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| about_us.iter().any(|about| name.starts_with(about))) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
