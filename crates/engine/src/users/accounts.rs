@@ -31,8 +31,8 @@ struct Session {
 
 /// Sessions by token and accounts by user, for `cacheTTL`, and dropped as soon as this server changes what they hold.
 pub(crate) struct Accounts {
-    sessions: Cache<String, Session>,
-    accounts: Cache<ObjectId, Arc<Account>>,
+    by_token: Cache<String, Session>,
+    by_user: Cache<ObjectId, Arc<Account>>,
     /// How often something was forgotten: what was read before the last time is not kept, or a session that ends while
     /// it is being read would live on in here.
     forgotten: AtomicU64,
@@ -43,8 +43,8 @@ impl Accounts {
         let time_to_live = Duration::from_millis(options.cache_millis);
         let entries = options.cache_entries_max;
         Self {
-            sessions: Cache::builder().max_capacity(entries).time_to_live(time_to_live).build(),
-            accounts: Cache::builder().max_capacity(entries).time_to_live(time_to_live).build(),
+            by_token: Cache::builder().max_capacity(entries).time_to_live(time_to_live).build(),
+            by_user: Cache::builder().max_capacity(entries).time_to_live(time_to_live).build(),
             forgotten: AtomicU64::new(0),
         }
     }
@@ -55,25 +55,25 @@ impl Accounts {
         if token.len() > engine.options.limits.token_chars_max {
             return Err(invalid());
         }
-        let session = if let Some(session) = self.sessions.get(token) {
+        let session = if let Some(session) = self.by_token.get(token) {
             session
         } else {
             let forgotten = self.forgotten.load(Ordering::SeqCst);
             let session = load_session(engine, token).await?.ok_or_else(invalid)?;
             if self.forgotten.load(Ordering::SeqCst) == forgotten {
-                self.sessions.insert(token.to_owned(), session.clone());
+                self.by_token.insert(token.to_owned(), session.clone());
             }
             session
         };
         if session.expires_at.is_some_and(|end| end < engine.clock.now()) {
-            self.sessions.invalidate(token);
+            self.by_token.invalidate(token);
             return Err(ParseError::new(ErrorCode::InvalidSessionToken, "Session token is expired."));
         }
         self.of_user(engine, &session.user).await?.ok_or_else(invalid)
     }
 
     async fn of_user(&self, engine: &Engine, id: &ObjectId) -> Result<Option<Arc<Account>>, ParseError> {
-        if let Some(account) = self.accounts.get(id) {
+        if let Some(account) = self.by_user.get(id) {
             return Ok(Some(account));
         }
         let forgotten = self.forgotten.load(Ordering::SeqCst);
@@ -83,7 +83,7 @@ impl Accounts {
         grants.extend(roles.iter().map(|role| format!("role:{role}")));
         let account = Arc::new(Account { user: Arc::new(user), roles: roles.into(), grants: grants.into() });
         if self.forgotten.load(Ordering::SeqCst) == forgotten {
-            self.accounts.insert(id.clone(), Arc::clone(&account));
+            self.by_user.insert(id.clone(), Arc::clone(&account));
         }
         Ok(Some(account))
     }
@@ -91,25 +91,25 @@ impl Accounts {
     /// A user changed or went.
     pub(crate) fn forget_user(&self, id: &ObjectId) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
-        self.accounts.invalidate(id);
+        self.by_user.invalidate(id);
     }
 
     /// A role changed: anybody's rights may have.
     pub(crate) fn forget_roles(&self) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
-        self.accounts.invalidate_all();
+        self.by_user.invalidate_all();
     }
 
     /// A session ended.
     pub(crate) fn forget_token(&self, token: &str) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
-        self.sessions.invalidate(token);
+        self.by_token.invalidate(token);
     }
 
     /// Sessions ended whose tokens are not at hand.
     pub(crate) fn forget_sessions(&self) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
-        self.sessions.invalidate_all();
+        self.by_token.invalidate_all();
     }
 }
 
