@@ -22,7 +22,7 @@ pub struct Who {
     pub installation_id: Option<String>,
     /// The address the request came from.
     pub ip: Option<String>,
-    /// The id of the HTTP request, as it is logged and answered in `X-Parse-Request-Id`.
+    /// The id of the HTTP request, as it is logged and answered in `X-Request-Id`.
     pub request_id: String,
 }
 

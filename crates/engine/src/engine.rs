@@ -38,7 +38,7 @@ impl Engine {
         let schemas = Schemas::load(Arc::clone(&store)).await.map_err(told)?;
         let objects: Arc<dyn Objects> = Arc::clone(&store) as Arc<dyn Objects>;
         let accounts = Accounts::new(&options);
-        let passwords = Passwords::new(&options).map_err(told)?;
+        let passwords = Passwords::new(&options);
         let engine = Arc::new(Self { options, store, objects, registry, clock, schemas, accounts, passwords });
         definitions::apply(&engine).await?;
         definitions::create_roles(&engine).await.map_err(told)?;

@@ -4,6 +4,7 @@
 //!
 //! | question | file |
 //! | --- | --- |
+//! | how does the door get its requests | `listen.rs` |
 //! | what happens to one request, from socket to socket | `door.rs` |
 //! | how is the body read without reading too much | `body.rs` |
 //! | what did the client mean (headers, body, `_method`, query) | `envelope.rs` |
@@ -19,10 +20,12 @@ mod door;
 mod envelope;
 mod error;
 mod layers;
+mod listen;
 mod reply;
 mod rest;
 mod routes;
 
 pub use caller::TrustProxy;
 pub use door::{Door, HttpOptions};
+pub use listen::Listening;
 pub use routes::{Missing, Route};

@@ -6,33 +6,17 @@ mod tests;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
 use parsimony_cloud::{Application, Registry};
 use parsimony_engine::Engine;
-use parsimony_http::{Door, HttpOptions};
+use parsimony_http::{Door, HttpOptions, Listening};
 use parsimony_model::{Clock, SystemClock};
 use parsimony_store::Store;
 use parsimony_store_mongo::{MongoOptions, MongoStore};
 use parsimony_store_sqlite::SqliteStore;
-use tokio::sync::oneshot;
 
 use crate::config::{Config, Database};
 use crate::keys;
-
-/// How long what runs may take when the server ends.
-const SHUTDOWN_SECONDS: u64 = 30;
-
-/// How long a connection may be idle: longer than proxies keep theirs, so that the proxy closes first.
-const KEEP_ALIVE_SECONDS: u64 = 75;
-
-/// How long a client may take to send the head of a request.
-const HEAD_SECONDS: u64 = 10;
-
-/// Threads for each worker's blocking work: password hashes, unpacking of bodies.
-const BLOCKING_THREADS_MAX: usize = 16;
 
 /// Parts that a test brings along instead of the configured ones.
 #[derive(Default)]
@@ -55,24 +39,19 @@ pub struct Running {
     pub keys_path: Option<PathBuf>,
     /// What the administrator should know.
     pub warnings: Vec<String>,
-    handle: ServerHandle,
-    ended: Option<oneshot::Receiver<Result<(), String>>>,
+    listening: Listening,
 }
 
 impl Running {
     /// Stops listening, waits for what runs, closes the store.
     pub async fn stop(&mut self) {
-        self.handle.stop(true).await;
-        self.ended().await.ok();
+        self.listening.stop().await;
         self.engine.close().await;
     }
 
     /// Waits until the HTTP server has ended, by itself or because it was stopped.
     pub(crate) async fn ended(&mut self) -> Result<(), String> {
-        let Some(ended) = self.ended.as_mut() else { return Ok(()) };
-        let result = ended.await.unwrap_or_else(|_| Err("The HTTP server has failed.".to_owned()));
-        self.ended = None;
-        result
+        self.listening.ended().await
     }
 }
 
@@ -107,9 +86,9 @@ pub async fn start(
         allow_origin: config.allow_origin,
         trust_proxy: config.trust_proxy,
     })?;
-    let (handle, ended) = listen(listener, door).await?;
+    let listening = Listening::start(listener, door).await?;
     let warnings = config.warnings;
-    Ok(Running { url, engine, store: described, keys_path, warnings, handle, ended: Some(ended) })
+    Ok(Running { url, engine, store: described, keys_path, warnings, listening })
 }
 
 /// Puts generated keys where none were chosen, and tells where they are.
@@ -157,45 +136,4 @@ fn path_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let slash = rest.find('/')?;
     rest.get(slash..)
-}
-
-/// What ends when the HTTP server does.
-type Ended = oneshot::Receiver<Result<(), String>>;
-
-/// Begins to answer. The HTTP server has a thread and workers of its own, whatever runtime this is called from.
-async fn listen(listener: TcpListener, door: Arc<Door>) -> Result<(ServerHandle, Ended), String> {
-    let (tell_started, started) = oneshot::channel();
-    let (tell_ended, ended) = oneshot::channel();
-    let serve = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = match runtime {
-            Ok(runtime) => runtime,
-            Err(error) => return tell_started.send(Err(error)).unwrap_or_default(),
-        };
-        let result = runtime.block_on(async move {
-            let server = HttpServer::new(move || App::new().configure(|config| door.configure(config)))
-                .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
-                .client_request_timeout(Duration::from_secs(HEAD_SECONDS))
-                .shutdown_timeout(SHUTDOWN_SECONDS)
-                .worker_max_blocking_threads(BLOCKING_THREADS_MAX)
-                .disable_signals()
-                .listen(listener);
-            match server {
-                Ok(server) => {
-                    let server = server.run();
-                    tell_started.send(Ok(server.handle())).unwrap_or_default();
-                    server.await
-                }
-                Err(error) => {
-                    tell_started.send(Err(error)).unwrap_or_default();
-                    Ok(())
-                }
-            }
-        });
-        tell_ended.send(result.map_err(|error| format!("The HTTP server has failed: {error}."))).unwrap_or_default();
-    };
-    let told = |error: std::io::Error| format!("The HTTP server cannot start: {error}.");
-    std::thread::Builder::new().name("http".to_owned()).spawn(serve).map_err(told)?;
-    let handle = started.await.map_err(|_dropped| "The HTTP server did not start.".to_owned())?.map_err(told)?;
-    Ok((handle, ended))
 }

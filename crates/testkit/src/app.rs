@@ -5,11 +5,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App as ActixApp, HttpServer};
 use parsimony_cloud::{Application, Registry};
 use parsimony_engine::{Engine, Options};
-use parsimony_http::{Door, HttpOptions, TrustProxy};
+use parsimony_http::{Door, HttpOptions, Listening, TrustProxy};
 use parsimony_model::SystemClock;
 use parsimony_store::Store;
 use parsimony_store_mongo::{MongoOptions, MongoStore};
@@ -34,7 +32,7 @@ const MASTER_KEY: &str = "the master key";
 /// A running app. Dropping it stops it.
 pub struct App {
     client: Client,
-    server: ServerHandle,
+    listening: Option<Listening>,
     _data: Option<TempDir>,
 }
 
@@ -71,27 +69,17 @@ impl App {
             trust_proxy: TrustProxy::default(),
         })
         .expect("the door's options are right");
-        let server = HttpServer::new(move || {
-            let door = Arc::clone(&door);
-            ActixApp::new().configure(move |config| door.configure(config))
-        })
-        .workers(2)
-        .disable_signals()
-        .listen(listener)
-        .expect("the port can be listened on")
-        .run();
-        let handle = server.handle();
-        #[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
-        tokio::spawn(server);
-        Self { client: Client::new(url), server: handle, _data: data }
+        let listening = Listening::start(listener, door).await.expect("the port can be listened on");
+        Self { client: Client::new(url), listening: Some(listening), _data: data }
     }
 }
 
 impl Drop for App {
     fn drop(&mut self) {
-        let stopping = self.server.stop(false);
-        #[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
-        tokio::spawn(stopping);
+        if let Some(mut listening) = self.listening.take() {
+            #[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
+            tokio::spawn(async move { listening.stop().await });
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Password hashes: Parse's bcrypt, on a bounded number of threads, and as slow for unknown users as for known ones.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parsimony_model::ParseError;
 use tokio::sync::Semaphore;
@@ -16,17 +16,25 @@ pub(crate) struct Passwords {
     /// How many may be hashed at one time: hashing is work for a whole core.
     turns: Arc<Semaphore>,
     /// What an unknown user's password is checked against, so that the answer takes as long.
-    decoy: String,
+    decoy: OnceLock<String>,
 }
 
 impl Passwords {
-    pub(crate) fn new(options: &Options) -> Result<Self, ParseError> {
-        let cost = options.password_cost;
-        Ok(Self {
-            cost,
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            cost: options.password_cost,
             turns: Arc::new(Semaphore::new(options.limits.password_hashes_max)),
-            decoy: bcrypt::hash("decoy", cost).map_err(ParseError::internal)?,
-        })
+            decoy: OnceLock::new(),
+        }
+    }
+
+    /// Made on first use: it is work for as long as a login, and a start should not wait for it.
+    async fn decoy(&self) -> Result<String, ParseError> {
+        if let Some(decoy) = self.decoy.get() {
+            return Ok(decoy.clone());
+        }
+        let decoy = self.hash("decoy".to_owned()).await?;
+        Ok(self.decoy.get_or_init(|| decoy).clone())
     }
 
     /// The hash to store.
@@ -38,7 +46,10 @@ impl Passwords {
     /// Whether the password is the one of the hash; `None` stands for a user that does not exist.
     pub(crate) async fn matches(&self, password: String, hash: Option<String>) -> Result<bool, ParseError> {
         let known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| self.decoy.clone());
+        let hash = match hash {
+            Some(hash) => hash,
+            None => self.decoy().await?,
+        };
         // A stored hash that is none matches nothing.
         let right = self.work(move || bcrypt::verify(cut(&password), &hash).unwrap_or(false)).await?;
         Ok(right && known)

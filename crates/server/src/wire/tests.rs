@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -221,7 +221,7 @@ async fn a_server_that_stops_answers_what_runs() {
     let running = server.post("/functions/slow", "").send();
     let stopping = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        server.running.handle.stop(true).await;
+        server.running.listening.stop().await;
     };
     let (answer, ()) = tokio::join!(running, stopping);
     assert_eq!(answer.unwrap().status().as_u16(), 200);
