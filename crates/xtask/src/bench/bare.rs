@@ -12,6 +12,7 @@ use clap::Args;
 use futures::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Database};
 use serde::Serialize;
 use serde_json::json;
@@ -37,7 +38,10 @@ type Reply = actix_web::Result<HttpResponse>;
 /// Serves until it is killed.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Runtime::new()?.block_on(async {
-        let client = Client::with_uri_str(&options.database_uri).await?;
+        let mut settings = ClientOptions::parse(&options.database_uri).await?;
+        // The promise of the store it is compared with: an acknowledged write is in the journal.
+        settings.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+        let client = Client::with_options(settings)?;
         let database = Data::new(client.default_database().context("the URI names no database")?);
         let server = HttpServer::new(move || {
             App::new()
