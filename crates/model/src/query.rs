@@ -1,6 +1,6 @@
 //! What does a client ask for: the query as a typed value.
 //!
-//! `query/parse.rs` reads it from the wire, `query/fit.rs` fits it to a class's fields. A store sees neither subqueries nor
+//! `query/parse.rs` reads it from the wire (its options in `parse/options.rs`), `query/fit.rs` fits it to a class's fields. A store sees neither subqueries nor
 //! wire quirks.
 
 pub mod fit;

@@ -1,0 +1,174 @@
+//! What else does a read ask for besides its conditions: order, range, keys, includes.
+
+use compact_str::CompactString;
+
+use super::{Reading, filter, invalid_json, invalid_query};
+use crate::error::{ErrorCode, ParseError};
+use crate::names::{FieldName, is_plain, shorten};
+use crate::query::{Filter, Order, Query};
+use crate::value::{Map, Value, json};
+
+/// The options a find understands.
+const FIND_OPTIONS: [&str; 18] = [
+    "where",
+    "limit",
+    "skip",
+    "order",
+    "count",
+    "keys",
+    "excludeKeys",
+    "include",
+    "includeAll",
+    "redirectClassNameForKey",
+    "readPreference",
+    "includeReadPreference",
+    "subqueryReadPreference",
+    "hint",
+    "explain",
+    "comment",
+    "watch",
+    "ACL",
+];
+
+/// The options a read of one object understands.
+const GET_OPTIONS: [&str; 6] =
+    ["keys", "include", "excludeKeys", "readPreference", "includeReadPreference", "subqueryReadPreference"];
+
+/// Reads the options of a find.
+pub fn find(params: &Map, reading: Reading) -> Result<Query, ParseError> {
+    if let Some(unknown) = params.keys().find(|key| !FIND_OPTIONS.contains(&key.as_str())) {
+        return Err(invalid_query(format!("Invalid parameter for query: {}", shorten(unknown))));
+    }
+    let filter = match params.get("where") {
+        None | Some(Value::Null) => Filter::everything(),
+        Some(Value::Object(conditions)) => filter(conditions, reading)?,
+        Some(Value::String(text)) => {
+            let bad = || invalid_json("where parameter is not valid JSON");
+            match json::read(text.as_bytes()) {
+                Ok(Value::Object(conditions)) => filter(&conditions, reading)?,
+                _ => return Err(bad()),
+            }
+        }
+        Some(_) => return Err(invalid_json("where parameter is not valid JSON")),
+    };
+    let mut query = Query { filter, ..Query::default() };
+    query.limit = whole(params, "limit")?;
+    query.skip = whole(params, "skip")?.unwrap_or(0);
+    query.count = params.get("count").is_some_and(Value::is_truthy);
+    query.order = order(params.get("order"))?;
+    query.redirect = match params.get("redirectClassNameForKey") {
+        None | Some(Value::Null) => None,
+        Some(field) => Some(FieldName::parse(field.as_str().unwrap_or_default())?),
+    };
+    shape(params, &mut query)?;
+    Ok(query)
+}
+
+/// Reads the options of a read of one object into a query without conditions.
+pub fn get(params: &Map) -> Result<Query, ParseError> {
+    if params.keys().any(|key| !GET_OPTIONS.contains(&key.as_str())) {
+        return Err(invalid_query("Improper encode of parameter"));
+    }
+    let mut query = Query::default();
+    shape(params, &mut query)?;
+    Ok(query)
+}
+
+/// `keys`, `excludeKeys`, `include`, `includeAll`, and the read preferences.
+fn shape(params: &Map, query: &mut Query) -> Result<(), ParseError> {
+    for name in ["readPreference", "includeReadPreference", "subqueryReadPreference"] {
+        if let Some(value) = params.get(name) {
+            let known = ["PRIMARY", "PRIMARY_PREFERRED", "SECONDARY", "SECONDARY_PREFERRED", "NEAREST"];
+            let value = value.as_str().unwrap_or_default();
+            if !known.iter().any(|known| known.eq_ignore_ascii_case(value)) {
+                return Err(invalid_query("Not supported read preference."));
+            }
+        }
+    }
+    query.keys = paths("keys", params.get("keys"))?;
+    query.exclude_keys = paths("excludeKeys", params.get("excludeKeys"))?;
+    query.include = paths("include", params.get("include"))?;
+    query.include_all =
+        params.get("includeAll").is_some_and(Value::is_truthy) || query.include.iter().any(|path| path == "*");
+    query.include.retain(|path| path != "*");
+    // Parse: wanting a part of a pointed-at object implies including it.
+    for key in &query.keys {
+        if let Some((parent, _)) = key.rsplit_once('.')
+            && !query.include.iter().any(|path| path == parent)
+        {
+            query.include.push(parent.into());
+        }
+    }
+    Ok(())
+}
+
+fn whole(params: &Map, name: &str) -> Result<Option<u64>, ParseError> {
+    match params.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        #[expect(clippy::cast_sign_loss, reason = "it is not negative")]
+        Some(Value::Number(number)) if *number >= 0.0 => Ok(Some(*number as u64)),
+        // Parse: a negative limit asks for no limit of its own.
+        Some(Value::Number(_)) if name == "limit" => Ok(None),
+        Some(Value::String(text)) => match text.trim().parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(invalid_query(format!("{name} must be a number"))),
+        },
+        Some(_) => Err(invalid_query(format!("{name} must be a number"))),
+    }
+}
+
+fn paths(name: &str, value: Option<&Value>) -> Result<Vec<CompactString>, ParseError> {
+    let split = |text: &str| -> Vec<CompactString> {
+        text.split(',').map(str::trim).filter(|path| !path.is_empty()).map(Into::into).collect()
+    };
+    let bad = || invalid_query(format!("Invalid {name}: must be a comma separated list"));
+    match value {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(split(text)),
+        Some(Value::Array(items)) => {
+            let mut all = Vec::new();
+            for item in items {
+                all.extend(split(item.as_str().ok_or_else(bad)?));
+            }
+            Ok(all)
+        }
+        Some(_) => Err(bad()),
+    }
+}
+
+fn order(value: Option<&Value>) -> Result<Vec<Order>, ParseError> {
+    let mut keys = Vec::new();
+    for path in paths("order", value)? {
+        let (path, descending) = match path.strip_prefix('-') {
+            Some(path) => (CompactString::from(path), true),
+            None => (path, false),
+        };
+        let score = path == "$score";
+        if path.starts_with("authData.") {
+            return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Cannot sort by {}", shorten(&path))));
+        }
+        let first = crate::update::top(&path);
+        if !score && !is_plain(first) {
+            return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Invalid field name: {}.", shorten(&path))));
+        }
+        keys.push(Order { path, descending });
+    }
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_a_find() {
+        let reading = Reading { now: crate::value::Date::EPOCH, internal_fields: false };
+        let find = |text: &str| find(json::read(text.as_bytes()).unwrap().as_object().unwrap(), reading);
+        let query = find(r#"{"where":"{\"a\":1}","limit":5,"order":"-a, b","keys":"a,b.c","count":1}"#).unwrap();
+        assert_eq!((query.limit, query.count, query.order.len()), (Some(5), true, 2));
+        assert_eq!(query.include, ["b"]);
+        assert_eq!(find(r#"{"nope":1}"#).unwrap_err().message, "Invalid parameter for query: nope");
+        assert_eq!(find(r#"{"where":"{"}"#).unwrap_err().message, "where parameter is not valid JSON");
+        assert_eq!(find(r#"{"order":"a b"}"#).unwrap_err().number(), Some(105));
+    }
+}
