@@ -10,6 +10,7 @@ use parsimony_store::Scope;
 use subtle::ConstantTimeEq;
 
 use crate::engine::Engine;
+use crate::options::MasterKey;
 use crate::users::Account;
 
 /// What a request brings to say who it is, as the envelope read it. Nothing here has been believed yet.
@@ -220,33 +221,31 @@ fn authority(engine: &Engine, credentials: &Credentials) -> Result<Authority, Pa
     if credentials.application_id.as_deref() != Some(&keys.application_id) {
         return Err(unauthorized());
     }
-    let presented = [
-        (
-            keys.maintenance_key.as_ref(),
-            &credentials.maintenance_key,
-            &keys.maintenance_key_ips,
-            Authority::Maintenance,
-        ),
-        (Some(&keys.master_key), &credentials.master_key, &keys.master_key_ips, Authority::Master),
-        (
-            keys.read_only_master_key.as_ref(),
-            &credentials.master_key,
-            &keys.read_only_master_key_ips,
-            Authority::ReadOnlyMaster,
-        ),
-    ];
-    for (key, presented, addresses, authority) in presented {
-        if key.is_some_and(|key| !key.is_empty() && same(key, presented.as_ref())) {
-            if credentials.ip.is_some_and(addresses) {
-                return Ok(authority);
-            }
-            let ip = credentials.ip.map(|ip| ip.to_string()).unwrap_or_default();
-            tracing::warn!(%ip, ?authority, "a right key came from an address that is not in its list");
-            return Err(unauthorized());
+    let is = |key: Option<&str>, presented: &Option<String>| {
+        key.is_some_and(|key| !key.is_empty() && same(key, presented.as_ref()))
+    };
+    let is_master = || match &keys.master_key {
+        MasterKey::Fixed(key) => is(Some(key), &credentials.master_key),
+        MasterKey::Changing(key) => {
+            credentials.master_key.is_some() && is(Some(&key(engine.clock.now())), &credentials.master_key)
         }
+    };
+    let (authority, addresses) = if is(keys.maintenance_key.as_deref(), &credentials.maintenance_key) {
+        (Authority::Maintenance, &keys.maintenance_key_ips)
+    } else if is_master() {
+        (Authority::Master, &keys.master_key_ips)
+    } else if is(keys.read_only_master_key.as_deref(), &credentials.master_key) {
+        (Authority::ReadOnlyMaster, &keys.read_only_master_key_ips)
+    } else {
+        // Parse: a wrong master key is no error, the request goes on as an ordinary client.
+        return Ok(Authority::Client);
+    };
+    if credentials.ip.is_some_and(addresses) {
+        return Ok(authority);
     }
-    // Parse: a wrong master key is no error, the request goes on as an ordinary client.
-    Ok(Authority::Client)
+    let ip = credentials.ip.map(|ip| ip.to_string()).unwrap_or_default();
+    tracing::warn!(%ip, ?authority, "a right key came from an address that is not in its list");
+    Err(unauthorized())
 }
 
 fn require_client_key(engine: &Engine, credentials: &Credentials) -> Result<(), ParseError> {

@@ -1,22 +1,38 @@
 //! What the administrator decided: the options the engine obeys, as meant, after `server::config` has read them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use compact_str::CompactString;
 use indexmap::IndexMap;
-use parsimony_model::ClassName;
+use parsimony_model::{ClassName, Date};
 
 use crate::limits::Limits;
 
 /// Decides whether a key is accepted from an address.
 pub type AddressRule = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
+/// The master key.
+pub enum MasterKey {
+    /// The same for as long as the server runs. Empty: there is none, and nobody is master.
+    Fixed(String),
+    /// What it is at a time; asked by every request that presents one.
+    Changing(Box<dyn Fn(Date) -> Arc<str> + Send + Sync>),
+}
+
+impl MasterKey {
+    /// Whether there is none.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Fixed(key) if key.is_empty())
+    }
+}
+
 /// The secrets of an application, and from where they are accepted.
 pub struct Keys {
     /// The application id; every client sends it.
     pub application_id: String,
     /// The key that may do everything.
-    pub master_key: String,
+    pub master_key: MasterKey,
     /// From where the master key is accepted.
     pub master_key_ips: AddressRule,
     /// The key that may read everything.
@@ -98,7 +114,7 @@ impl Options {
         Self {
             keys: Keys {
                 application_id: application_id.to_owned(),
-                master_key: master_key.to_owned(),
+                master_key: MasterKey::Fixed(master_key.to_owned()),
                 master_key_ips: Box::new(local),
                 read_only_master_key: None,
                 read_only_master_key_ips: Box::new(|_| true),

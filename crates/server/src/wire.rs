@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parsimony_cloud::{Application, Registry};
-use parsimony_engine::Engine;
+use parsimony_engine::{Engine, MasterKey};
 use parsimony_http::{Door, HttpOptions, Listening};
 use parsimony_model::{Clock, SystemClock};
 use parsimony_store::Store;
@@ -97,15 +97,15 @@ fn complete_keys(config: &mut Config, clock: &dyn Clock) -> Result<Option<PathBu
         keys::make_folder(&config.data_dir)?;
     }
     let chosen = &mut config.options.keys;
-    if !chosen.application_id.is_empty() && !chosen.master_key.is_empty() {
+    if !chosen.application_id.is_empty() && !chosen.master_key.is_missing() {
         return Ok(None);
     }
     let kept = keys::load_or_make(&config.data_dir, clock)?;
     if chosen.application_id.is_empty() {
         chosen.application_id = kept.keys.application_id;
     }
-    if chosen.master_key.is_empty() {
-        chosen.master_key = kept.keys.master_key;
+    if chosen.master_key.is_missing() {
+        chosen.master_key = MasterKey::Fixed(kept.keys.master_key);
     }
     config.warnings.extend(kept.warning);
     Ok(Some(kept.path))

@@ -9,6 +9,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::addresses::rule;
+use super::master_key;
 use super::raw::Raw;
 
 /// Reads the options of the engine.
@@ -52,7 +53,7 @@ fn keys(raw: &Raw, defaults: Keys) -> Result<Keys, String> {
     };
     let keys = Keys {
         application_id: raw.text("appId")?.unwrap_or_default(),
-        master_key: master_key(raw)?.unwrap_or_default(),
+        master_key: master_key::read(raw)?,
         master_key_ips: addresses("masterKeyIps", defaults.master_key_ips)?,
         read_only_master_key: raw.text("readOnlyMasterKey")?,
         read_only_master_key_ips: addresses("readOnlyMasterKeyIps", defaults.read_only_master_key_ips)?,
@@ -67,30 +68,11 @@ fn keys(raw: &Raw, defaults: Keys) -> Result<Keys, String> {
         if key.as_deref() == Some("") {
             return Err(format!("{name} must not be empty."));
         }
-        if key.as_deref() == Some(&keys.master_key) {
+        if key.as_deref().is_some_and(|key| master_key::is_now(&keys.master_key, key)) {
             return Err(format!("{name} must not be the same as masterKey."));
         }
     }
     Ok(keys)
-}
-
-/// The master key: text, or `{"file": PATH}` of a file that has it and nothing else.
-fn master_key(raw: &Raw) -> Result<Option<String>, String> {
-    let key = match raw.get("masterKey") {
-        None => return Ok(None),
-        Some(Value::String(key)) => key.clone(),
-        Some(Value::Object(object)) => {
-            let path = object.get("file").and_then(Value::as_str).filter(|_| object.len() == 1);
-            let path = path.ok_or(r#"masterKey must be text or {"file": PATH}."#)?;
-            let text = std::fs::read_to_string(path);
-            text.map_err(|error| format!("masterKey: the file {path} cannot be read: {error}."))?.trim().to_owned()
-        }
-        Some(_) => return Err(r#"masterKey must be text or {"file": PATH}."#.to_owned()),
-    };
-    if key.is_empty() {
-        return Err("masterKey must not be empty.".to_owned());
-    }
-    Ok(Some(key))
 }
 
 fn object_id_size(raw: &Raw) -> Result<Option<usize>, String> {

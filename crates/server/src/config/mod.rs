@@ -2,6 +2,7 @@
 
 mod addresses;
 mod engine;
+mod master_key;
 mod names;
 mod raw;
 #[cfg(test)]
@@ -94,7 +95,7 @@ impl Config {
         let server_url = url(&raw, "serverURL")?;
         let options = engine::options(&raw)?;
         let keys = &options.keys;
-        let complete = !keys.application_id.is_empty() && !keys.master_key.is_empty();
+        let complete = !keys.application_id.is_empty() && !keys.master_key.is_missing();
         if !complete && matches!(database, Database::Mongo { .. }) {
             let missing = if keys.application_id.is_empty() { "appId" } else { "masterKey" };
             return Err(format!(

@@ -1,5 +1,7 @@
 //! Options as administrators write them, and what they mean.
 
+use parsimony_engine::MasterKey;
+use parsimony_model::Date;
 use serde_json::json;
 
 use super::*;
@@ -18,7 +20,7 @@ fn nothing_configured_serves_this_machine_from_a_file() {
     assert_eq!((config.host.as_str(), config.port, config.mount_path.as_str()), ("127.0.0.1", 1337, "/parse"));
     assert_eq!(config.database, Database::Sqlite("./data/parsimony.db".into()));
     assert_eq!((config.body_bytes_max, config.logging.level), (20 << 20, Some(tracing::Level::INFO)));
-    assert!(config.options.keys.master_key.is_empty() && config.warnings.is_empty());
+    assert!(config.options.keys.master_key.is_missing() && config.warnings.is_empty());
     assert_eq!(config.reached_at(1337), "http://127.0.0.1:1337/parse");
 }
 
@@ -80,6 +82,7 @@ fn what_cannot_be_meant_is_refused_by_name() {
         (json!({ "masterKey": 1 }), "masterKey"),
         (json!({ "masterKey": "" }), "masterKey"),
         (json!({ "masterKey": { "file": "/nowhere/at/all" } }), "masterKey"),
+        (json!({ "masterKeyTtl": -1 }), "masterKeyTtl"),
         (json!({ "masterKeyIps": ["localhost"] }), "masterKeyIps"),
         (json!({ "port": 65536 }), "port"),
         (json!({ "publicServerURL": "out.example" }), "publicServerURL"),
@@ -139,8 +142,10 @@ fn a_master_key_may_stand_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
     std::fs::write(&path, "secret\n").unwrap();
-    let config = read(&json!({ "masterKey": { "file": path } })).unwrap();
-    assert_eq!(config.options.keys.master_key, "secret");
+    let key =
+        |ttl| read(&json!({ "masterKey": { "file": path }, "masterKeyTtl": ttl })).unwrap().options.keys.master_key;
+    assert!(matches!(key(0), MasterKey::Fixed(key) if key == "secret"));
+    assert!(matches!(key(60), MasterKey::Changing(key) if &*key(Date::EPOCH) == "secret"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use parsimony_cloud::{ParseError, Request, Rules};
 use parsimony_model::Value;
+use parsimony_model::clock::HandClock;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 use tempfile::TempDir;
@@ -50,14 +51,18 @@ impl Server {
         Self::start_with(options, application).await
     }
 
-    async fn start_with(mut options: serde_json::Value, application: Application) -> Self {
+    async fn start_with(options: serde_json::Value, application: Application) -> Self {
+        Self::start_of(options, application, Parts::default()).await
+    }
+
+    async fn start_of(mut options: serde_json::Value, application: Application, parts: Parts) -> Self {
         let data = tempfile::tempdir().unwrap();
         options["host"] = json!("127.0.0.1");
         options["port"] = json!(0);
         options["parsimony"] = json!({ "dataDir": data.path() });
         let file = Some(("test".to_owned(), options.to_string()));
         let config = Config::read(Sources { file, ..Sources::default() }).unwrap();
-        let running = start(config, [application], Parts::default()).await.unwrap();
+        let running = start(config, [application], parts).await.unwrap();
         Self { running, client: Client::new(), _data: data }
     }
 
@@ -106,6 +111,25 @@ async fn functions_are_called_in_every_form_a_request_has() {
     assert_eq!(seen(packed).await, (200, r#"{"result":{"n":1}}"#.to_owned()));
     assert_eq!(seen(server.post("//functions/hello/", "")).await.0, 200);
     assert_eq!(seen(server.post("/functions/nope", "")).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_new_master_key_is_accepted_after_its_time_to_live() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "first").unwrap();
+    let clock = Arc::new(HandClock::default());
+    let parts = Parts { clock: Some(Arc::clone(&clock) as Arc<dyn Clock>), ..Parts::default() };
+    let options = json!({ "appId": "app", "masterKey": { "file": file.path() }, "masterKeyTtl": 60 });
+    let server = Server::start_of(options, Application::new("test"), parts).await;
+    let status = async |key: &str| {
+        let ask = server.ask(Method::GET, "/schemas").header("X-Parse-Application-Id", "app");
+        seen(ask.header("X-Parse-Master-Key", key)).await.0
+    };
+    assert_eq!((status("first").await, status("second").await), (200, 403));
+    std::fs::write(&file, "second").unwrap();
+    assert_eq!((status("first").await, status("second").await), (200, 403));
+    clock.advance_millis(60_000);
+    assert_eq!((status("first").await, status("second").await), (403, 200));
 }
 
 #[tokio::test]
