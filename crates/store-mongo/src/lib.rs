@@ -3,7 +3,7 @@
 //!
 //! | question | file |
 //! | --- | --- |
-//! | how is the database reached | `open.rs` |
+//! | how is the database reached | `open.rs`; through whose connections, `clients.rs` |
 //! | what is a field, a class or a type called on disk | `names.rs` |
 //! | how does an object become a document, and come back | `documents.rs` |
 //! | how does a condition become a query document | `filter.rs` |
@@ -17,6 +17,7 @@
 #![deny(clippy::future_not_send)]
 
 mod classes;
+mod clients;
 mod documents;
 mod error;
 mod filter;

@@ -9,6 +9,7 @@ use mongodb::{Client, ClientSession, Collection, Database};
 use parsimony_model::ClassName;
 use parsimony_store::{Join, StoreError};
 
+use crate::clients::{self, Clients};
 use crate::error;
 use crate::names;
 
@@ -16,7 +17,7 @@ use crate::names;
 const SERVER_SELECTION_MILLIS: u64 = 5_000;
 /// How long to wait for a connection to open.
 const CONNECT_MILLIS: u64 = 5_000;
-/// Connections at most, unless the URI says otherwise.
+/// Connections at most of all clients together, unless the URI says otherwise.
 const CONNECTIONS_MAX: u32 = 32;
 /// The database of a URI that names none, as in the official drivers.
 const DATABASE: &str = "test";
@@ -41,21 +42,21 @@ impl Default for MongoOptions {
 /// A MongoDB database in Parse's own layout.
 #[derive(Clone)]
 pub struct MongoStore {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) clients: Clients,
 }
 
 /// The session of a transaction, or none.
 pub(crate) type Session<'s> = Option<&'s mut ClientSession>;
 
-/// What the store and its transactions share.
+/// One client's way to the database: what the store and its transactions share.
 pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) database: Database,
-    pub(crate) options: MongoOptions,
+    pub(crate) options: Arc<MongoOptions>,
     /// Whether the deployment can do transactions: a replica set or a sharded cluster.
     pub(crate) transactions: bool,
     /// Where it is, without credentials.
-    pub(crate) place: String,
+    pub(crate) place: Arc<str>,
 }
 
 impl MongoStore {
@@ -66,19 +67,20 @@ impl MongoStore {
         let client_options = client_options(uri).await?;
         let hosts: Vec<String> = client_options.hosts.iter().map(ToString::to_string).collect();
         let database = client_options.default_database.clone().unwrap_or_else(|| DATABASE.to_owned());
-        let place = format!("{}/{database}", hosts.join(","));
-        let client = Client::with_options(client_options).map_err(error::of_read)?;
+        let place = format!("{}/{database}", hosts.join(",")).into();
+        let client = Client::with_options(client_options.clone()).map_err(error::of_read)?;
         let database = client.database(&database);
         let hello = database.run_command(doc! { "hello": 1 }).await.map_err(error::of_read)?;
-        let shared = Shared { client, database, options, transactions: can_do_transactions(&hello), place };
-        Ok(Self { shared: Arc::new(shared) })
+        let transactions = can_do_transactions(&hello);
+        let home = Shared { client, database, options: Arc::new(options), transactions, place };
+        Ok(Self { clients: Clients::new(home, client_options) })
     }
 }
 
 async fn client_options(uri: &str) -> Result<ClientOptions, StoreError> {
     let mut options = ClientOptions::parse(uri).await.map_err(error::of_read)?;
     options.app_name.get_or_insert_with(|| "parsimony".to_owned());
-    options.max_pool_size.get_or_insert(CONNECTIONS_MAX);
+    options.max_pool_size = Some(clients::share_of(options.max_pool_size.unwrap_or(CONNECTIONS_MAX)));
     options.server_selection_timeout.get_or_insert(Duration::from_millis(SERVER_SELECTION_MILLIS));
     options.connect_timeout.get_or_insert(Duration::from_millis(CONNECT_MILLIS));
     if options.write_concern.is_none() {
@@ -95,6 +97,13 @@ fn can_do_transactions(hello: &Document) -> bool {
 }
 
 impl Shared {
+    /// The same database through another client.
+    pub(crate) fn with_client(&self, client: Client) -> Self {
+        let database = client.database(self.database.name());
+        let (options, place) = (Arc::clone(&self.options), Arc::clone(&self.place));
+        Self { client, database, options, transactions: self.transactions, place }
+    }
+
     /// The objects of a class.
     pub(crate) fn objects(&self, class: &ClassName) -> Collection<RawDocumentBuf> {
         self.collection(class.as_str())
@@ -130,11 +139,11 @@ mod tests {
     #[tokio::test]
     async fn the_uri_has_the_last_word() {
         let options = client_options("mongodb://u:p@a:1,b:2/parse?w=1&maxPoolSize=7&appName=x").await.unwrap();
-        assert_eq!(options.max_pool_size, Some(7));
+        assert_eq!(options.max_pool_size, Some(clients::share_of(7)));
         assert_eq!(options.app_name.as_deref(), Some("x"));
         assert_eq!(options.write_concern.unwrap().journal, None);
         let options = client_options("mongodb://a/parse").await.unwrap();
-        assert_eq!(options.max_pool_size, Some(CONNECTIONS_MAX));
+        assert_eq!(options.max_pool_size, Some(clients::share_of(CONNECTIONS_MAX)));
         assert_eq!(options.write_concern.unwrap().journal, Some(true));
     }
 

@@ -16,80 +16,80 @@ const CLOSE_MILLIS_MAX: u64 = 5_000;
 
 impl Objects for MongoStore {
     fn find<'a>(&'a self, selection: &'a Selection) -> Answer<'a, Vec<Object>> {
-        Box::pin(find::find(&self.shared, None, selection))
+        Box::pin(async move { find::find(&self.clients.here(), None, selection).await })
     }
 
     fn count<'a>(&'a self, selection: &'a Selection) -> Answer<'a, u64> {
-        Box::pin(find::count(&self.shared, None, selection))
+        Box::pin(async move { find::count(&self.clients.here(), None, selection).await })
     }
 
     fn distinct<'a>(&'a self, selection: &'a Selection, field: &'a str) -> Answer<'a, Vec<Value>> {
-        Box::pin(find::distinct(&self.shared, None, selection, field))
+        Box::pin(async move { find::distinct(&self.clients.here(), None, selection, field).await })
     }
 
     fn insert<'a>(&'a self, class: &'a Arc<ClassSchema>, object: &'a Object) -> Answer<'a, ()> {
-        Box::pin(write::insert(&self.shared, None, class, object))
+        Box::pin(async move { write::insert(&self.clients.here(), None, class, object).await })
     }
 
     fn update<'a>(&'a self, selection: &'a Selection, change: &'a Change) -> Answer<'a, Option<Object>> {
-        Box::pin(write::update(&self.shared, None, selection, change))
+        Box::pin(async move { write::update(&self.clients.here(), None, selection, change).await })
     }
 
     fn update_all<'a>(&'a self, selection: &'a Selection, change: &'a Change) -> Answer<'a, u64> {
-        Box::pin(write::update_all(&self.shared, None, selection, change))
+        Box::pin(async move { write::update_all(&self.clients.here(), None, selection, change).await })
     }
 
     fn delete<'a>(&'a self, selection: &'a Selection) -> Answer<'a, u64> {
-        Box::pin(write::delete(&self.shared, None, selection))
+        Box::pin(async move { write::delete(&self.clients.here(), None, selection).await })
     }
 
     fn link<'a>(&'a self, join: &'a Join, owner: &'a ObjectId, members: &'a [ObjectId]) -> Answer<'a, ()> {
-        Box::pin(joins::link(&self.shared, None, join, owner, members))
+        Box::pin(async move { joins::link(&self.clients.here(), None, join, owner, members).await })
     }
 
     fn unlink<'a>(&'a self, join: &'a Join, owner: &'a ObjectId, members: &'a [ObjectId]) -> Answer<'a, ()> {
-        Box::pin(joins::unlink(&self.shared, None, join, owner, members))
+        Box::pin(async move { joins::unlink(&self.clients.here(), None, join, owner, members).await })
     }
 }
 
 impl Store for MongoStore {
     fn describe(&self) -> String {
-        format!("MongoDB {}", self.shared.place)
+        format!("MongoDB {}", self.clients.home().place)
     }
 
     fn classes(&self) -> Answer<'_, Vec<ClassSchema>> {
-        Box::pin(classes::all(&self.shared))
+        Box::pin(async move { classes::all(&self.clients.here()).await })
     }
 
     fn create_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, bool> {
-        Box::pin(classes::create(&self.shared, class))
+        Box::pin(async move { classes::create(&self.clients.here(), class).await })
     }
 
     fn change_class<'a>(&'a self, name: &'a ClassName, change: &'a ClassChange) -> Answer<'a, Option<ClassSchema>> {
-        Box::pin(classes::change(&self.shared, name, change))
+        Box::pin(async move { classes::change(&self.clients.here(), name, change).await })
     }
 
     fn drop_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, ()> {
-        Box::pin(classes::drop_class(&self.shared, class))
+        Box::pin(async move { classes::drop_class(&self.clients.here(), class).await })
     }
 
     fn begin(&self) -> Answer<'_, Arc<dyn Transaction>> {
         Box::pin(async {
-            let transaction = MongoTransaction::begin(&self.shared).await?;
+            let transaction = MongoTransaction::begin(self.clients.here()).await?;
             Ok(Arc::new(transaction) as Arc<dyn Transaction>)
         })
     }
 
     fn check(&self) -> Answer<'_, ()> {
         Box::pin(async {
-            let pong = self.shared.database.run_command(doc! { "ping": 1 }).await;
+            let pong = self.clients.here().database.run_command(doc! { "ping": 1 }).await;
             pong.map(drop).map_err(error::of_read)
         })
     }
 
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async {
-            let client = &self.shared.client;
+            let client = &self.clients.home().client;
             let wait = Duration::from_millis(CLOSE_MILLIS_MAX);
             // Transactions that nobody ends must not keep the process alive.
             if tokio::time::timeout(wait, client.clone().shutdown()).await.is_err() {

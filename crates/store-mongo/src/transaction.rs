@@ -39,7 +39,7 @@ pub(crate) struct MongoTransaction {
 
 impl MongoTransaction {
     /// Opens a transaction.
-    pub(crate) async fn begin(shared: &Arc<Shared>) -> Result<Self, StoreError> {
+    pub(crate) async fn begin(shared: Arc<Shared>) -> Result<Self, StoreError> {
         if !shared.transactions {
             return Err(StoreError::Unsupported(NO_REPLICA_SET.to_owned()));
         }
@@ -48,7 +48,7 @@ impl MongoTransaction {
         let state = Arc::new(Mutex::new(State::Open(Box::new(session))));
         let deadline = Instant::now() + Duration::from_millis(shared.options.transaction_millis_max);
         let watch = tokio::runtime::Handle::current().spawn(end_at(deadline, Arc::downgrade(&state)));
-        Ok(Self { shared: Arc::clone(shared), state, deadline, watch: watch.abort_handle() })
+        Ok(Self { shared, state, deadline, watch: watch.abort_handle() })
     }
 
     /// The session, for one request at a time.

@@ -1,11 +1,14 @@
 //! What only MongoDB does: geography, text, its own refusals, and being away.
 
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parsimony_model::ClassSchema;
 use parsimony_store::{Objects, Store, StoreError};
 use parsimony_store_mongo::{MongoOptions, MongoStore};
 
-use crate::given::{change, class, object, one, select, single};
+use crate::given::{Given, change, class, object, one, replica_set, select, single};
 
 #[tokio::test]
 async fn places_are_found_by_distance_and_by_area() {
@@ -138,4 +141,33 @@ async fn it_says_where_it_is_and_closes() {
     given.store.check().await.unwrap();
     given.store.close().await.unwrap();
     assert!(matches!(given.store.check().await, Err(StoreError::Unavailable(_))));
+}
+
+/// A worker's life: it has a runtime of its own, writes in and outside a transaction, and goes.
+fn work(given: &Given, class: &Arc<ClassSchema>, id: &str) -> JoinHandle<()> {
+    let (store, class, id) = (given.store.clone(), Arc::clone(class), id.to_owned());
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            store.insert(&class, &object(&class, &id, r#"{"n":1}"#)).await.unwrap();
+            let open = store.begin().await.unwrap();
+            open.update(&one(&class, &id), &change(r#"{"n":2}"#)).await.unwrap();
+            open.commit().await.unwrap();
+        });
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn workers_with_a_runtime_of_their_own_use_one_database_and_may_come_and_go() {
+    let given = replica_set(MongoOptions::default()).await;
+    let class = class("Post", &["n:Number"]);
+    given.store.create_class(&class).await.unwrap();
+    for round in ["1", "2"] {
+        let workers = ["a", "b"].map(|worker| work(&given, &class, &format!("{worker}{round}")));
+        for worker in workers {
+            tokio::task::spawn_blocking(|| worker.join().expect("the worker ends well")).await.unwrap();
+        }
+    }
+    assert_eq!(given.ids(&class, r#"{"n":2}"#).await, ["a1", "a2", "b1", "b2"]);
+    given.store.close().await.unwrap();
 }
