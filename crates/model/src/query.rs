@@ -4,12 +4,15 @@
 //! wire quirks.
 
 pub mod fit;
+mod language;
 pub mod parse;
 
 use compact_str::CompactString;
 
 use crate::names::{ClassName, FieldName, ObjectId};
 use crate::value::{GeoPoint, Pointer, Polygon, Value};
+
+pub use language::Language;
 
 /// A condition on an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +78,7 @@ pub enum Constraint {
     SameText(String),
     /// Text search.
     Text(TextSearch),
-    /// Near a place, nearest first.
+    /// Near a place; unless there is another order, the nearest comes first.
     Near {
         /// The place.
         center: GeoPoint,
@@ -127,14 +130,14 @@ pub struct Pattern {
 /// A text search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextSearch {
-    /// What to look for.
+    /// What to look for: any of these words, all `"phrases"` among them, and none that has a `-` before it.
     pub term: String,
     /// The language whose stems and stop words count.
-    pub language: Option<String>,
+    pub language: Language,
     /// Whether case counts.
-    pub case_sensitive: Option<bool>,
+    pub case_sensitive: bool,
     /// Whether accents count.
-    pub diacritic_sensitive: Option<bool>,
+    pub diacritic_sensitive: bool,
 }
 
 /// A query inside a query.
@@ -149,11 +152,24 @@ pub struct SubQuery {
 /// One key of a sort order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The path of a field.
+    /// The path of a field, or [`Order::SCORE`].
     pub path: CompactString,
     /// Greatest first.
     pub descending: bool,
 }
+
+impl Order {
+    /// In the place of a path: the score of the text search, the best always first.
+    pub const SCORE: &str = "$score";
+
+    /// Whether it sorts by the score of the text search.
+    pub fn is_by_score(&self) -> bool {
+        self.path == Self::SCORE
+    }
+}
+
+/// The field that carries the score of a text search, where that is asked for.
+pub const SCORE_FIELD: &str = "score";
 
 /// A query of a class, with its options.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,6 +184,8 @@ pub struct Query {
     pub limit: Option<u64>,
     /// Whether to count all that match.
     pub count: bool,
+    /// Whether each object brings its score of the text search in the field [`SCORE_FIELD`].
+    pub score: bool,
     /// The only fields wanted; empty means all.
     pub keys: Vec<CompactString>,
     /// Fields not wanted.
@@ -222,6 +240,36 @@ impl Filter {
         }
     }
 
+    /// The field that is searched by distance, the place and the greatest distance in radians, if there is such a condition.
+    ///
+    /// It stands where all that is found meets it: `parse` refuses it elsewhere.
+    pub fn near(&self) -> Option<(&str, GeoPoint, Option<f64>)> {
+        self.search().and_then(|(path, constraint)| match constraint {
+            Constraint::Near { center, radians_max } => Some((path, *center, *radians_max)),
+            _ => None,
+        })
+    }
+
+    /// The field and the words of a text search, if there is such a condition. It stands where [`Filter::near`] does.
+    pub fn text(&self) -> Option<(&str, &TextSearch)> {
+        self.search().and_then(|(path, constraint)| match constraint {
+            Constraint::Text(search) => Some((path, search)),
+            _ => None,
+        })
+    }
+
+    fn search(&self) -> Option<(&str, &Constraint)> {
+        match self {
+            Self::And(parts) => parts.iter().find_map(Self::search),
+            Self::Or(parts) => match parts.as_slice() {
+                [only] => only.search(),
+                _ => None,
+            },
+            Self::Field(path, constraint @ (Constraint::Near { .. } | Constraint::Text(_))) => Some((path, constraint)),
+            Self::Nor(_) | Self::Field(..) | Self::RelatedTo(_) | Self::Relates { .. } => None,
+        }
+    }
+
     /// The id, if the condition is exactly "the object with this id".
     pub fn as_id(&self) -> Option<&str> {
         match self {
@@ -243,6 +291,7 @@ impl Default for Query {
             skip: 0,
             limit: None,
             count: false,
+            score: false,
             keys: Vec::new(),
             exclude_keys: Vec::new(),
             include: Vec::new(),

@@ -1,5 +1,7 @@
 //! Which fields does a class have: types, options, indexes and permissions, and their JSON.
 
+mod index;
+
 use std::fmt;
 
 use compact_str::CompactString;
@@ -10,6 +12,8 @@ use crate::error::{ErrorCode, ParseError};
 use crate::names::{ClassName, FieldName};
 use crate::permissions::ClassPermissions;
 use crate::value::{Map, Value, json};
+
+pub use index::Index;
 
 /// The type of a field.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -194,60 +198,6 @@ impl Field {
     }
 }
 
-/// An index of a class.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Index {
-    /// Fields in order, each with `1`, `-1`, or text such as `"text"` or `"2dsphere"`.
-    pub keys: IndexMap<CompactString, Value>,
-    /// Whether two objects may not have the same values.
-    pub unique: bool,
-    /// Whether objects without the fields are left out of it.
-    pub sparse: bool,
-    /// Whether text that differs in its case alone is the same to it.
-    pub ignore_case: bool,
-}
-
-impl Index {
-    /// An ascending index on these fields.
-    pub fn on(fields: &[&str]) -> Self {
-        let keys = fields.iter().map(|field| ((*field).into(), Value::from(1))).collect();
-        Self { keys, ..Self::default() }
-    }
-
-    /// The same index, refusing equal values.
-    #[must_use]
-    pub fn unique(self) -> Self {
-        Self { unique: true, ..self }
-    }
-
-    /// The same index, without the objects that lack its fields.
-    #[must_use]
-    pub fn sparse(self) -> Self {
-        Self { sparse: true, ..self }
-    }
-
-    /// The same index, to which text that differs in its case alone is the same.
-    #[must_use]
-    pub fn ignoring_case(self) -> Self {
-        Self { ignore_case: true, ..self }
-    }
-
-    /// Reads Parse's form, `{"field": 1}`, or ours with options: `{"keys": {"field": 1}, "unique": true, "sparse": true,
-    /// "ignoreCase": true}`.
-    pub fn parse(map: &Map) -> Self {
-        let entries = |map: &Map| map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        match map.get("keys").and_then(Value::as_object) {
-            Some(keys) => Self {
-                keys: entries(keys),
-                unique: map.get("unique").is_some_and(Value::is_truthy),
-                sparse: map.get("sparse").is_some_and(Value::is_truthy),
-                ignore_case: map.get("ignoreCase").is_some_and(Value::is_truthy),
-            },
-            None => Self { keys: entries(map), ..Self::default() },
-        }
-    }
-}
-
 /// A class: its fields, who may use it, and its indexes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassSchema {
@@ -291,6 +241,11 @@ impl ClassSchema {
         })
     }
 
+    /// The index that text searches use, with its name: there is one at most.
+    pub fn text_index(&self) -> Option<(&CompactString, &Index)> {
+        self.indexes.iter().find(|(_, index)| index.is_for_text())
+    }
+
     /// The wire form of `GET /schemas/CLASS`.
     pub fn to_value(&self) -> Value {
         let mut fields = Map::default();
@@ -303,8 +258,7 @@ impl ClassSchema {
         let mut indexes = Map::default();
         indexes.insert("_id_".into(), Value::Object(std::iter::once(("_id".into(), 1.into())).collect()));
         for (name, index) in &self.indexes {
-            let keys = index.keys.iter().map(|(key, value)| (key.clone(), value.clone()));
-            indexes.insert(name.clone(), Value::Object(keys.collect()));
+            indexes.insert(name.clone(), index.keys_to_value());
         }
         let permissions = self.permissions.clone().unwrap_or_else(|| {
             let mut open = ClassPermissions::open();

@@ -2,6 +2,7 @@
 
 use bson::{Document, RawDocumentBuf, doc};
 use futures::{StreamExt, TryStreamExt, stream};
+use indexmap::IndexMap;
 use mongodb::IndexModel;
 use mongodb::error::Error;
 use parsimony_model::schema::{FieldType, Index};
@@ -9,6 +10,7 @@ use parsimony_model::{ClassName, ClassSchema};
 use parsimony_store::{ClassChange, Join, StoreError};
 
 use crate::error;
+use crate::indexes;
 use crate::names;
 use crate::open::Shared;
 use crate::schemas::{self, INDEXES, METADATA};
@@ -33,19 +35,18 @@ async fn with_index_options(shared: &Shared, mut class: ClassSchema) -> Result<C
     if class.indexes.is_empty() {
         return Ok(class);
     }
-    for model in indexes(shared, &class.name).await.map_err(error::of_read)? {
+    for model in listed(shared, &class.name).await.map_err(error::of_read)? {
         let options = model.options.unwrap_or_default();
-        if let Some(index) = options.name.as_deref().and_then(|name| class.indexes.get_mut(name)) {
-            index.unique = options.unique.unwrap_or(false);
-            index.sparse = options.sparse.unwrap_or(false);
-            index.ignore_case = options.collation.is_some();
+        let Some(name) = options.name.as_deref() else { continue };
+        if let Some(index) = class.indexes.get_mut(name) {
+            indexes::take_options(index, &options)?;
         }
     }
     Ok(class)
 }
 
 /// The indexes of a collection; of one that is not there yet, none.
-async fn indexes(shared: &Shared, class: &ClassName) -> Result<Vec<IndexModel>, Error> {
+async fn listed(shared: &Shared, class: &ClassName) -> Result<Vec<IndexModel>, Error> {
     match shared.objects(class).list_indexes().await {
         Ok(cursor) => cursor.try_collect().await,
         Err(failure) if error::is_missing(&failure) => Ok(Vec::new()),
@@ -72,8 +73,8 @@ pub(crate) async fn create(shared: &Shared, class: &ClassSchema) -> Result<bool,
         Err(failure) if error::is_existing(&failure) => false,
         Err(failure) => return Err(error::of_write(failure)),
     };
-    let named = class.indexes.iter().map(|(name, index)| schemas::index_model(class, name, index));
-    let models = named.chain(schemas::area_indexes(&class.fields)).collect();
+    let named = class.indexes.iter().map(|(name, index)| indexes::model(class, name, index));
+    let models = named.chain(indexes::of_areas(&class.fields).into_iter().map(Ok)).collect::<Result<_, _>>()?;
     if let Err(failure) = create_indexes(shared, &class.name, models).await {
         if !volatile {
             shared.schemas().delete_one(named_document(&class.name)).await.map_err(error::of_write)?;
@@ -159,10 +160,11 @@ fn listed_indexes(stored: &RawDocumentBuf) -> Document {
 /// those that were not listed before.
 async fn make_indexes(shared: &Shared, before: &ClassSchema, change: &ClassChange) -> Result<Vec<String>, StoreError> {
     let after = schemas::with_fields(before, change);
-    let named = change.add_indexes.iter().map(|(name, index)| schemas::index_model(&after, name, index));
+    let named = change.add_indexes.iter().map(|(name, index)| indexes::model(&after, name, index));
     let new_fields = change.set_fields.iter().filter(|(name, _)| !before.fields.contains_key(name));
-    let areas = schemas::area_indexes(new_fields.map(|(name, field)| (name, field)));
-    create_indexes(shared, &before.name, named.chain(areas).collect()).await?;
+    let areas = indexes::of_areas(new_fields.map(|(name, field)| (name, field)));
+    let models = named.chain(areas.into_iter().map(Ok)).collect::<Result<_, _>>()?;
+    create_indexes(shared, &before.name, models).await?;
     let added = change.add_indexes.iter().map(|(name, _)| name);
     Ok(added.filter(|name| !before.indexes.contains_key(name.as_str())).cloned().collect())
 }
@@ -195,19 +197,19 @@ async fn change_volatile(shared: &Shared, name: &ClassName, change: &ClassChange
     let before = ClassSchema::new(name.clone());
     make_indexes(shared, &before, change).await?;
     drop_indexes(shared, name, &change.drop_indexes).await?;
-    let found = indexes(shared, name).await.map_err(error::of_read)?;
-    let found = found.into_iter().filter_map(|model| {
+    let mut found = IndexMap::new();
+    for model in listed(shared, name).await.map_err(error::of_read)? {
         let options = model.options.unwrap_or_default();
-        let name = options.name.filter(|name| name != schemas::ID_INDEX)?;
+        let Some(name) = options.name.as_deref().filter(|name| *name != schemas::ID_INDEX) else { continue };
         let keys = model.keys.iter().map(|(column, kind)| {
             let kind = kind.as_i32().map_or_else(|| kind.as_str().unwrap_or_default().into(), Into::into);
             (names::path_of(column).as_ref().into(), kind)
         });
-        let keys = keys.collect();
-        let (unique, sparse) = (options.unique.unwrap_or(false), options.sparse.unwrap_or(false));
-        Some((name.into(), Index { keys, unique, sparse, ignore_case: options.collation.is_some() }))
-    });
-    Ok(schemas::volatile(name, found.collect()))
+        let mut index = Index { keys: keys.collect(), ..Index::default() };
+        indexes::take_options(&mut index, &options)?;
+        found.insert(name.into(), index);
+    }
+    Ok(schemas::volatile(name, found))
 }
 
 /// Drops a class with its objects, and the join tables of its relations.

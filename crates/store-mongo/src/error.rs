@@ -23,7 +23,11 @@ mod code {
     pub(super) const NO_QUERY_PLAN: i32 = 291;
     pub(super) const OBJECT_TOO_LARGE: i32 = 10_334;
     pub(super) const DUPLICATE_KEY: [i32; 2] = [11_000, 11_001];
+    /// `Can't extract geo keys`: an area whose edges cross, for one.
+    pub(super) const NO_GEO_KEYS: i32 = 16_755;
     pub(super) const NOT_A_NUMBER_TO_INCREMENT: i32 = 16_837;
+    /// `language override unsupported`, by a text index that others made.
+    pub(super) const LANGUAGE_OVERRIDE: i32 = 17_262;
     pub(super) const UPDATED_DOCUMENT_TOO_LARGE: [i32; 2] = [17_419, 17_420];
     /// `Regular expression is invalid`, and wrong options of one.
     pub(super) const REGEX: [i32; 4] = [51_091, 51_108, 51_074, 51_075];
@@ -84,6 +88,8 @@ fn answered(number: i32, text: &str, transient: bool, asked: Asked) -> StoreErro
             StoreError::Unfit(text.to_owned())
         }
         code if code::UPDATED_DOCUMENT_TOO_LARGE.contains(&code) => StoreError::Unfit(text.to_owned()),
+        code::NO_GEO_KEYS => StoreError::crossed_area(),
+        code::LANGUAGE_OVERRIDE => StoreError::Unfit(text.to_owned()),
         code::BAD_VALUE
         | code::TYPE_MISMATCH
         | code::PATH_NOT_VIABLE

@@ -1,13 +1,18 @@
 //! How does a condition become a query document?
 
 use bson::{Bson, Document, Regex, doc};
-use parsimony_model::query::{Constraint, Filter, Order, Pattern, TextSearch};
-use parsimony_model::schema::FieldType;
+use mongodb::IndexModel;
+use parsimony_model::query::{Constraint, Filter, Order, Pattern, SCORE_FIELD, TextSearch};
+use parsimony_model::schema::{FieldType, Index};
 use parsimony_model::{ClassSchema, GeoPoint, Value};
 use parsimony_store::{Scope, Selection, StoreError};
 
 use crate::documents::{self, Place, number};
+use crate::indexes;
 use crate::names;
+
+/// The operator of a condition on distance.
+const NEAR: &str = "$nearSphere";
 
 /// What the query document is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,20 +53,28 @@ pub(crate) fn sort(class: &ClassSchema, order: &[Order]) -> Option<Document> {
         return None;
     }
     let key = |order: &Order| match order.path.as_str() {
-        "$score" => ("score".to_owned(), Bson::Document(doc! { "$meta": "textScore" })),
+        Order::SCORE => (SCORE_FIELD.to_owned(), score()),
         path => (names::column(class, path).into_owned(), Bson::Int32(if order.descending { -1 } else { 1 })),
     };
     Some(order.iter().map(key).collect())
 }
 
-/// The field that a condition on distance or a text search stands on: the one that needs an index of its own kind.
-pub(crate) fn special_index(class: &ClassSchema, filter: &Filter) -> Option<(String, &'static str)> {
-    match filter {
-        Filter::And(parts) | Filter::Or(parts) => parts.iter().find_map(|part| special_index(class, part)),
-        Filter::Field(path, Constraint::Near { .. }) => Some((names::column(class, path).into_owned(), "2d")),
-        Filter::Field(path, Constraint::Text(_)) => Some((names::column(class, path).into_owned(), "text")),
-        Filter::Nor(_) | Filter::Field(..) | Filter::RelatedTo(_) | Filter::Relates { .. } => None,
-    }
+/// What stands for the score of a text search, in an order and among the columns.
+pub(crate) fn score() -> Bson {
+    Bson::Document(doc! { "$meta": "textScore" })
+}
+
+/// The indexes that a condition on distance or a text search may need, the best first.
+pub(crate) fn special_indexes(class: &ClassSchema, filter: &Filter) -> Result<Vec<IndexModel>, StoreError> {
+    let column = |path| names::column(class, path).into_owned();
+    let index = |kind: &str, path| IndexModel::builder().keys(doc! { column(path): kind }).build();
+    Ok(match (filter.near(), filter.text()) {
+        // Parse makes a flat one, which loses what is beyond the antimeridian or a pole. It is the second choice, because it
+        // allows degrees that are none of the earth: an old database may hold some.
+        (Some((path, ..)), _) => vec![index("2dsphere", path), index("2d", path)],
+        (None, Some((path, _))) => vec![indexes::model(class, &format!("{path}_text"), &Index::for_text(path))?],
+        (None, None) => Vec::new(),
+    })
 }
 
 /// Whether a condition compares text without its case, which MongoDB does for a whole find at a time.
@@ -81,9 +94,12 @@ fn both(mut all: Document, more: Document) -> Document {
                 all.insert(key, value);
             }
             (Some(Bson::Array(parts)), Bson::Array(more)) if key == "$and" => parts.extend(more),
-            // Operators on the same field go side by side.
+            // Operators on the same field go side by side, but not with a distance.
             (Some(Bson::Document(operators)), Bson::Document(more))
-                if !key.starts_with('$') && more.keys().all(|operator| !operators.contains_key(operator)) =>
+                if !key.starts_with('$')
+                    && more.keys().all(|operator| !operators.contains_key(operator))
+                    && !operators.contains_key(NEAR)
+                    && !more.contains_key(NEAR) =>
             {
                 operators.extend(more);
             }
@@ -200,8 +216,8 @@ impl Reader<'_> {
 
     fn near(&self, center: GeoPoint, radians_max: Option<f64>) -> Document {
         match (self.purpose, radians_max) {
-            (Purpose::Find, None) => doc! { "$nearSphere": pair(center) },
-            (Purpose::Find, Some(radians)) => doc! { "$nearSphere": pair(center), "$maxDistance": radians },
+            (Purpose::Find, None) => doc! { NEAR: pair(center) },
+            (Purpose::Find, Some(radians)) => doc! { NEAR: pair(center), "$maxDistance": radians },
             (Purpose::Match, Some(radians)) => within(center, radians),
             // Anything that has a place is near enough.
             (Purpose::Match, None) => doc! { "$exists": true, "$ne": null },
@@ -239,17 +255,12 @@ fn regex(pattern: &Pattern) -> Result<Bson, StoreError> {
 }
 
 fn text(search: &TextSearch) -> Document {
-    let mut text = doc! { "$search": &*search.term };
-    if let Some(language) = &search.language {
-        text.insert("$language", language.as_str());
+    doc! {
+        "$search": &*search.term,
+        "$language": search.language.name(),
+        "$caseSensitive": search.case_sensitive,
+        "$diacriticSensitive": search.diacritic_sensitive,
     }
-    if let Some(matters) = search.case_sensitive {
-        text.insert("$caseSensitive", matters);
-    }
-    if let Some(matters) = search.diacritic_sensitive {
-        text.insert("$diacriticSensitive", matters);
-    }
-    text
 }
 
 #[cfg(test)]
@@ -319,6 +330,10 @@ mod tests {
         ] {
             assert_eq!(query(&text, Purpose::Find), expected, "{text}");
         }
+        // MongoDB: no other operator stands beside a distance.
+        let beside = format!(r#"{{"place":{{"$nearSphere":{point},"$ne":{point}}}}}"#);
+        let apart = doc! { "place": { "$nearSphere": [2.5, 1] }, "$and": [{ "place": { "$ne": [2.5, 1] } }] };
+        assert_eq!(query(&beside, Purpose::Find), apart);
         let near = format!(r#"{{"place":{{"$nearSphere":{point},"$maxDistance":0.5}}}}"#);
         let within = doc! { "place": { "$geoWithin": { "$centerSphere": [[2.5, 1], 0.5] } } };
         assert_eq!(query(&near, Purpose::Match), within);

@@ -1,11 +1,11 @@
 //! Finding objects, counting them, and their distinct values.
 
-use bson::{Bson, Document, RawBsonRef, doc};
+use bson::{Bson, Document, RawBsonRef};
 use futures::TryStreamExt;
 use mongodb::error::Error;
 use mongodb::options::{CountOptions, DistinctOptions, FindOptions};
 use mongodb::raw_batch_cursor::RawBatch;
-use parsimony_model::query::Filter;
+use parsimony_model::query::{Filter, SCORE_FIELD};
 use parsimony_model::schema::{ClassSchema, FieldType};
 use parsimony_model::{Object, Value};
 use parsimony_store::{Selection, StoreError};
@@ -91,20 +91,17 @@ fn filters_keys_itself(selection: &Selection) -> bool {
 }
 
 fn projection(selection: &Selection) -> Option<Document> {
-    if selection.keys.is_empty() || filters_keys_itself(selection) {
-        return None;
+    let mut columns = Document::new();
+    if !selection.keys.is_empty() && !filters_keys_itself(selection) {
+        columns.extend(names::ALWAYS.iter().map(|column| ((*column).to_owned(), Bson::Int32(1))));
+        let keys = selection.keys.iter().flat_map(|key| names::columns(&selection.class, key));
+        columns.extend(keys.map(|column| (column.into_owned(), Bson::Int32(1))));
     }
-    let mut columns: Document = names::ALWAYS.iter().map(|column| ((*column).to_owned(), Bson::Int32(1))).collect();
-    for key in &selection.keys {
-        if key == "$score" {
-            columns.insert("score", doc! { "$meta": "textScore" });
-            continue;
-        }
-        for column in names::columns(&selection.class, key) {
-            columns.insert(column.into_owned(), 1);
-        }
+    if selection.score {
+        // In the place of a field of that name. Alone, it leaves the other columns as they are.
+        columns.insert(SCORE_FIELD, filter::score());
     }
-    Some(columns)
+    (!columns.is_empty()).then_some(columns)
 }
 
 fn read(class: &ClassSchema, batches: &[RawBatch]) -> Result<Vec<Object>, StoreError> {
@@ -123,11 +120,16 @@ fn read(class: &ClassSchema, batches: &[RawBatch]) -> Result<Vec<Object>, StoreE
 
 /// Parse: the index that a query by distance or text needs is created when the first such query comes.
 async fn create_special_index(shared: &Shared, selection: &Selection, condition: &Filter) -> Result<(), StoreError> {
-    let Some((column, kind)) = filter::special_index(&selection.class, condition) else { return Ok(()) };
-    tracing::info!(class = %selection.class.name, column, kind, "creating the index that a query needs");
-    let index = mongodb::IndexModel::builder().keys(doc! { column: kind }).build();
-    shared.objects(&selection.class.name).create_index(index).await.map_err(error::of_read)?;
-    Ok(())
+    let class = &selection.class;
+    let mut refused = None;
+    for index in filter::special_indexes(class, condition)? {
+        tracing::info!(class = %class.name, keys = %index.keys, "creating the index that a query needs");
+        match shared.objects(&class.name).create_index(index).await {
+            Ok(_) => return Ok(()),
+            Err(failure) => refused = Some(error::of_read(failure)),
+        }
+    }
+    refused.map_or(Ok(()), Err)
 }
 
 /// Counts what a selection is for.

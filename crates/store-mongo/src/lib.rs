@@ -12,6 +12,7 @@
 //! | inserting, changing, deleting | `write.rs` |
 //! | the many-to-many rows | `joins.rs` |
 //! | the `_SCHEMA` documents as data, and the work on them | `schemas.rs`, `classes.rs` |
+//! | what is an index to the server | `indexes.rs` |
 //! | transactions | `transaction.rs` |
 //! | what the driver's errors mean | `error.rs` |
 #![deny(clippy::future_not_send)]
@@ -22,6 +23,7 @@ mod documents;
 mod error;
 mod filter;
 mod find;
+mod indexes;
 mod joins;
 mod names;
 mod open;

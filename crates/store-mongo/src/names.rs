@@ -1,7 +1,6 @@
 //! What is a field, a class or a type called on disk? The only place for Parse's on-disk quirks of naming.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use bson::Bson;
 use bson::oid::ObjectId as MongoId;
@@ -52,20 +51,19 @@ const RENAMED: [(&str, &str); 6] = [
 /// The columns that every projection keeps.
 pub(crate) const ALWAYS: [&str; 7] = [ID, CREATED_AT, UPDATED_AT, READERS, WRITERS, "createdAt", "updatedAt"];
 
+/// A name that no column has.
+pub(crate) const NO_FIELD: &str = "_no_field";
+
 /// Whether it is the class whose login providers are columns.
 pub(crate) fn has_auth_data(class: &ClassName) -> bool {
     Builtin::of(class) == Some(Builtin::User)
 }
 
-/// What Parse Server gives an index besides keys, uniqueness and sparseness: it finds its own indexes by their names and
+/// What Parse Server gives an index besides what it is told: it finds its own indexes by their names and
 /// refuses to start if they differ.
 pub(crate) fn complete_index(class: &ClassName, name: &str, options: &mut IndexOptions) {
-    match (Builtin::of(class), name) {
-        (Some(Builtin::User), "case_insensitive_username" | "case_insensitive_email") => {
-            options.collation = Some(without_case());
-        }
-        (Some(Builtin::Idempotency), "ttl") => options.expire_after = Some(Duration::ZERO),
-        _ => {}
+    if let (Some(Builtin::User), "case_insensitive_username" | "case_insensitive_email") = (Builtin::of(class), name) {
+        options.collation = Some(without_case());
     }
 }
 

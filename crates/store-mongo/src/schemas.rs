@@ -2,8 +2,6 @@
 
 use bson::{Bson, Document, RawDocument, doc};
 use indexmap::IndexMap;
-use mongodb::IndexModel;
-use mongodb::options::IndexOptions;
 use parsimony_model::builtin::Builtin;
 use parsimony_model::permissions::ClassPermissions;
 use parsimony_model::schema::{Field, FieldType, Index};
@@ -11,6 +9,7 @@ use parsimony_model::{ClassName, ClassSchema, FieldName, Map, Operation, Value};
 use parsimony_store::{ClassChange, StoreError};
 
 use crate::documents::{self, spelled_out};
+use crate::indexes;
 use crate::names;
 
 /// The key for what is no field.
@@ -125,7 +124,7 @@ pub(crate) fn document(class: &ClassSchema) -> Document {
     if !class.indexes.is_empty() {
         let mut indexes = doc! { ID_INDEX: { names::ID: 1 } };
         for (name, index) in &class.indexes {
-            indexes.insert(name.as_str(), index_keys(class, index));
+            indexes.insert(name.as_str(), indexes::keys(class, index));
         }
         metadata.insert(INDEXES, indexes);
     }
@@ -136,32 +135,6 @@ pub(crate) fn document(class: &ClassSchema) -> Document {
         document.insert(METADATA, metadata);
     }
     document
-}
-
-/// The columns of an index, each with its kind.
-pub(crate) fn index_keys(class: &ClassSchema, index: &Index) -> Document {
-    let kind = |kind: &Value| match spelled_out(kind) {
-        Bson::Double(number) => Bson::Int32(number as i32),
-        other => other,
-    };
-    index.keys.iter().map(|(path, value)| (names::column(class, path).into_owned(), kind(value))).collect()
-}
-
-/// An index as the server wants it.
-pub(crate) fn index_model(class: &ClassSchema, name: &str, index: &Index) -> IndexModel {
-    let mut options = IndexOptions::default();
-    options.name = Some(name.to_owned());
-    options.unique = index.unique.then_some(true);
-    options.sparse = index.sparse.then_some(true);
-    options.collation = index.ignore_case.then(names::without_case);
-    names::complete_index(&class.name, name, &mut options);
-    IndexModel::builder().keys(index_keys(class, index)).options(options).build()
-}
-
-/// Parse: a column for areas gets its geographic index when it is made.
-pub(crate) fn area_indexes<'a>(fields: impl IntoIterator<Item = (&'a FieldName, &'a Field)>) -> Vec<IndexModel> {
-    let areas = fields.into_iter().filter(|(_, field)| field.kind == FieldType::Polygon);
-    areas.map(|(name, _)| IndexModel::builder().keys(doc! { name.as_str(): "2dsphere" }).build()).collect()
 }
 
 /// The change of a document that makes a change of its class, and the condition under which it may be made: no field that
@@ -227,7 +200,7 @@ fn changed_indexes(before: &ClassSchema, mut indexes: Document, change: &ClassCh
     }
     let after = with_fields(before, change);
     for (name, index) in &change.add_indexes {
-        indexes.insert(name, index_keys(&after, index));
+        indexes.insert(name, indexes::keys(&after, index));
     }
     indexes
 }

@@ -39,6 +39,11 @@ impl StoreError {
     pub fn unavailable(cause: impl std::fmt::Display) -> Self {
         Self::Unavailable(cause.to_string())
     }
+
+    /// A Polygon that is no area.
+    pub fn crossed_area() -> Self {
+        Self::Unfit("The edges of a Polygon must not cross, and its corners must differ.".to_owned())
+    }
 }
 
 // One arm per case: a new `StoreError` does not compile until it is given a code.

@@ -18,7 +18,8 @@ pub enum Scope {
 
 /// What a store is asked for: class, condition, scope, order and range.
 ///
-/// The filter has been fitted to the class (`model::query::fit`) and holds no subqueries.
+/// The filter has been fitted to the class (`model::query::fit`) and holds no subqueries. If it searches by distance and there
+/// is no order, the nearest comes first.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Selection {
@@ -36,12 +37,14 @@ pub struct Selection {
     pub limit: Option<u64>,
     /// The only fields wanted, by their first path component; empty means all. The columns every class has come always.
     pub keys: Vec<String>,
+    /// Whether each object brings its score of the text search, in the field `model::query::SCORE_FIELD`.
+    pub score: bool,
 }
 
 impl Selection {
     /// The scope is an argument of the only constructor, so it cannot be forgotten.
     pub fn new(class: Arc<ClassSchema>, filter: Filter, scope: Scope) -> Self {
-        Self { class, filter, scope, order: Vec::new(), skip: 0, limit: None, keys: Vec::new() }
+        Self { class, filter, scope, order: Vec::new(), skip: 0, limit: None, keys: Vec::new(), score: false }
     }
 
     /// In this order.
@@ -54,6 +57,12 @@ impl Selection {
     #[must_use]
     pub fn range(self, skip: u64, limit: Option<u64>) -> Self {
         Self { skip, limit, ..self }
+    }
+
+    /// With the score of the text search, or without.
+    #[must_use]
+    pub fn scored(self, score: bool) -> Self {
+        Self { score, ..self }
     }
 
     /// Only these fields.

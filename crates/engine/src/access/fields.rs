@@ -65,7 +65,11 @@ impl Hidden {
 
     /// Refuses a query that would tell hidden fields by asking for or sorting by them.
     pub(crate) fn refuse_use_in(&self, query: &Query, class: &ClassSchema) -> Result<(), ParseError> {
-        let mut used = query.order.iter().map(|order| top(&order.path)).chain(paths(&query.filter));
+        // A text search looks into every field of the class's index, whatever field it names.
+        let searched = query.filter.text().and_then(|_| class.text_index());
+        let searched = searched.into_iter().flat_map(|(_, index)| index.text_fields());
+        let ordered = query.order.iter().map(|order| top(&order.path));
+        let mut used = ordered.chain(paths(&query.filter)).chain(searched);
         match used.find(|path| self.fields.iter().any(|field| field == path)) {
             None => Ok(()),
             Some(field) => Err(ParseError::denied(

@@ -1,10 +1,12 @@
 //! The permission rules as tables of cases.
 
 use parsimony_model::permissions::Operation;
+use parsimony_model::query::parse::{Reading, filter};
+use parsimony_model::schema::Index;
 use parsimony_model::value::{Map, json};
 use parsimony_model::{
-    ClassName, ClassPermissions, ClassSchema, ErrorCode, Field, FieldName, FieldType, Filter, Object, ObjectId, Query,
-    Value,
+    ClassName, ClassPermissions, ClassSchema, Date, ErrorCode, Field, FieldName, FieldType, Filter, Object, ObjectId,
+    Query, Value,
 };
 
 use super::class::{Leave, decide, refuse_master_only};
@@ -144,4 +146,18 @@ fn a_protected_field_cannot_be_asked_for_or_sorted_by() {
     ] {
         assert_eq!(hidden.refuse_use_in(&query, &class).is_err(), refused, "{query:?}");
     }
+}
+
+#[test]
+fn a_protected_field_cannot_be_searched_through_the_text_index_it_is_in() {
+    let mut class = class(r#"{"protectedFields":{"*":["secret"]}}"#);
+    let hidden = Hidden::from(&client(None, &[]), &class, &Options::new("app", "master"));
+    let search = br#"{"title":{"$text":{"$search":{"$term":"x"}}}}"#;
+    let reading = Reading { now: Date::EPOCH, internal_fields: false };
+    let search = filter(json::read(search).unwrap().as_object().unwrap(), reading).unwrap();
+    class.indexes.insert("t".into(), Index::for_text("title"));
+    assert!(hidden.refuse_use_in(&Query::new(search.clone()), &class).is_ok());
+    class.indexes.get_mut("t").unwrap().keys.insert("secret".into(), "text".into());
+    assert!(hidden.refuse_use_in(&Query::new(search), &class).is_err());
+    assert!(hidden.refuse_use_in(&Query::new(Filter::equals("title", "t")), &class).is_ok());
 }

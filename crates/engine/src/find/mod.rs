@@ -2,6 +2,7 @@
 
 pub(crate) mod include;
 pub(crate) mod redact;
+mod search;
 mod subqueries;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use parsimony_model::query::{Order, fit, parse};
 use parsimony_model::schema::{ClassSchema, FieldType};
 use parsimony_model::update::top;
 use parsimony_model::value::Map;
-use parsimony_model::{ClassName, ErrorCode, Filter, Object, ObjectId, ParseError, Query};
+use parsimony_model::{ClassName, Filter, Object, ObjectId, ParseError, Query};
 use parsimony_store::Selection;
 
 use crate::access::fields::Hidden;
@@ -108,14 +109,14 @@ async fn admit(
     let engine = &work.engine;
     class::refuse_master_only(&work.caller, name, operation)?;
     let own_only = rules_for(name).visible(&work.caller)?;
-    let Some(schema) = engine.schemas.find(name).await? else {
+    let Some(mut schema) = engine.schemas.find(name).await? else {
         if Builtin::of(name).is_none() {
             rows::refuse_unknown_class(&work.caller, name, engine.options.allow_client_class_creation)?;
         }
         return Ok(None);
     };
     let hidden = Hidden::from(&work.caller, &schema, &engine.options);
-    check_order(&mut query.order, &schema)?;
+    drop_unknown(&mut query.order, &schema);
     hidden.refuse_use_in(&query, &schema)?;
     let leave = class::decide(&work.caller, &schema, operation)?;
     if query.count && operation != Operation::Count {
@@ -123,8 +124,8 @@ async fn admit(
     }
     let filter = std::mem::replace(&mut query.filter, Filter::everything());
     let filter = subqueries::resolve(work, filter).await?;
+    let filter = search::prepare(work, filter, &mut schema).await?;
     let filter = fit::filter(filter, &schema)?;
-    subqueries::refuse_unavailable(&filter)?;
     let filter = rows::narrow(&work.caller, &schema, leave, operation, filter)?;
     let filter = match own_only {
         Some(own) => filter.and(own),
@@ -134,12 +135,8 @@ async fn admit(
 }
 
 /// Parse: a field the class does not have is dropped from the order, silently.
-fn check_order(order: &mut Vec<Order>, class: &ClassSchema) -> Result<(), ParseError> {
-    if order.iter().any(|key| key.path == "$score") {
-        return Err(ParseError::new(ErrorCode::CommandUnavailable, "Ordering by $score is not available."));
-    }
-    order.retain(|key| class.kind(top(&key.path)).is_some());
-    Ok(())
+fn drop_unknown(order: &mut Vec<Order>, class: &ClassSchema) {
+    order.retain(|key| key.is_by_score() || class.kind(top(&key.path)).is_some());
 }
 
 async fn count_admitted(work: &Work, admitted: &Admitted) -> Result<u64, ParseError> {
@@ -164,7 +161,8 @@ async fn run(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Vec<Ob
     let selection = Selection::new(Arc::clone(&class), filter, work.caller.read_scope())
         .ordered(std::mem::take(&mut query.order))
         .range(query.skip, limit)
-        .only(keys);
+        .only(keys)
+        .scored(query.score);
     let mut objects = work.objects.find(&selection).await?;
     let redaction = redact::Redaction::new(work, &class, &hidden, &query);
     for object in &mut objects {

@@ -90,22 +90,3 @@ async fn related(work: &Work, relatives: Relatives) -> Result<Filter, ParseError
     }
     Ok(Filter::RelatedTo(relatives))
 }
-
-/// What no store of this version answers.
-pub(super) fn refuse_unavailable(filter: &Filter) -> Result<(), ParseError> {
-    let operator = match filter {
-        Filter::And(parts) | Filter::Or(parts) | Filter::Nor(parts) => {
-            return parts.iter().try_for_each(refuse_unavailable);
-        }
-        Filter::Field(_, constraint) => match constraint {
-            Constraint::Text(_) => "$text",
-            Constraint::Near { .. } => "$nearSphere",
-            Constraint::WithinBox { .. } => "$within",
-            Constraint::WithinPolygon(_) | Constraint::WithinSphere { .. } => "$geoWithin",
-            Constraint::Intersects(_) => "$geoIntersects",
-            _ => return Ok(()),
-        },
-        Filter::RelatedTo(_) | Filter::Relates { .. } => return Ok(()),
-    };
-    Err(ParseError::new(ErrorCode::CommandUnavailable, format!("The operator {operator} is not available.")))
-}

@@ -8,6 +8,9 @@ use parsimony_store::{ClassChange, Scope, Selection};
 
 use crate::work::Work;
 
+/// The index that every class has.
+const ID_INDEX: &str = "_id_";
+
 fn refusal(code: ErrorCode, text: String) -> ParseError {
     ParseError::new(code, text)
 }
@@ -59,10 +62,9 @@ pub(crate) async fn create(work: &Work, path: Option<&str>, body: &Map) -> Resul
     if let Some(permissions) = body.get("classLevelPermissions").and_then(Value::as_object) {
         class.permissions = Some(ClassPermissions::validated(permissions, &class.fields)?);
     }
-    for (name, keys) in object(body, "indexes")? {
-        let index = new_index(&class, name, keys)?;
-        class.indexes.insert(name.clone(), index);
-    }
+    let mut added = ClassChange::default();
+    change_indexes(&class, &class, object(body, "indexes")?, &mut added)?;
+    class.indexes.extend(added.add_indexes.into_iter().map(|(name, index)| (name.into(), index)));
     let (class, created) = work.engine.schemas.create(class).await?;
     if created {
         Ok(class.to_value())
@@ -93,7 +95,7 @@ pub(crate) async fn update(work: &Work, class: &str, body: &Map) -> Result<Value
     if let Some(permissions) = body.get("classLevelPermissions").and_then(Value::as_object) {
         change.permissions = Some(ClassPermissions::validated(permissions, &next.fields)?);
     }
-    change_indexes(&next, object(body, "indexes")?, &mut change)?;
+    change_indexes(&stored, &next, object(body, "indexes")?, &mut change)?;
     Ok(work.engine.schemas.change(&name, &change).await?.to_value())
 }
 
@@ -134,22 +136,51 @@ fn change_fields(
     Ok(())
 }
 
-fn change_indexes(class: &ClassSchema, indexes: &Map, change: &mut ClassChange) -> Result<(), ParseError> {
+fn change_indexes(
+    stored: &ClassSchema,
+    next: &ClassSchema,
+    indexes: &Map,
+    change: &mut ClassChange,
+) -> Result<(), ParseError> {
     for (name, keys) in indexes {
-        let exists = class.indexes.contains_key(name);
+        let exists = name == ID_INDEX || stored.indexes.contains_key(name);
         if is_delete(keys) {
             if !exists {
                 let text = format!("Index {name} does not exist, cannot delete.");
                 return Err(refusal(ErrorCode::InvalidQuery, text));
             }
+            if name == ID_INDEX {
+                return Err(refusal(ErrorCode::InvalidQuery, format!("Index {name} cannot be deleted.")));
+            }
             change.drop_indexes.push(name.to_string());
         } else if exists {
             return Err(refusal(ErrorCode::InvalidQuery, format!("Index {name} exists, cannot update.")));
-        } else if name != "_id_" {
-            change.add_indexes.push((name.to_string(), new_index(class, name, keys)?));
+        } else {
+            let index = new_index(next, name, keys)?;
+            let known = stored.indexes.iter().map(|(name, index)| (name.as_str(), index));
+            let added = change.add_indexes.iter().map(|(name, index)| (name.as_str(), index));
+            refuse_twin(name, &index, known.chain(added))?;
+            change.add_indexes.push((name.to_string(), index));
         }
     }
     Ok(())
+}
+
+/// MongoDB: a class has one index for text, and no two that are the same but for their names.
+fn refuse_twin<'a>(
+    name: &str,
+    index: &Index,
+    mut known: impl Iterator<Item = (&'a str, &'a Index)>,
+) -> Result<(), ParseError> {
+    let same_order = |other: &Index| index.keys.iter().eq(other.keys.iter());
+    let is_twin = |other: &Index| (index == other && same_order(other)) || (index.is_for_text() && other.is_for_text());
+    match known.find(|(_, other)| is_twin(other)) {
+        None => Ok(()),
+        Some((twin, _)) => {
+            let text = format!("Index {name} cannot be added: there is the index {twin} already.");
+            Err(refusal(ErrorCode::InvalidQuery, text))
+        }
+    }
 }
 
 /// Deletes a class without objects; one that does not exist is no error.
@@ -236,16 +267,18 @@ fn new_field(class: &ClassSchema, field: &str, options: &Value) -> Result<(Field
 }
 
 fn new_index(class: &ClassSchema, name: &str, keys: &Value) -> Result<Index, ParseError> {
-    let bad = || refusal(ErrorCode::InvalidQuery, format!("Index {name} must be an object of fields."));
+    let shown = parsimony_model::names::shorten;
+    let bad = || refusal(ErrorCode::InvalidQuery, format!("Index {} must be an object of fields.", shown(name)));
     let index = Index::parse(keys.as_object().ok_or_else(bad)?);
     for key in index.keys.keys() {
         let field = key.strip_prefix("_p_").unwrap_or(key);
-        if class.kind(parsimony_model::update::top(field)).is_none() && !key.starts_with('_') {
-            let text = format!("Field {key} does not exist, cannot add index.");
+        if class.kind(parsimony_model::update::top(field)).is_none() {
+            let text = format!("Field {} does not exist, cannot add index.", shown(key));
             return Err(refusal(ErrorCode::InvalidQuery, text));
         }
     }
-    if index.keys.is_empty() { Err(bad()) } else { Ok(index) }
+    index.check(name, class)?;
+    Ok(index)
 }
 
 fn check_geo_points(class: &ClassSchema) -> Result<(), ParseError> {

@@ -39,7 +39,9 @@ pub(crate) fn read(text: &str) -> Result<Definition, ParseError> {
         class.permissions = Some(ClassPermissions::validated(permissions, &class.fields)?);
     }
     for (index, keys) in map.get("indexes").and_then(Value::as_object).unwrap_or(&empty) {
-        class.indexes.insert(index.clone(), Index::parse(keys.as_object().unwrap_or(&empty)));
+        let parsed = Index::parse(keys.as_object().unwrap_or(&empty));
+        parsed.check(index, &class)?;
+        class.indexes.insert(index.clone(), parsed);
     }
     Ok(Definition { class, append_only: map.get("appendOnly").is_some_and(Value::is_truthy) })
 }

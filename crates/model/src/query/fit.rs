@@ -26,7 +26,11 @@ pub fn filter(filter: Filter, class: &ClassSchema) -> Result<Filter, ParseError>
 
 fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Result<Filter, ParseError> {
     let nested = path.contains('.');
-    match class.kind(top(&path)) {
+    let kind = class.kind(top(&path));
+    if is_about_places(&constraint) && (nested || !has_places(kind.as_ref(), &constraint)) {
+        return Ok(Filter::nothing());
+    }
+    match kind {
         Some(FieldType::Relation(_)) => relates(&path, &constraint),
         Some(FieldType::Pointer(target)) if !nested => {
             let to_pointer = |value: Value| match &value {
@@ -69,6 +73,27 @@ fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Re
             }
             Ok(Filter::Field(path, constraint))
         }
+    }
+}
+
+fn is_about_places(constraint: &Constraint) -> bool {
+    matches!(
+        constraint,
+        Constraint::Near { .. }
+            | Constraint::WithinBox { .. }
+            | Constraint::WithinPolygon(_)
+            | Constraint::WithinSphere { .. }
+            | Constraint::Intersects(_)
+    )
+}
+
+/// Whether a field of this type can meet a condition about places. MongoDB: an area is on the sphere, so it is in no flat
+/// figure.
+fn has_places(kind: Option<&FieldType>, constraint: &Constraint) -> bool {
+    match kind {
+        Some(FieldType::GeoPoint) => true,
+        Some(FieldType::Polygon) => !matches!(constraint, Constraint::WithinBox { .. } | Constraint::WithinPolygon(_)),
+        _ => false,
     }
 }
 
@@ -116,6 +141,8 @@ mod tests {
             ("friends", FieldType::Relation(user)),
             ("list", FieldType::Array),
             ("name", FieldType::String),
+            ("place", FieldType::GeoPoint),
+            ("area", FieldType::Polygon),
         ] {
             class.fields.insert(FieldName::parse(name).unwrap(), Field::plain(kind));
         }
@@ -142,6 +169,26 @@ mod tests {
         let user = Pointer::new(ClassName::parse("_User").unwrap(), ObjectId::parse("u1").unwrap());
         let fitted = filter(Filter::equals("friends", user), &class()).unwrap();
         assert!(matches!(fitted, Filter::Relates { members, .. } if members.len() == 1));
+    }
+
+    #[test]
+    fn only_places_and_areas_are_somewhere() {
+        let zero = crate::value::GeoPoint::new(0.0, 0.0).unwrap();
+        let near = Constraint::Near { center: zero, radians_max: None };
+        let flat = Constraint::WithinBox { southwest: zero, northeast: zero };
+        for (path, constraint, kept) in [
+            ("place", &near, true),
+            ("area", &near, true),
+            ("place", &flat, true),
+            ("area", &flat, false),
+            ("name", &near, false),
+            ("place.latitude", &near, false),
+            ("unheardOf", &near, false),
+        ] {
+            let asked = Filter::Field(path.into(), constraint.clone());
+            let expected = if kept { asked.clone() } else { Filter::nothing() };
+            assert_eq!(filter(asked, &class()).unwrap(), expected, "{path}");
+        }
     }
 
     #[test]

@@ -1,23 +1,22 @@
 //! From the wire to a [`Query`]: every refusal names the key.
 
+mod geo;
 mod options;
+mod text;
 
 use std::str::FromStr;
 
 use compact_str::CompactString;
 
-use super::{Constraint, Filter, Membership, Pattern, Relatives, SubQuery, TextSearch};
+use super::{Constraint, Filter, Membership, Pattern, Relatives, SubQuery};
 use crate::error::{ErrorCode, ParseError};
 use crate::names::{ClassName, FieldName, shorten};
-use crate::value::{Date, GeoPoint, Map, Polygon, Value, json};
+use crate::value::{Date, Map, Value, json};
 
 /// How deep conditions may nest in one another, also through subqueries.
 pub const DEPTH_MAX: u8 = 32;
 
 pub use options::{find, get};
-
-const MILES_PER_RADIAN: f64 = 3959.0;
-const KILOMETERS_PER_RADIAN: f64 = 6371.0;
 
 /// What the reader of a `where` has to know.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +53,43 @@ fn invalid_query(text: impl Into<String>) -> ParseError {
 
 /// Reads a `where`.
 pub fn filter(conditions: &Map, reading: Reading) -> Result<Filter, ParseError> {
-    filter_at(conditions, reading, 0)
+    whole_filter(conditions, reading, 0)
+}
+
+/// The condition of a query, or of a query inside it.
+fn whole_filter(conditions: &Map, reading: Reading, depth: u8) -> Result<Filter, ParseError> {
+    let filter = filter_at(conditions, reading, depth)?;
+    check_searches(&filter, Within::All, &mut false)?;
+    Ok(filter)
+}
+
+/// What the parts of a condition are to the whole of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    /// Whatever is found meets all of them.
+    All,
+    /// What is found may meet others.
+    Some,
+}
+
+/// MongoDB: a query searches by distance or by text, once, and what it finds is what the search finds.
+fn check_searches(filter: &Filter, within: Within, searching: &mut bool) -> Result<(), ParseError> {
+    let (parts, within) = match filter {
+        Filter::And(parts) => (parts, within),
+        Filter::Or(parts) if parts.len() == 1 => (parts, within),
+        Filter::Or(parts) | Filter::Nor(parts) => (parts, Within::Some),
+        Filter::Field(_, Constraint::Near { .. } | Constraint::Text(_)) => {
+            if within == Within::Some {
+                return Err(invalid_query("$nearSphere and $text cannot stand in a branch of $or or $nor."));
+            }
+            if std::mem::replace(searching, true) {
+                return Err(invalid_query("A query can have one $nearSphere or one $text."));
+            }
+            return Ok(());
+        }
+        Filter::Field(..) | Filter::RelatedTo(_) | Filter::Relates { .. } => return Ok(()),
+    };
+    parts.iter().try_for_each(|part| check_searches(part, within, searching))
 }
 
 fn filter_at(conditions: &Map, reading: Reading, depth: u8) -> Result<Filter, ParseError> {
@@ -182,11 +217,11 @@ fn constraint(name: &str, operand: &Value, all: &Map, level: Level) -> Result<Op
         // Parse: MongoDB takes any truth here.
         "$exists" => Constraint::Exists(operand.is_truthy()),
         "$regex" => Constraint::Matches(pattern(operand, all)?),
-        "$text" => Constraint::Text(text_search(operand)?),
-        "$nearSphere" => near(operand, all)?,
-        "$within" => within(operand)?,
-        "$geoWithin" => geo_within(operand)?,
-        "$geoIntersects" => intersects(operand)?,
+        "$text" => Constraint::Text(text::search(operand)?),
+        "$nearSphere" => geo::near(operand, all)?,
+        "$within" => geo::within(operand)?,
+        "$geoWithin" => geo::geo_within(operand)?,
+        "$geoIntersects" => geo::intersects(operand)?,
         "$inQuery" => Constraint::InQuery(Box::new(subquery(name, operand, level)?), Membership::Inside),
         "$notInQuery" => Constraint::InQuery(Box::new(subquery(name, operand, level)?), Membership::Outside),
         "$select" => select(name, operand, level, Membership::Inside)?,
@@ -254,113 +289,12 @@ fn pattern(source: &Value, all: &Map) -> Result<Pattern, ParseError> {
     Ok(Pattern { source: source.to_owned(), options: options.to_owned() })
 }
 
-fn text_search(operand: &Value) -> Result<TextSearch, ParseError> {
-    let bad = |what: &str| invalid_json(format!("bad $text: {what}"));
-    let search = operand.as_object().and_then(|map| map.get("$search")).and_then(Value::as_object);
-    let search = search.ok_or_else(|| bad("$search, should be object"))?;
-    let term = search.get("$term").and_then(Value::as_str).ok_or_else(|| bad("$term, should be string"))?;
-    let flag = |name: &str| match search.get(name) {
-        None => Ok(None),
-        Some(Value::Bool(flag)) => Ok(Some(*flag)),
-        Some(_) => Err(bad(&format!("{name}, should be boolean"))),
-    };
-    let language = match search.get("$language") {
-        None => None,
-        Some(language) => Some(language.as_str().ok_or_else(|| bad("$language, should be string"))?.to_owned()),
-    };
-    Ok(TextSearch {
-        term: term.to_owned(),
-        language,
-        case_sensitive: flag("$caseSensitive")?,
-        diacritic_sensitive: flag("$diacriticSensitive")?,
-    })
-}
-
-fn near(operand: &Value, all: &Map) -> Result<Constraint, ParseError> {
-    let Value::GeoPoint(center) = operand else {
-        return Err(invalid_json("bad $nearSphere value; should be a GeoPoint"));
-    };
-    let distances = [
-        ("$maxDistance", 1.0),
-        ("$maxDistanceInRadians", 1.0),
-        ("$maxDistanceInMiles", MILES_PER_RADIAN),
-        ("$maxDistanceInKilometers", KILOMETERS_PER_RADIAN),
-    ];
-    let mut radians_max = None;
-    for (name, per_radian) in distances {
-        if let Some(distance) = all.get(name) {
-            let distance = distance.as_f64().filter(|distance| *distance >= 0.0);
-            let distance = distance.ok_or_else(|| invalid_json(format!("bad {name} value; should be a number")))?;
-            radians_max = Some(distance / per_radian);
-        }
-    }
-    Ok(Constraint::Near { center: *center, radians_max })
-}
-
-fn within(operand: &Value) -> Result<Constraint, ParseError> {
-    match operand.as_object().and_then(|map| map.get("$box")).and_then(Value::as_array) {
-        Some([Value::GeoPoint(southwest), Value::GeoPoint(northeast)]) => {
-            Ok(Constraint::WithinBox { southwest: *southwest, northeast: *northeast })
-        }
-        _ => Err(invalid_json("malformatted $within arg")),
-    }
-}
-
-/// A place given as a `GeoPoint` or as a `[longitude, latitude]` pair.
-fn place(value: &Value) -> Option<GeoPoint> {
-    match value {
-        Value::GeoPoint(point) => Some(*point),
-        Value::Array(pair) => match pair.as_slice() {
-            [Value::Number(longitude), Value::Number(latitude)] => GeoPoint::new(*latitude, *longitude),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn geo_within(operand: &Value) -> Result<Constraint, ParseError> {
-    let bad = |what: &str| invalid_json(format!("bad $geoWithin value{what}"));
-    let map = operand.as_object().ok_or_else(|| bad(""))?;
-    if let Some(sphere) = map.get("$centerSphere") {
-        let Some([center, distance]) = sphere.as_array() else {
-            return Err(bad("; $centerSphere should be an array of Parse.GeoPoint and distance"));
-        };
-        let center = place(center).ok_or_else(|| bad("; $centerSphere geo point invalid"))?;
-        let radians = distance.as_f64().filter(|radians| *radians >= 0.0);
-        let radians = radians.ok_or_else(|| bad("; $centerSphere distance invalid"))?;
-        return Ok(Constraint::WithinSphere { center, radians });
-    }
-    let few = "; $polygon should contain at least 3 GeoPoints";
-    let corners = match map.get("$polygon").ok_or_else(|| bad(""))? {
-        // Parse: here, and only here, the pairs of a Polygon are taken as longitude first.
-        Value::Polygon(polygon) => {
-            let swapped = polygon.corners().iter().map(|corner| GeoPoint::new(corner.longitude, corner.latitude));
-            swapped.collect::<Option<Vec<_>>>()
-        }
-        Value::Array(corners) if corners.len() < 3 => return Err(bad(few)),
-        Value::Array(corners) => corners.iter().map(place).collect(),
-        Value::Object(map) if map.get("__type").and_then(Value::as_str) == Some("Polygon") => {
-            return Err(bad("; Polygon.coordinates should contain at least 3 lon/lat pairs"));
-        }
-        _ => return Err(bad("; $polygon should be Polygon object or Array of Parse.GeoPoint's")),
-    };
-    let corners = corners.ok_or_else(|| bad(""))?;
-    Polygon::new(corners).map(Constraint::WithinPolygon).ok_or_else(|| bad(few))
-}
-
-fn intersects(operand: &Value) -> Result<Constraint, ParseError> {
-    match operand.as_object().and_then(|map| map.get("$point")) {
-        Some(Value::GeoPoint(point)) => Ok(Constraint::Intersects(*point)),
-        _ => Err(invalid_json("bad $geoIntersect value; $point should be GeoPoint")),
-    }
-}
-
 fn subquery(name: &str, operand: &Value, level: Level) -> Result<SubQuery, ParseError> {
     let bad = || invalid_query(format!("improper usage of {name}"));
     let map = operand.as_object().ok_or_else(bad)?;
     let class = map.get("className").and_then(Value::as_str).ok_or_else(bad)?;
     let conditions = map.get("where").and_then(Value::as_object).ok_or_else(bad)?;
-    Ok(SubQuery { class: ClassName::parse(class)?, filter: filter_at(conditions, level.reading, level.depth + 1)? })
+    Ok(SubQuery { class: ClassName::parse(class)?, filter: whole_filter(conditions, level.reading, level.depth + 1)? })
 }
 
 fn select(name: &str, operand: &Value, level: Level, membership: Membership) -> Result<Constraint, ParseError> {
@@ -459,6 +393,33 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert_eq!((error.number(), &*error.message), (Some(code), message), "{text}");
         }
+    }
+
+    #[test]
+    fn a_query_searches_once_and_for_all_it_finds() {
+        let near = r#"{"a":{"$nearSphere":{"latitude":0,"longitude":0}}}"#;
+        let text = r#"{"b":{"$text":{"$search":{"$term":"x"}}}}"#;
+        for (given, taken) in [
+            (near.to_owned(), true),
+            (format!(r#"{{"$and":[{near},{{"c":1}}]}}"#), true),
+            (format!(r#"{{"$or":[{text}],"c":1}}"#), true),
+            (format!(r#"{{"$or":[{near},{{"c":1}}]}}"#), false),
+            (format!(r#"{{"$nor":[{text}]}}"#), false),
+            (format!(r#"{{"$and":[{near},{near}]}}"#), false),
+            (format!(r#"{{"$and":[{near},{text}]}}"#), false),
+            (format!(r#"{{"p":{{"$inQuery":{{"className":"C","where":{near}}}}},"b":{{"$exists":true}}}}"#), true),
+            (format!(r#"{{"$or":[{{"p":{{"$inQuery":{{"className":"C","where":{near}}}}}}},{{"b":1}}]}}"#), true),
+            (format!(r#"{{"p":{{"$inQuery":{{"className":"C","where":{{"$nor":[{near}]}}}}}}}}"#), false),
+        ] {
+            match parse(&given) {
+                Ok(filter) => assert!(taken && (filter.near().is_some() || !given.starts_with(near)), "{given}"),
+                Err(error) => assert!(!taken && error.number() == Some(102), "{given}: {error}"),
+            }
+        }
+        assert_eq!(
+            parse(&format!(r#"{{"$or":[{text}],"c":1}}"#)).unwrap().text().map(|(field, _)| field.to_owned()),
+            Some("b".to_owned())
+        );
     }
 
     #[test]

@@ -192,7 +192,7 @@ async fn parse_s_own_classes_get_indexes_and_no_document() {
     let change = ClassChange {
         add_indexes: vec![
             ("reqId_1".to_owned(), Index::on(&["reqId"]).unique().sparse()),
-            ("ttl".to_owned(), Index::on(&["expire"]).sparse()),
+            ("ttl".to_owned(), Index::on(&["expire"]).sparse().expiring_after(0)),
         ],
         ..ClassChange::default()
     };

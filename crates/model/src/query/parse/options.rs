@@ -5,7 +5,7 @@ use compact_str::CompactString;
 use super::{Reading, filter, invalid_json, invalid_query};
 use crate::error::{ErrorCode, ParseError};
 use crate::names::{FieldName, is_plain, shorten};
-use crate::query::{Filter, Order, Query};
+use crate::query::{Filter, Order, Query, SCORE_FIELD};
 use crate::value::{Map, Value, json};
 
 /// The options a find understands.
@@ -61,7 +61,16 @@ pub fn find(params: &Map, reading: Reading) -> Result<Query, ParseError> {
         Some(field) => Some(FieldName::parse(field.as_str().unwrap_or_default())?),
     };
     shape(params, &mut query)?;
+    check_score(&query)?;
     Ok(query)
+}
+
+/// Only a text search gives a score.
+fn check_score(query: &Query) -> Result<(), ParseError> {
+    if (query.score || query.order.iter().any(Order::is_by_score)) && query.filter.text().is_none() {
+        return Err(invalid_query("$score needs a $text condition."));
+    }
+    Ok(())
 }
 
 /// Reads the options of a read of one object into a query without conditions.
@@ -71,6 +80,7 @@ pub fn get(params: &Map) -> Result<Query, ParseError> {
     }
     let mut query = Query::default();
     shape(params, &mut query)?;
+    check_score(&query)?;
     Ok(query)
 }
 
@@ -86,6 +96,10 @@ fn shape(params: &Map, query: &mut Query) -> Result<(), ParseError> {
         }
     }
     query.keys = paths("keys", params.get("keys"))?;
+    for key in query.keys.iter_mut().filter(|key| *key == Order::SCORE) {
+        query.score = true;
+        *key = SCORE_FIELD.into();
+    }
     query.exclude_keys = paths("excludeKeys", params.get("excludeKeys"))?;
     query.include = paths("include", params.get("include"))?;
     query.include_all =
@@ -143,12 +157,11 @@ fn order(value: Option<&Value>) -> Result<Vec<Order>, ParseError> {
             Some(path) => (CompactString::from(path), true),
             None => (path, false),
         };
-        let score = path == "$score";
         if path.starts_with("authData.") {
             return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Cannot sort by {}", shorten(&path))));
         }
         let first = crate::update::top(&path);
-        if !score && !is_plain(first) {
+        if path != Order::SCORE && !is_plain(first) {
             return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Invalid field name: {}.", shorten(&path))));
         }
         keys.push(Order { path, descending });
@@ -170,5 +183,23 @@ mod tests {
         assert_eq!(find(r#"{"nope":1}"#).unwrap_err().message, "Invalid parameter for query: nope");
         assert_eq!(find(r#"{"where":"{"}"#).unwrap_err().message, "where parameter is not valid JSON");
         assert_eq!(find(r#"{"order":"a b"}"#).unwrap_err().number(), Some(105));
+    }
+
+    #[test]
+    fn the_score_comes_with_a_text_search_only() {
+        let reading = Reading { now: crate::value::Date::EPOCH, internal_fields: false };
+        let find = |text: &str| find(json::read(text.as_bytes()).unwrap().as_object().unwrap(), reading);
+        let text = r#""where":{"a":{"$text":{"$search":{"$term":"x"}}}}"#;
+        let query = find(&format!(r#"{{{text},"keys":"$score,a","order":"-$score,a"}}"#)).unwrap();
+        assert!(query.score && query.order.first().is_some_and(Order::is_by_score));
+        assert_eq!(query.keys, ["score", "a"]);
+        assert!(!find(&format!(r#"{{{text},"order":"$score"}}"#)).unwrap().score);
+        for refused in [r#"{"keys":"$score"}"#, r#"{"order":"$score","where":{"a":1}}"#] {
+            assert_eq!(find(refused).unwrap_err().number(), Some(102), "{refused}");
+        }
+        assert_eq!(
+            get(json::read(br#"{"keys":"$score"}"#).unwrap().as_object().unwrap()).unwrap_err().number(),
+            Some(102)
+        );
     }
 }
