@@ -5,6 +5,8 @@ pub mod app;
 pub mod mongod;
 pub mod tether;
 pub mod tools;
+#[cfg(feature = "wire")]
+pub mod wire;
 
 #[cfg(feature = "app")]
 pub use app::{App, Client, Seen, StoreKind};

@@ -1,10 +1,11 @@
-//! What does one type to test, check, measure and run the project? `cargo xtask test | ci | bench | mongod`.
+//! What does one type to test, check, measure and run the project? `cargo xtask test | record | ci | bench | mongod`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod bench;
 mod install;
 mod interrupt;
 mod mongod;
+mod record;
 mod shell;
 mod test;
 #[cfg(test)]
@@ -28,6 +29,8 @@ struct Arguments {
 enum Chore {
     /// Runs every ring of tests; installs what they need first.
     Test(test::Options),
+    /// Asks Parse Server the scenarios of `tests/wire` and writes down its answers.
+    Record(record::Options),
     /// Runs what CI runs: the format, the lints and every ring of tests.
     Ci,
     /// Runs a MongoDB for development until Ctrl-C.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> Result<ExitCode> {
     match chore {
         Chore::Test(options) => test::run(&options),
+        Chore::Record(options) => record::run(&options),
         Chore::Ci => {
             shell::run(Command::new(tools::workspace().join(".ci/run")))?;
             Ok(ExitCode::SUCCESS)

@@ -102,7 +102,7 @@ impl Session<'_> {
         if ring == Ring::Sdk {
             return self.sdk(&programs.server);
         }
-        for program in programs.tests.iter().filter(|program| Ring::of(&program.package) == ring) {
+        for program in programs.tests.iter().filter(|program| Ring::of(&program.package, &program.target) == ring) {
             println!("--- {} {}", program.package, program.target);
             let mut command = program.command();
             command.args(&self.options.filter);

@@ -1,0 +1,19 @@
+//! The cloud code of the scenarios, which `cloud.cjs` has for Parse Server.
+
+use parsimony_cloud::{Application, BeforeSave, ParseError, Request, Rules};
+use parsimony_model::Value;
+
+/// The hooks and functions, as in `cloud.cjs`.
+pub(crate) fn application() -> Application {
+    Application::new("wire").define("echo", Rules::none(), echo).before_save(
+        "Traced",
+        |mut request: BeforeSave| async move {
+            request.object.set("seen", Value::Object((*request.context).clone()));
+            Ok(request.object)
+        },
+    )
+}
+
+async fn echo(request: Request) -> Result<Value, ParseError> {
+    Ok(Value::Object(request.params.clone()))
+}

@@ -1,0 +1,10 @@
+'use strict';
+// The cloud code of the scenarios for Parse Server; `application.rs` has the same for this one.
+
+module.exports = Parse => {
+  Parse.Cloud.define('echo', request => request.params);
+
+  Parse.Cloud.beforeSave('Traced', request => {
+    request.object.set('seen', request.context);
+  });
+};
