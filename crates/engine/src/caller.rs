@@ -161,6 +161,11 @@ impl Caller {
         matches!(self.authority, Authority::Master | Authority::ReadOnlyMaster)
     }
 
+    /// Whether it is the key that may read everything and write nothing.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.authority == Authority::ReadOnlyMaster
+    }
+
     /// Refuses writes by the read-only key.
     pub(crate) fn may_write(&self, what: &str) -> Result<(), ParseError> {
         if self.authority == Authority::ReadOnlyMaster {

@@ -8,12 +8,14 @@
 //! | who asks | `caller.rs`, `users/` |
 //! | may they | `access/` |
 //! | a save, a query, a delete | `save/`, `find/`, `delete.rs` |
+//! | a pipeline, the distinct values of a field | `aggregate.rs` |
 //! | what the built-in classes add | `classes/` |
 //! | the classes themselves | `schema/` |
 //! | cloud code, and its way back in | `functions.rs`, `host.rs` |
 #![deny(clippy::future_not_send)]
 
 mod access;
+mod aggregate;
 mod caller;
 mod classes;
 mod delete;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use indexmap::IndexMap;
+use parsimony_model::aggregate::Form;
 use parsimony_model::{ClassName, Date};
 
 use crate::limits::Limits;
@@ -103,6 +104,12 @@ pub struct Options {
     pub password_cost: u32,
     /// Where files are read from: what stands before the file name in the `url` of File values.
     pub files_url: String,
+    /// `databaseOptions.allowPublicExplain`
+    pub allow_public_explain: bool,
+    /// `allowAggregationForReadOnlyMasterKey`
+    pub allow_aggregation_for_read_only_master_key: bool,
+    /// `query.aggregationRawValues` and `query.aggregationRawFieldNames`
+    pub aggregation_form: Form,
     /// `routeAllowList`: the only paths a client may ask, as whole-path patterns; `None` allows all.
     pub route_allow_list: Option<Vec<regex::Regex>>,
 }
@@ -146,6 +153,9 @@ impl Options {
             sanitized_errors: true,
             password_cost: 10,
             files_url: String::new(),
+            allow_public_explain: false,
+            allow_aggregation_for_read_only_master_key: true,
+            aggregation_form: Form::default(),
             route_allow_list: None,
         }
     }

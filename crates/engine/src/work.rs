@@ -12,7 +12,7 @@ use crate::classes::rules_for;
 use crate::engine::Engine;
 use crate::schema::api;
 use crate::users::{login, sessions};
-use crate::{delete, find, functions, save};
+use crate::{aggregate, delete, find, functions, save};
 
 /// One request's work: the engine, who asks, and the store or the transaction it works in. Cheap to clone.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub struct Saved {
 }
 
 /// What a find answers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Found {
     /// The objects.
     pub results: Vec<Object>,
@@ -46,6 +46,8 @@ pub struct Found {
     pub count: Option<u64>,
     /// The class they are of, if the query was redirected.
     pub class_name: Option<ClassName>,
+    /// How the database would find them, if that was asked in their place.
+    pub plan: Option<Value>,
 }
 
 /// A login.
@@ -112,6 +114,11 @@ impl Work {
     /// Reads the options of a find from the request's parameters and finds.
     pub async fn find(&self, class: &ClassName, params: &Map) -> Answer<Found> {
         find::find_params(self, class, params).await
+    }
+
+    /// Reads a request of `/aggregate` from its parameters and answers it, master only.
+    pub async fn aggregate(&self, class: &ClassName, params: Map) -> Answer<Vec<Value>> {
+        aggregate::aggregate(self, class, params).await
     }
 
     /// Calls a cloud function.

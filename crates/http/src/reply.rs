@@ -26,8 +26,8 @@ pub(crate) struct Reply {
 }
 
 #[derive(Serialize)]
-struct Results<'a, T> {
-    results: &'a [T],
+struct Results<'a, T: ?Sized> {
+    results: &'a T,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
 }
@@ -56,7 +56,10 @@ impl Reply {
                 object.fields.insert("className".into(), class.as_str().into());
             }
         }
-        Self::json(&Results::<Object> { results: &found.results, count: found.count })
+        match &found.plan {
+            Some(plan) => Self::json(&Results { results: plan, count: found.count }),
+            None => Self::json(&Results::<[Object]> { results: &found.results, count: found.count }),
+        }
     }
 
     /// A list under `results`.
@@ -121,11 +124,14 @@ mod tests {
             acl: None,
             fields: map! { "n" => 1 },
         };
-        let found = Found { results: vec![object()], count: None, class_name: None };
+        let found = Found { results: vec![object()], ..Found::default() };
         assert_eq!(Reply::found(found).unwrap().body, r#"{"results":[{"objectId":"p","n":1}]}"#);
-        let found = Found { results: vec![object()], count: Some(7), class_name: ClassName::parse("Post").ok() };
+        let class_name = ClassName::parse("Post").ok();
+        let found = Found { results: vec![object()], count: Some(7), class_name, plan: None };
         let expected = r#"{"results":[{"objectId":"p","n":1,"className":"Post"}],"count":7}"#;
         assert_eq!(Reply::found(found).unwrap().body, expected);
+        let found = Found { plan: Some(parsimony_model::Value::Object(map! { "a" => 1 })), ..Found::default() };
+        assert_eq!(Reply::found(found).unwrap().body, r#"{"results":{"a":1}}"#);
         assert_eq!(Reply::called(b"[1]").body, r#"{"result":[1]}"#);
     }
 }

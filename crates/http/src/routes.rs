@@ -30,6 +30,8 @@ pub enum Route {
     VerifyPassword,
     /// `GET /sessions/me`
     MySession,
+    /// `GET /aggregate/C`
+    Aggregate(ClassName),
     /// `POST /functions/NAME`
     Call(String),
     /// `POST /batch`
@@ -63,7 +65,6 @@ pub struct Missing {
 
 /// The areas that this version does not offer.
 const MISSING: &[(&str, &str, bool)] = &[
-    ("aggregate", "Aggregation", true),
     ("files", "File storage", false),
     ("push", "Push", true),
     ("push_audiences", "Push audiences", true),
@@ -109,6 +110,7 @@ impl Route {
             ("installations", id, None) => {
                 Self::object(method, Builtin::Installation.name(), id).ok_or_else(unknown)?
             }
+            ("aggregate", Some(class), None) if method == "GET" => Ok(Self::Aggregate(class_name(method, class)?)),
             ("schemas", class, None) => Self::schemas(method, class).ok_or_else(unknown),
             ("functions", Some(name), None) if method == "POST" => Ok(Self::Call(name.to_owned())),
             ("login", None, None) if matches!(method, "GET" | "POST") => Ok(Self::LogIn),
@@ -239,6 +241,7 @@ mod tests {
             ("POST /sessions", Route::Create(class("_Session"))),
             ("DELETE /roles/r", Route::Delete(class("_Role"), id("r"))),
             ("GET /installations", Route::Find(class("_Installation"))),
+            ("GET /aggregate/Post", Route::Aggregate(class("Post"))),
             ("POST /functions/hello", Route::Call("hello".to_owned())),
             ("POST /functions/a.b", Route::Call("a.b".to_owned())),
             ("POST /batch", Route::Batch),
@@ -276,6 +279,8 @@ mod tests {
             "PUT /classes/Post",
             "GET /classes//x/",
             "GET /functions/hello",
+            "GET /aggregate",
+            "POST /aggregate/Post",
             "GET /batch",
             "GET /logout",
             "PUT /schemas",
@@ -305,7 +310,7 @@ mod tests {
     #[test]
     fn what_is_not_offered_is_known() {
         for (line, master_only) in [
-            ("GET /aggregate/A", true),
+            ("POST /push", true),
             ("POST /files/a.txt", false),
             ("GET /files/app/metadata/a.txt", false),
             ("GET /cloud_code/jobs/data", true),

@@ -13,10 +13,12 @@
 //! | who may do what with a class | [`permissions`] |
 //! | which fields does a class have | [`schema`], and [`builtin`] for the classes Parse brings along |
 //! | what does a client ask for | [`query`] |
+//! | what does a client ask of a pipeline, and what does that mean | [`aggregate`] |
 //! | what time is it, and what comes out of the dice | [`clock`] |
 #![deny(clippy::future_not_send)]
 
 pub mod acl;
+pub mod aggregate;
 pub mod builtin;
 pub mod clock;
 pub mod error;

@@ -1,11 +1,14 @@
 //! What does a client ask for: the query as a typed value.
 //!
-//! `query/parse.rs` reads it from the wire (its options in `parse/options.rs`), `query/fit.rs` fits it to a class's fields. A store sees neither subqueries nor
-//! wire quirks.
+//! `query/parse.rs` reads it from the wire (its options in `parse/options.rs`), `query/fit.rs` fits it to a class's fields,
+//! `query/advice.rs` is what it says about how to answer. A store sees neither subqueries nor wire quirks.
 
+pub mod advice;
 pub mod fit;
 mod language;
 pub mod parse;
+
+pub use advice::{Advice, Hint, ReadPreference, Verbosity};
 
 use compact_str::CompactString;
 
@@ -196,6 +199,14 @@ pub struct Query {
     pub include_all: bool,
     /// Ask the class this relation leads to instead.
     pub redirect: Option<FieldName>,
+    /// What to tell the database about how to answer.
+    pub advice: Advice,
+    /// Which member of a replica set to ask for included objects, if not the one for the objects.
+    pub include_read_preference: Option<ReadPreference>,
+    /// Which member of a replica set to ask in subqueries, if not the one for the objects.
+    pub subquery_read_preference: Option<ReadPreference>,
+    /// Whether a plan is asked for in the place of the objects.
+    pub explain: Option<Verbosity>,
 }
 
 impl Filter {
@@ -297,6 +308,10 @@ impl Default for Query {
             include: Vec::new(),
             include_all: false,
             redirect: None,
+            advice: Advice::default(),
+            include_read_preference: None,
+            subquery_read_preference: None,
+            explain: None,
         }
     }
 }

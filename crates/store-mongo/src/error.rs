@@ -54,6 +54,24 @@ pub(crate) fn of_write(error: Error) -> StoreError {
     store_error(&error, Asked::Write)
 }
 
+/// The failure of a pipeline. Parse: whatever the server says against it, it says of the query.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+pub(crate) fn of_pipeline(error: Error) -> StoreError {
+    match (store_error(&error, Asked::Read), answer(&error)) {
+        (known @ (StoreError::Timeout | StoreError::Conflict(_)), _) => known,
+        (_, Some((_, text))) => StoreError::InvalidQuery(shown(text).to_owned()),
+        (unknown, None) => unknown,
+    }
+}
+
+/// What the server says against a query, without the query as the server sees it.
+fn shown(text: &str) -> &str {
+    if text.starts_with("error processing query: ") {
+        return text.rsplit(" :: caused by :: ").next().unwrap_or(text);
+    }
+    text
+}
+
 /// The number and text the server answered with, if it answered.
 fn answer(error: &Error) -> Option<(i32, &str)> {
     match error.kind.as_ref() {
@@ -97,7 +115,7 @@ fn answered(number: i32, text: &str, transient: bool, asked: Asked) -> StoreErro
         | code::DOLLAR_PREFIXED_NAME
         | code::EMPTY_FIELD_NAME
         | code::NOT_A_NUMBER_TO_INCREMENT => match asked {
-            Asked::Read => StoreError::InvalidQuery(text.to_owned()),
+            Asked::Read => StoreError::InvalidQuery(shown(text).to_owned()),
             Asked::Write => StoreError::Unfit(text.to_owned()),
         },
         code => StoreError::Unavailable(format!("MongoDB error {code}: {text}")),
@@ -157,6 +175,17 @@ mod tests {
         ] {
             assert_eq!(index_in(text), index);
         }
+    }
+
+    #[test]
+    fn a_refused_query_does_not_show_the_database_s_own_form_of_it() {
+        let text =
+            "error processing query: ns=db.CTree: a $eq 1\n planner returned error :: caused by :: no such index";
+        let Some(StoreError::InvalidQuery(told)) = Some(answered(2, text, false, Asked::Read)) else {
+            panic!("{text}")
+        };
+        assert_eq!(told, "no such index");
+        assert_eq!(shown("Invalid $project :: caused by :: Unknown expression $foo").len(), 56);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use parsimony_model::schema::{ClassSchema, FieldType};
 use parsimony_model::{Object, Value};
 use parsimony_store::{Selection, StoreError};
 
+use crate::advice;
 use crate::documents;
 use crate::error;
 use crate::filter::{self, Purpose};
@@ -57,7 +58,7 @@ async fn batches(
     query: Document,
 ) -> Result<Vec<RawBatch>, Error> {
     let objects = shared.objects(&selection.class.name);
-    let find = objects.find(query).with_options(options(shared, selection));
+    let find = objects.find(query).with_options(options(shared, selection, session.is_some()));
     match session {
         None => find.batch().await?.try_collect().await,
         Some(session) => {
@@ -67,7 +68,7 @@ async fn batches(
     }
 }
 
-fn options(shared: &Shared, selection: &Selection) -> FindOptions {
+fn options(shared: &Shared, selection: &Selection, in_transaction: bool) -> FindOptions {
     let mut options = FindOptions::default();
     // A limit beyond what the server can count is none.
     options.limit = selection.limit.and_then(|limit| i64::try_from(limit).ok());
@@ -82,6 +83,9 @@ fn options(shared: &Shared, selection: &Selection) -> FindOptions {
     options.projection = projection(selection);
     options.max_time = shared.query_time();
     options.collation = filter::asks_for_same_text(&selection.filter).then(names::without_case);
+    options.hint = advice::hint(selection);
+    options.comment = advice::comment(selection);
+    options.selection_criteria = advice::criteria(selection, in_transaction);
     options
 }
 
@@ -90,7 +94,7 @@ fn filters_keys_itself(selection: &Selection) -> bool {
     names::has_auth_data(&selection.class.name) && selection.keys.iter().any(|key| key == names::AUTH_DATA_FIELD)
 }
 
-fn projection(selection: &Selection) -> Option<Document> {
+pub(crate) fn projection(selection: &Selection) -> Option<Document> {
     let mut columns = Document::new();
     if !selection.keys.is_empty() && !filters_keys_itself(selection) {
         columns.extend(names::ALWAYS.iter().map(|column| ((*column).to_owned(), Bson::Int32(1))));
@@ -139,9 +143,12 @@ pub(crate) async fn count(shared: &Shared, mut session: Session<'_>, selection: 
     let objects = shared.objects(&selection.class.name);
     let mut options = CountOptions::default();
     options.max_time = shared.query_time();
+    options.hint = advice::hint(selection);
+    options.comment = advice::comment(selection);
+    options.selection_criteria = advice::criteria(selection, session.is_some());
     let count = match session {
         // Parse: without a condition it is the collection's own number, which costs nothing.
-        None if query.is_empty() => objects.estimated_document_count().await,
+        None if query.is_empty() && options.hint.is_none() => objects.estimated_document_count().await,
         None => objects.count_documents(query).with_options(options).await,
         Some(session) => objects.count_documents(query).with_options(options).session(session).await,
     };

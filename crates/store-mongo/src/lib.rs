@@ -9,6 +9,8 @@
 //! | how does a condition become a query document | `filter.rs` |
 //! | how does a change become an update document | `update.rs` |
 //! | finding, counting, distinct values | `find.rs` |
+//! | pipelines, and their values | `aggregate.rs`, `datum.rs` |
+//! | plans, hints, remarks and read preferences | `explain.rs`, `advice.rs` |
 //! | inserting, changing, deleting | `write.rs` |
 //! | the many-to-many rows | `joins.rs` |
 //! | the `_SCHEMA` documents as data, and the work on them | `schemas.rs`, `classes.rs` |
@@ -17,10 +19,14 @@
 //! | what the driver's errors mean | `error.rs` |
 #![deny(clippy::future_not_send)]
 
+mod advice;
+mod aggregate;
 mod classes;
 mod clients;
+mod datum;
 mod documents;
 mod error;
+mod explain;
 mod filter;
 mod find;
 mod indexes;

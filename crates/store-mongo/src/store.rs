@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bson::doc;
+use parsimony_model::aggregate::{Document, Pipeline};
+use parsimony_model::query::Verbosity;
 use parsimony_model::{ClassName, ClassSchema, Object, ObjectId, Value};
 use parsimony_store::{Answer, Change, ClassChange, Join, Objects, Selection, Store, StoreError, Transaction};
 
 use crate::open::MongoStore;
 use crate::transaction::MongoTransaction;
-use crate::{classes, error, find, joins, write};
+use crate::{aggregate, classes, error, explain, find, joins, write};
 
 /// How long closing waits for what still runs.
 const CLOSE_MILLIS_MAX: u64 = 5_000;
@@ -25,6 +27,19 @@ impl Objects for MongoStore {
 
     fn distinct<'a>(&'a self, selection: &'a Selection, field: &'a str) -> Answer<'a, Vec<Value>> {
         Box::pin(async move { find::distinct(&self.clients.here(), None, selection, field).await })
+    }
+
+    fn aggregate<'a>(&'a self, selection: &'a Selection, pipeline: &'a Pipeline) -> Answer<'a, Vec<Document>> {
+        Box::pin(async move { aggregate::aggregate(&self.clients.here(), None, selection, pipeline).await })
+    }
+
+    fn explain<'a>(
+        &'a self,
+        selection: &'a Selection,
+        pipeline: Option<&'a Pipeline>,
+        verbosity: Verbosity,
+    ) -> Answer<'a, Document> {
+        Box::pin(async move { explain::explain(&self.clients.here(), selection, pipeline, verbosity).await })
     }
 
     fn insert<'a>(&'a self, class: &'a Arc<ClassSchema>, object: &'a Object) -> Answer<'a, ()> {

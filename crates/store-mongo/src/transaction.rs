@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mongodb::ClientSession;
+use parsimony_model::aggregate::{Document, Pipeline};
+use parsimony_model::query::Verbosity;
 use parsimony_model::{ClassSchema, Object, ObjectId, Value};
 use parsimony_store::{Answer, Change, Join, Objects, Selection, StoreError, Transaction};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
@@ -11,7 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::open::Shared;
-use crate::{error, find, joins, write};
+use crate::{aggregate, error, explain, find, joins, write};
 
 /// How often a commit is sent whose outcome is not known.
 const COMMIT_TRIES_MAX: u8 = 5;
@@ -158,6 +160,23 @@ impl Objects for MongoTransaction {
             let mut session = self.session().await?;
             self.in_time(find::distinct(&self.shared, Some(&mut session), selection, field)).await
         })
+    }
+
+    fn aggregate<'a>(&'a self, selection: &'a Selection, pipeline: &'a Pipeline) -> Answer<'a, Vec<Document>> {
+        Box::pin(async move {
+            let mut session = self.session().await?;
+            self.in_time(aggregate::aggregate(&self.shared, Some(&mut session), selection, pipeline)).await
+        })
+    }
+
+    fn explain<'a>(
+        &'a self,
+        selection: &'a Selection,
+        pipeline: Option<&'a Pipeline>,
+        verbosity: Verbosity,
+    ) -> Answer<'a, Document> {
+        // MongoDB explains nothing inside a transaction; the plan is the same outside.
+        Box::pin(self.in_time(explain::explain(&self.shared, selection, pipeline, verbosity)))
     }
 
     fn insert<'a>(&'a self, class: &'a Arc<ClassSchema>, object: &'a Object) -> Answer<'a, ()> {

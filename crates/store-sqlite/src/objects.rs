@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parsimony_model::aggregate::{Document, Pipeline};
+use parsimony_model::query::Verbosity;
 use parsimony_model::{ClassSchema, Object, ObjectId, Value};
-use parsimony_store::{Answer, Change, Join, Objects, Selection};
+use parsimony_store::{Answer, Change, Join, Objects, Selection, StoreError};
 
 use crate::find::{self, Distinct, Find};
 use crate::patterns::Patterns;
@@ -63,6 +65,19 @@ impl<L: Lane> Objects for Asked<L> {
             let Some(plan) = plan else { return Ok(Vec::new()) };
             self.lane.read(move |connection| plan.run(connection)).await
         })
+    }
+
+    fn aggregate<'a>(&'a self, _selection: &'a Selection, _pipeline: &'a Pipeline) -> Answer<'a, Vec<Document>> {
+        Box::pin(async { Err(StoreError::Unsupported("The embedded store runs no pipelines.".to_owned())) })
+    }
+
+    fn explain<'a>(
+        &'a self,
+        _selection: &'a Selection,
+        _pipeline: Option<&'a Pipeline>,
+        _verbosity: Verbosity,
+    ) -> Answer<'a, Document> {
+        Box::pin(async { Err(StoreError::Unsupported("The embedded store tells no plans.".to_owned())) })
     }
 
     fn insert<'a>(&'a self, _class: &'a Arc<ClassSchema>, object: &'a Object) -> Answer<'a, ()> {

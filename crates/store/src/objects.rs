@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use parsimony_model::aggregate::{Document, Pipeline};
+use parsimony_model::query::Verbosity;
 use parsimony_model::{ClassName, ClassSchema, Object, ObjectId, Value};
 
 use crate::change::{Change, ClassChange, Join};
@@ -24,6 +26,17 @@ pub trait Objects: Send + Sync {
 
     /// The distinct values of a field among what the selection's scope may see; array elements count one by one.
     fn distinct<'a>(&'a self, selection: &'a Selection, field: &'a str) -> Answer<'a, Vec<Value>>;
+
+    /// What a pipeline gives for what the selection's scope may see; its order and range do not count.
+    fn aggregate<'a>(&'a self, selection: &'a Selection, pipeline: &'a Pipeline) -> Answer<'a, Vec<Document>>;
+
+    /// How the selection, or a pipeline on it, would be answered.
+    fn explain<'a>(
+        &'a self,
+        selection: &'a Selection,
+        pipeline: Option<&'a Pipeline>,
+        verbosity: Verbosity,
+    ) -> Answer<'a, Document>;
 
     /// Stores a new object. Its fields are in the class.
     fn insert<'a>(&'a self, class: &'a Arc<ClassSchema>, object: &'a Object) -> Answer<'a, ()>;

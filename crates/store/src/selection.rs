@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parsimony_model::ClassSchema;
-use parsimony_model::query::{Filter, Order};
+use parsimony_model::query::{Advice, Filter, Order};
 
 /// Whose eyes a selection looks through. There is no default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +39,16 @@ pub struct Selection {
     pub keys: Vec<String>,
     /// Whether each object brings its score of the text search, in the field `model::query::SCORE_FIELD`.
     pub score: bool,
+    /// What the client says about how to answer; it changes no answer.
+    pub advice: Advice,
 }
 
 impl Selection {
     /// The scope is an argument of the only constructor, so it cannot be forgotten.
     pub fn new(class: Arc<ClassSchema>, filter: Filter, scope: Scope) -> Self {
-        Self { class, filter, scope, order: Vec::new(), skip: 0, limit: None, keys: Vec::new(), score: false }
+        let (order, keys) = (Vec::new(), Vec::new());
+        let advice = Advice::default();
+        Self { class, filter, scope, order, skip: 0, limit: None, keys, score: false, advice }
     }
 
     /// In this order.
@@ -69,5 +73,11 @@ impl Selection {
     #[must_use]
     pub fn only(self, keys: Vec<String>) -> Self {
         Self { keys, ..self }
+    }
+
+    /// Answered so.
+    #[must_use]
+    pub fn advised(self, advice: Advice) -> Self {
+        Self { advice, ..self }
     }
 }

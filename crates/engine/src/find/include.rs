@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use compact_str::CompactString;
 use futures::future::{BoxFuture, try_join_all};
 use indexmap::IndexMap;
+use parsimony_model::query::{Advice, ReadPreference};
 use parsimony_model::schema::{ClassSchema, FieldType};
 use parsimony_model::{ErrorCode, Filter, Object, ParseError, Pointer, Query, Value};
 
@@ -67,10 +68,16 @@ pub(super) fn check_limits(query: &Query, limits: &Limits) -> Result<(), ParseEr
 /// Parse: a pointer whose object is missing or may not be read disappears.
 pub(super) async fn include(work: &Work, objects: &mut [Object], query: &Query) -> Result<(), ParseError> {
     let tree = Tree::of(&query.include);
-    into_all(work, objects.iter_mut().collect(), &tree).await
+    let preference = query.include_read_preference.or(query.advice.read_preference);
+    into_all(work, objects.iter_mut().collect(), &tree, preference).await
 }
 
-fn into_all<'a>(work: &'a Work, objects: Vec<&'a mut Object>, tree: &'a Tree) -> BoxFuture<'a, Result<(), ParseError>> {
+fn into_all<'a>(
+    work: &'a Work,
+    objects: Vec<&'a mut Object>,
+    tree: &'a Tree,
+    preference: Option<ReadPreference>,
+) -> BoxFuture<'a, Result<(), ParseError>> {
     Box::pin(async move {
         let mut objects = objects;
         for (field, below) in &tree.0 {
@@ -83,11 +90,12 @@ fn into_all<'a>(work: &'a Work, objects: Vec<&'a mut Object>, tree: &'a Tree) ->
             let fetches = wanted.into_iter().map(|(class, pointers)| async move {
                 let ids: Vec<_> = pointers.into_iter().map(|pointer| pointer.id).collect();
                 let filter = if let [only] = ids.as_slice() { Filter::id(only) } else { Filter::ids(&ids) };
-                lookup(work, &class, Query::new(filter)).await
+                let advice = Advice { read_preference: preference, ..Advice::default() };
+                lookup(work, &class, Query { advice, ..Query::new(filter) }).await
             });
             let mut found: Vec<Object> = try_join_all(fetches).await?.into_iter().flatten().collect();
             if !below.0.is_empty() {
-                into_all(work, found.iter_mut().collect(), below).await?;
+                into_all(work, found.iter_mut().collect(), below, preference).await?;
             }
             let found: HashMap<Pointer, Object> = found.into_iter().map(|object| (object.pointer(), object)).collect();
             for object in &mut objects {

@@ -8,13 +8,14 @@ mod subqueries;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use parsimony_model::aggregate::answer;
 use parsimony_model::builtin::Builtin;
 use parsimony_model::permissions::Operation;
 use parsimony_model::query::{Order, fit, parse};
 use parsimony_model::schema::{ClassSchema, FieldType};
 use parsimony_model::update::top;
 use parsimony_model::value::Map;
-use parsimony_model::{ClassName, Filter, Object, ObjectId, ParseError, Query};
+use parsimony_model::{ClassName, ErrorCode, Filter, Object, ObjectId, ParseError, Query, Value, map};
 use parsimony_store::Selection;
 
 use crate::access::fields::Hidden;
@@ -35,6 +36,10 @@ pub(crate) enum Purpose {
 pub(crate) async fn find_params(work: &Work, name: &ClassName, params: &Map) -> Result<Found, ParseError> {
     let reading = parse::Reading { now: work.engine.clock.now(), internal_fields: work.caller.is_privileged() };
     let mut query = parse::find(params, reading)?;
+    if query.explain.is_some() && !work.caller.is_master() && !work.engine.options.allow_public_explain {
+        let text = "Using the explain query parameter requires the master key";
+        return Err(ParseError::new(ErrorCode::InvalidQuery, text));
+    }
     let Some(field) = query.redirect.take() else { return find(work, name, query).await };
     // Parse: the query is asked of the class that a relation leads to; every rule applies to that class.
     let schema = work.engine.schemas.find(name).await?;
@@ -49,13 +54,29 @@ pub(crate) async fn find_params(work: &Work, name: &ClassName, params: &Map) -> 
 /// Finds objects, and counts them if that is asked.
 pub(crate) async fn find(work: &Work, name: &ClassName, query: Query) -> Result<Found, ParseError> {
     let operation = if query.filter.as_id().is_some() { Operation::Get } else { Operation::Find };
-    let (wants_results, wants_count) = (query.limit != Some(0), query.count);
+    let (wants_results, wants_count, explain) = (query.limit != Some(0), query.count, query.explain);
     let Some(admitted) = admit(work, name, query, operation).await? else {
-        return Ok(Found { results: Vec::new(), count: wants_count.then_some(0), class_name: None });
+        let plan = explain.filter(|_| wants_results).map(|_| plan_of_nothing());
+        return Ok(Found { count: wants_count.then_some(0), plan, ..Found::default() });
     };
     let count = if wants_count { Some(count_admitted(work, &admitted).await?) } else { None };
-    let results = if wants_results { run(work, admitted, Purpose::Question).await? } else { Vec::new() };
-    Ok(Found { results, count, class_name: None })
+    let mut found = Found { count, ..Found::default() };
+    match explain {
+        // Parse: where nothing is looked for, there is no plan either.
+        _ if !wants_results => {}
+        Some(verbosity) => {
+            let selection = selection(work, admitted, Purpose::Question)?.selection;
+            found.plan = Some(answer::bare(work.objects.explain(&selection, None, verbosity).await?));
+        }
+        None => found.results = run(work, admitted, Purpose::Question).await?,
+    }
+    Ok(found)
+}
+
+/// How the objects of a class that is not there are found: MongoDB has a name for it.
+fn plan_of_nothing() -> Value {
+    let plan = map! { "winningPlan" => map! { "stage" => "EOF" }, "rejectedPlans" => Value::Array(Vec::new()) };
+    Value::Object(map! { "queryPlanner" => plan, "ok" => 1 })
 }
 
 /// Counts objects.
@@ -64,6 +85,22 @@ pub(crate) async fn count(work: &Work, name: &ClassName, query: Query) -> Result
         None => Ok(0),
         Some(admitted) => count_admitted(work, &admitted).await,
     }
+}
+
+/// The distinct values of a field.
+pub(crate) async fn distinct(
+    work: &Work,
+    name: &ClassName,
+    query: Query,
+    field: &str,
+) -> Result<Vec<Value>, ParseError> {
+    let Some(admitted) = admit(work, name, query, Operation::Find).await? else { return Ok(Vec::new()) };
+    let selection = Selection::new(admitted.class, admitted.filter, work.caller.read_scope());
+    let mut values = work.objects.distinct(&selection, field).await?;
+    for value in &mut values {
+        redact::locate_file(&work.engine.options, value);
+    }
+    Ok(values)
 }
 
 /// Reads one object.
@@ -123,7 +160,8 @@ async fn admit(
         class::decide(&work.caller, &schema, Operation::Count)?;
     }
     let filter = std::mem::replace(&mut query.filter, Filter::everything());
-    let filter = subqueries::resolve(work, filter).await?;
+    let preference = query.subquery_read_preference.or(query.advice.read_preference);
+    let filter = subqueries::resolve(work, filter, preference).await?;
     let filter = search::prepare(work, filter, &mut schema).await?;
     let filter = fit::filter(filter, &schema)?;
     let filter = rows::narrow(&work.caller, &schema, leave, operation, filter)?;
@@ -141,11 +179,19 @@ fn drop_unknown(order: &mut Vec<Order>, class: &ClassSchema) {
 
 async fn count_admitted(work: &Work, admitted: &Admitted) -> Result<u64, ParseError> {
     let scope = work.caller.read_scope();
-    let selection = Selection::new(Arc::clone(&admitted.class), admitted.filter.clone(), scope);
+    let selection = Selection::new(Arc::clone(&admitted.class), admitted.filter.clone(), scope)
+        .advised(admitted.query.advice.clone());
     Ok(work.objects.count(&selection).await?)
 }
 
-async fn run(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Vec<Object>, ParseError> {
+/// What to ask of the store, and what is needed for what it answers.
+struct Asking {
+    selection: Selection,
+    query: Query,
+    hidden: Hidden,
+}
+
+fn selection(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Asking, ParseError> {
     let Admitted { class, mut query, filter, hidden } = admitted;
     let options = &work.engine.options;
     let limit = match purpose {
@@ -158,17 +204,24 @@ async fn run(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Vec<Ob
     include::expand_all(&mut query, &class);
     include::check_limits(&query, &options.limits)?;
     let keys = store_keys(&query);
-    let selection = Selection::new(Arc::clone(&class), filter, work.caller.read_scope())
+    let selection = Selection::new(class, filter, work.caller.read_scope())
         .ordered(std::mem::take(&mut query.order))
         .range(query.skip, limit)
         .only(keys)
-        .scored(query.score);
+        .scored(query.score)
+        .advised(std::mem::take(&mut query.advice));
+    Ok(Asking { selection, query, hidden })
+}
+
+async fn run(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Vec<Object>, ParseError> {
+    let Asking { selection, mut query, hidden } = selection(work, admitted, purpose)?;
     let mut objects = work.objects.find(&selection).await?;
-    let redaction = redact::Redaction::new(work, &class, &hidden, &query);
+    let redaction = redact::Redaction::new(work, &selection.class, &hidden, &query);
     for object in &mut objects {
         redaction.apply(object);
     }
     if !query.include.is_empty() {
+        query.advice = selection.advice;
         include::include(work, &mut objects, &query).await?;
     }
     redact::shape_included(&mut objects, &query);

@@ -2,7 +2,7 @@
 
 use parsimony_model::schema::ClassSchema;
 use parsimony_model::update::top;
-use parsimony_model::{FieldType, Object, Query, Value};
+use parsimony_model::{FieldType, Map, Object, Query, Value};
 
 use crate::access::fields::Hidden;
 use crate::classes::{ClassRules, rules_for};
@@ -48,13 +48,21 @@ pub(crate) fn finish(options: &Options, class: &ClassSchema, object: &mut Object
         object.fields.insert(field.as_str().into(), Value::Relation(target.clone()));
     }
     if class.fields.values().any(|field| field.kind == FieldType::File) {
-        for value in object.fields.values_mut() {
-            if let Value::File(file) = value
-                && file.url.is_none()
-            {
-                file.url = Some(format!("{}{}", options.files_url, file.name));
-            }
-        }
+        locate_files(options, &mut object.fields);
+    }
+}
+
+/// Says where files are.
+pub(crate) fn locate_files(options: &Options, fields: &mut Map) {
+    fields.values_mut().for_each(|value| locate_file(options, value));
+}
+
+/// Says where a file is, if the value is one.
+pub(crate) fn locate_file(options: &Options, value: &mut Value) {
+    if let Value::File(file) = value
+        && file.url.is_none()
+    {
+        file.url = Some(format!("{}{}", options.files_url, file.name));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Queries inside queries: each is a find by the same caller, and its answer takes its place.
 
 use futures::future::BoxFuture;
-use parsimony_model::query::{Membership, Relatives};
+use parsimony_model::query::{Advice, Membership, ReadPreference, Relatives};
 use parsimony_model::{Constraint, ErrorCode, Filter, Object, ParseError, Query, Value};
 
 use super::lookup;
@@ -9,23 +9,27 @@ use crate::access::fields::Hidden;
 use crate::work::Work;
 
 /// Answers every `$inQuery`, `$notInQuery`, `$select`, `$dontSelect` and checks every `$relatedTo` of a filter.
-pub(super) fn resolve(work: &Work, filter: Filter) -> BoxFuture<'_, Result<Filter, ParseError>> {
+pub(super) fn resolve(
+    work: &Work,
+    filter: Filter,
+    preference: Option<ReadPreference>,
+) -> BoxFuture<'_, Result<Filter, ParseError>> {
     Box::pin(async move {
         Ok(match filter {
-            Filter::And(parts) => Filter::And(each(work, parts).await?),
-            Filter::Or(parts) => Filter::Or(each(work, parts).await?),
-            Filter::Nor(parts) => Filter::Nor(each(work, parts).await?),
-            Filter::RelatedTo(relatives) => related(work, relatives).await?,
+            Filter::And(parts) => Filter::And(each(work, parts, preference).await?),
+            Filter::Or(parts) => Filter::Or(each(work, parts, preference).await?),
+            Filter::Nor(parts) => Filter::Nor(each(work, parts, preference).await?),
+            Filter::RelatedTo(relatives) => related(work, relatives, preference).await?,
             Filter::Field(path, Constraint::InQuery(query, membership)) => {
                 let class = query.class.clone();
-                let question = question(work, query.filter).keys_only(&["objectId"]);
+                let question = question(work, query.filter, preference).keys_only(&["objectId"]);
                 let found = lookup(work, &class, question).await?;
                 let pointers = found.iter().map(|object| Value::Pointer(object.pointer())).collect();
                 Filter::Field(path, member(pointers, membership))
             }
             Filter::Field(path, Constraint::Select(query, key, membership)) => {
                 let class = query.class.clone();
-                let question = question(work, query.filter).keys_only(&[&key]);
+                let question = question(work, query.filter, preference).keys_only(&[&key]);
                 let found = lookup(work, &class, question).await?;
                 let values = found.iter().filter_map(|object| below(object, &key)).collect();
                 Filter::Field(path, member(values, membership))
@@ -35,17 +39,18 @@ pub(super) fn resolve(work: &Work, filter: Filter) -> BoxFuture<'_, Result<Filte
     })
 }
 
-async fn each(work: &Work, parts: Vec<Filter>) -> Result<Vec<Filter>, ParseError> {
+async fn each(work: &Work, parts: Vec<Filter>, preference: Option<ReadPreference>) -> Result<Vec<Filter>, ParseError> {
     let mut resolved = Vec::with_capacity(parts.len());
     for part in parts {
-        resolved.push(resolve(work, part).await?);
+        resolved.push(resolve(work, part, preference).await?);
     }
     Ok(resolved)
 }
 
 /// Parse: order, skip and limit inside a subquery do not count, and it has no default limit.
-fn question(work: &Work, filter: Filter) -> Query {
-    Query::new(filter).limit(work.engine.options.limits.subquery_rows_max)
+fn question(work: &Work, filter: Filter, preference: Option<ReadPreference>) -> Query {
+    let advice = Advice { read_preference: preference, ..Advice::default() };
+    Query { advice, ..Query::new(filter).limit(work.engine.options.limits.subquery_rows_max) }
 }
 
 trait KeysOnly {
@@ -75,7 +80,7 @@ fn below(object: &Object, path: &str) -> Option<Value> {
 }
 
 /// Parse: who may not read the owner, or not the relation, learns of no member.
-async fn related(work: &Work, relatives: Relatives) -> Result<Filter, ParseError> {
+async fn related(work: &Work, relatives: Relatives, preference: Option<ReadPreference>) -> Result<Filter, ParseError> {
     let owner = &relatives.owner;
     let Some(class) = work.engine.schemas.find(&owner.class).await? else { return Ok(Filter::nothing()) };
     if Hidden::from(&work.caller, &class, &work.engine.options).hides(relatives.field.as_str()) {
@@ -84,7 +89,7 @@ async fn related(work: &Work, relatives: Relatives) -> Result<Filter, ParseError
             format!("This user is not allowed to query {} on class {}", relatives.field, owner.class),
         ));
     }
-    let readable = Query::new(Filter::id(&owner.id)).limit(1).keys_only(&["objectId"]);
+    let readable = question(work, Filter::id(&owner.id), preference).limit(1).keys_only(&["objectId"]);
     if lookup(work, &owner.class, readable).await?.is_empty() {
         return Ok(Filter::nothing());
     }

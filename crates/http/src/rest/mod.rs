@@ -41,6 +41,7 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::Get(class, id) => Box::pin(objects::get(work, &class, &id, params)).await,
         Route::Update(class, id) => Box::pin(objects::update(door, work, (&class, &id), params)).await,
         Route::Delete(class, id) => Box::pin(objects::delete(work, &class, &id)).await,
+        Route::Aggregate(class) => Box::pin(objects::aggregate(work, &class, params)).await,
         Route::Call(function) => Box::pin(functions::call(work, &function, params)).await,
         Route::Me => Box::pin(users::me(work)).await,
         Route::LogIn => Box::pin(users::log_in(work, params)).await,

@@ -1,4 +1,4 @@
-//! `/classes/C`, `/users`, `/sessions`, `/roles`, `/installations`: objects of a class.
+//! `/classes/C`, `/users`, `/sessions`, `/roles`, `/installations`, `/aggregate/C`: objects of a class.
 
 use parsimony_engine::Work;
 use parsimony_model::query::parse;
@@ -10,6 +10,10 @@ use crate::reply::Reply;
 
 pub(super) async fn find(work: &Work, class: &ClassName, params: Params<'_>) -> Result<Reply, ParseError> {
     Reply::found(work.find(class, &params.read()).await?)
+}
+
+pub(super) async fn aggregate(work: &Work, class: &ClassName, params: Params<'_>) -> Result<Reply, ParseError> {
+    Reply::results(&work.aggregate(class, params.read()).await?)
 }
 
 pub(super) async fn get(

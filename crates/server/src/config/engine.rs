@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use parsimony_engine::{DeniedKeyword, Keys, Limits, Options};
 use parsimony_model::ClassName;
+use parsimony_model::aggregate::Form;
 use parsimony_model::builtin::Builtin;
 use regex::Regex;
 use serde_json::Value;
@@ -35,6 +36,15 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
         )?,
         cache_millis: unsigned(raw, "cacheTTL")?.unwrap_or(defaults.cache_millis),
         cache_entries_max: unsigned(raw, "cacheMaxSize")?.unwrap_or(defaults.cache_entries_max),
+        allow_public_explain: flag("databaseOptions.allowPublicExplain", defaults.allow_public_explain)?,
+        allow_aggregation_for_read_only_master_key: flag(
+            "allowAggregationForReadOnlyMasterKey",
+            defaults.allow_aggregation_for_read_only_master_key,
+        )?,
+        aggregation_form: Form {
+            raw_values: flag("query.aggregationRawValues", defaults.aggregation_form.raw_values)?,
+            raw_field_names: flag("query.aggregationRawFieldNames", defaults.aggregation_form.raw_field_names)?,
+        },
         sanitized_errors: flag("enableSanitizedErrorResponse", defaults.sanitized_errors)?,
         ..defaults
     };

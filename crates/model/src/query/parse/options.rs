@@ -5,7 +5,7 @@ use compact_str::CompactString;
 use super::{Reading, filter, invalid_json, invalid_query};
 use crate::error::{ErrorCode, ParseError};
 use crate::names::{FieldName, is_plain, shorten};
-use crate::query::{Filter, Order, Query, SCORE_FIELD};
+use crate::query::{Advice, Filter, Order, Query, ReadPreference, SCORE_FIELD, Verbosity};
 use crate::value::{Map, Value, json};
 
 /// The options a find understands.
@@ -56,6 +56,7 @@ pub fn find(params: &Map, reading: Reading) -> Result<Query, ParseError> {
     query.skip = whole(params, "skip")?.unwrap_or(0);
     query.count = params.get("count").is_some_and(Value::is_truthy);
     query.order = order(params.get("order"))?;
+    query.explain = Verbosity::parse(params.get("explain"))?;
     query.redirect = match params.get("redirectClassNameForKey") {
         None | Some(Value::Null) => None,
         Some(field) => Some(FieldName::parse(field.as_str().unwrap_or_default())?),
@@ -84,17 +85,11 @@ pub fn get(params: &Map) -> Result<Query, ParseError> {
     Ok(query)
 }
 
-/// `keys`, `excludeKeys`, `include`, `includeAll`, and the read preferences.
+/// `keys`, `excludeKeys`, `include`, `includeAll`, and the advice to the database.
 fn shape(params: &Map, query: &mut Query) -> Result<(), ParseError> {
-    for name in ["readPreference", "includeReadPreference", "subqueryReadPreference"] {
-        if let Some(value) = params.get(name) {
-            let known = ["PRIMARY", "PRIMARY_PREFERRED", "SECONDARY", "SECONDARY_PREFERRED", "NEAREST"];
-            let value = value.as_str().unwrap_or_default();
-            if !known.iter().any(|known| known.eq_ignore_ascii_case(value)) {
-                return Err(invalid_query("Not supported read preference."));
-            }
-        }
-    }
+    query.advice = Advice::of_find(params)?;
+    query.include_read_preference = ReadPreference::in_params(params, "includeReadPreference")?;
+    query.subquery_read_preference = ReadPreference::in_params(params, "subqueryReadPreference")?;
     query.keys = paths("keys", params.get("keys"))?;
     for key in query.keys.iter_mut().filter(|key| *key == Order::SCORE) {
         query.score = true;
