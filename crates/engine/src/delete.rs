@@ -15,14 +15,14 @@ pub(crate) async fn delete(work: &Work, name: &ClassName, id: &ObjectId) -> Resu
     let engine = &work.engine;
     work.caller.may_write("delete")?;
     class::refuse_master_only(&work.caller, name, Operation::Delete)?;
-    if engine.schemas.is_append_only(name) {
-        let detail = format!("Objects of class {name} cannot be deleted.");
-        return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
-    }
     let rules = rules_for(name);
     rules.deleting(&work.caller, id)?;
     let own_only = rules.visible(&work.caller)?;
     let schema = engine.schemas.find(name).await?.ok_or_else(ParseError::not_found)?;
+    if schema.append_only {
+        let detail = format!("Objects of class {name} cannot be deleted.");
+        return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
+    }
     let leave = class::decide(&work.caller, &schema, Operation::Delete)?;
     let filter = rows::narrow(&work.caller, &schema, leave, Operation::Delete, Filter::id(id))?;
     let filter = match own_only {

@@ -34,6 +34,8 @@ pub enum Builtin {
     Audience,
     /// Request ids seen.
     Idempotency,
+    /// What was pushed to the classes, by whom; ours.
+    SchemaChange,
 }
 
 /// A row: the class, its name, whether only the master key may use it, and its fields as `name:Type`.
@@ -137,6 +139,25 @@ const TABLE: &[Row] = &[
     (Builtin::GraphQLConfig, "_GraphQLConfig", true, &["config:Object"]),
     (Builtin::Audience, "_Audience", true, &["name:String", "query:String", "lastUsed:Date", "timesUsed:Number"]),
     (Builtin::Idempotency, "_Idempotency", true, &["reqId:String", "expire:Date"]),
+    (
+        Builtin::SchemaChange,
+        "_SchemaChange",
+        true,
+        &[
+            "number:Number",
+            "kind:String",
+            "author:String",
+            "digest:String",
+            "state:String",
+            "aliveUntil:Date",
+            "endedAt:Date",
+            "steps:String",
+            "before:String",
+            "after:String",
+            "message:String",
+            "undoes:Number",
+        ],
+    ),
 ];
 
 fn row(name: &str) -> Option<&'static Row> {
@@ -148,6 +169,11 @@ impl Builtin {
     pub fn of(class: &ClassName) -> Option<Self> {
         // Every built-in name starts so; no other class name may.
         class.as_str().starts_with('_').then(|| row(class.as_str()))?.map(|row| row.0)
+    }
+
+    /// Each of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|row| row.0)
     }
 
     /// Its name.

@@ -149,36 +149,50 @@ pub struct Field {
     pub required: bool,
     /// What a new object gets that does not bring it.
     pub default: Option<Value>,
+    /// Options that mean nothing to the server. Parse: they are kept and shown as they came.
+    pub other: Map,
 }
 
 impl Field {
     /// A field without options.
     pub fn plain(kind: FieldType) -> Self {
-        Self { kind, required: false, default: None }
+        Self { kind, required: false, default: None, other: Map::default() }
+    }
+
+    /// A field with the options of its JSON, whatever they are; what they mean is not judged.
+    pub fn with_options(kind: FieldType, options: &Map) -> Self {
+        let required = options.get("required").is_some_and(Value::is_truthy);
+        let default = options.get("defaultValue").filter(|value| !value.is_null()).cloned();
+        let means = |key: &str, value: &Value| match key {
+            "type" | "targetClass" | "defaultValue" => true,
+            "required" => value.is_truthy(),
+            _ => false,
+        };
+        let other = options.iter().filter(|(key, value)| !means(key, value));
+        Self { kind, required, default, other: other.map(|(key, value)| (key.clone(), value.clone())).collect() }
     }
 
     /// Reads `{"type": …, "targetClass": …, "required": …, "defaultValue": …}`.
     pub fn parse(class: &str, name: &str, map: &Map) -> Result<Self, ParseError> {
-        let kind = FieldType::parse(map)?;
-        let default = map.get("defaultValue").filter(|value| !value.is_null()).cloned();
-        let required = map.get("required").is_some_and(Value::is_truthy);
+        let field = Self::with_options(FieldType::parse(map)?, map);
+        let Self { kind, required, default, .. } = &field;
         let wrong = |text: String| Err(ParseError::new(ErrorCode::IncorrectType, text));
         if let FieldType::Relation(_) = kind {
             if default.is_some() {
                 return wrong(format!("The 'default value' option is not applicable for {kind}"));
             }
-            if required {
+            if *required {
                 return wrong(format!("The 'required' option is not applicable for {kind}"));
             }
         }
         if let Some(actual) = default.as_ref().map(FieldType::of).transpose()?.flatten()
-            && actual != kind
+            && actual != *kind
         {
             return wrong(format!(
                 "schema mismatch for {class}.{name} default value; expected {kind} but got {actual}"
             ));
         }
-        Ok(Self { kind, required, default })
+        Ok(field)
     }
 
     /// The wire form.
@@ -188,13 +202,21 @@ impl Field {
         if let Some(class) = self.kind.target() {
             map.insert("targetClass".into(), class.as_str().into());
         }
+        map.extend(self.options());
+        Value::Object(map)
+    }
+
+    /// Its options, as in the wire form; empty if it has none.
+    pub fn options(&self) -> Map {
+        let mut map = Map::default();
         if self.required {
             map.insert("required".into(), true.into());
         }
         if let Some(default) = &self.default {
             map.insert("defaultValue".into(), default.clone());
         }
-        Value::Object(map)
+        map.extend(self.other.iter().map(|(key, value)| (key.clone(), value.clone())));
+        map
     }
 }
 
@@ -210,6 +232,8 @@ pub struct ClassSchema {
     pub permissions: Option<ClassPermissions>,
     /// Its indexes by name, without the one on `objectId`.
     pub indexes: IndexMap<CompactString, Index>,
+    /// Whether its objects can only be added: nobody changes or deletes one. Ours; Parse has no such thing.
+    pub append_only: bool,
 }
 
 /// The columns every class has, with their types.
@@ -220,7 +244,7 @@ impl ClassSchema {
     /// A class with the fields that Parse gives it, and no others.
     pub fn new(name: ClassName) -> Self {
         let fields = builtin::fields_of(name.as_str());
-        Self { name, fields, permissions: None, indexes: IndexMap::new() }
+        Self { name, fields, permissions: None, indexes: IndexMap::new(), append_only: false }
     }
 
     /// The type of a field, also of those every class has.
@@ -292,6 +316,7 @@ mod tests {
             r#"{"type":"String"}"#,
             r#"{"type":"Pointer","targetClass":"_User","required":true}"#,
             r#"{"type":"Number","defaultValue":3}"#,
+            r#"{"type":"Number","required":false,"encrypted":true}"#,
         ] {
             assert_eq!(String::from_utf8(json::write(&field(text).unwrap().to_value())).unwrap(), text);
         }

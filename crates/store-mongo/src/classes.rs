@@ -30,6 +30,21 @@ pub(crate) async fn all(shared: &Shared) -> Result<Vec<ClassSchema>, StoreError>
     stream::iter(complete).buffered(LISTS_AT_ONCE_MAX).try_collect().await
 }
 
+/// One class, if it is there: it has a document, or, if it may not have one, a collection.
+pub(crate) async fn one(shared: &Shared, name: &ClassName) -> Result<Option<ClassSchema>, StoreError> {
+    if schemas::is_volatile(name) {
+        let named = shared.database.list_collection_names().filter(doc! { "name": shared.objects(name).name() });
+        return match named.await.map_err(error::of_read)?.is_empty() {
+            true => Ok(None),
+            false => volatile(shared, name).await.map(Some),
+        };
+    }
+    match read(shared, name).await?.map(|stored| schemas::class(&stored)).transpose()?.flatten() {
+        Some(class) => with_index_options(shared, class).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// The class with what only its collection knows of its indexes.
 async fn with_index_options(shared: &Shared, mut class: ClassSchema) -> Result<ClassSchema, StoreError> {
     if class.indexes.is_empty() {
@@ -197,6 +212,11 @@ async fn change_volatile(shared: &Shared, name: &ClassName, change: &ClassChange
     let before = ClassSchema::new(name.clone());
     make_indexes(shared, &before, change).await?;
     drop_indexes(shared, name, &change.drop_indexes).await?;
+    volatile(shared, name).await
+}
+
+/// The class of a volatile name, with the indexes that its collection has.
+async fn volatile(shared: &Shared, name: &ClassName) -> Result<ClassSchema, StoreError> {
     let mut found = IndexMap::new();
     for model in listed(shared, name).await.map_err(error::of_read)? {
         let options = model.options.unwrap_or_default();

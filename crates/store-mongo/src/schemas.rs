@@ -20,6 +20,8 @@ pub(crate) const PERMISSIONS: &str = "class_permissions";
 pub(crate) const INDEXES: &str = "indexes";
 /// What fields have besides a type, in [`METADATA`].
 pub(crate) const FIELD_OPTIONS: &str = "fields_options";
+/// Whether objects can only be added, in [`METADATA`]; Parse Server leaves it alone.
+pub(crate) const APPEND_ONLY: &str = "append_only";
 /// The index that every collection has.
 pub(crate) const ID_INDEX: &str = "_id_";
 /// The keys of a document that are columns of every class.
@@ -45,6 +47,7 @@ pub(crate) fn class(document: &RawDocument) -> Result<Option<ClassSchema>, Store
     let metadata = map.get(METADATA).and_then(Value::as_object);
     let part = |key: &str| metadata.and_then(|metadata| metadata.get(key)).and_then(Value::as_object);
     let options = part(FIELD_OPTIONS);
+    let none = Map::default();
     for (key, kind) in map.iter().filter(|(key, _)| !key.starts_with('_') && !BASE.contains(&key.as_str())) {
         let kind = kind.as_str().unwrap_or_default();
         let (Ok(name), Some(kind)) = (FieldName::parse(key), names::type_of(kind)) else {
@@ -52,8 +55,9 @@ pub(crate) fn class(document: &RawDocument) -> Result<Option<ClassSchema>, Store
             continue;
         };
         let options = options.and_then(|options| options.get(key)).and_then(Value::as_object);
-        class.fields.insert(name, field(kind, options));
+        class.fields.insert(name, Field::with_options(kind, options.unwrap_or(&none)));
     }
+    class.append_only = metadata.and_then(|metadata| metadata.get(APPEND_ONLY)) == Some(&Value::Bool(true));
     class.permissions = part(PERMISSIONS).map(ClassPermissions::from_stored);
     for (name, keys) in part(INDEXES).into_iter().flatten().filter(|(name, _)| *name != ID_INDEX) {
         let keys = keys.as_object().into_iter().flatten();
@@ -63,24 +67,12 @@ pub(crate) fn class(document: &RawDocument) -> Result<Option<ClassSchema>, Store
     Ok(Some(class))
 }
 
-fn field(kind: FieldType, options: Option<&Map>) -> Field {
-    Field {
-        kind,
-        required: options.and_then(|options| options.get("required")).is_some_and(Value::is_truthy),
-        default: options.and_then(|options| options.get("defaultValue")).filter(|value| !value.is_null()).cloned(),
-    }
-}
-
 /// The options of a field as they are stored; `None` if it has none.
 pub(crate) fn field_options(field: &Field) -> Option<Document> {
-    let mut options = Document::new();
-    if field.required {
-        options.insert("required", true);
+    match spelled_out(&Value::Object(field.options())) {
+        Bson::Document(options) if !options.is_empty() => Some(options),
+        _ => None,
     }
-    if let Some(default) = &field.default {
-        options.insert("defaultValue", spelled_out(default));
-    }
-    (!options.is_empty()).then_some(options)
 }
 
 /// The permissions as they are stored. Parse: an operation that is not mentioned is for nobody, so only those that have a
@@ -130,6 +122,9 @@ pub(crate) fn document(class: &ClassSchema) -> Document {
     }
     if !options.is_empty() {
         metadata.insert(FIELD_OPTIONS, options);
+    }
+    if class.append_only {
+        metadata.insert(APPEND_ONLY, true);
     }
     if !metadata.is_empty() {
         document.insert(METADATA, metadata);
@@ -186,6 +181,11 @@ pub(crate) fn plan(
     }
     if !change.add_indexes.is_empty() || !change.drop_indexes.is_empty() {
         set.insert(format!("{METADATA}.{INDEXES}"), changed_indexes(before, indexes, change));
+    }
+    match change.append_only {
+        Some(true) => drop(set.insert(format!("{METADATA}.{APPEND_ONLY}"), true)),
+        Some(false) => drop(unset.insert(format!("{METADATA}.{APPEND_ONLY}"), true)),
+        None => {}
     }
     let parts = [("$set", set), ("$unset", unset)].into_iter().filter(|(_, part)| !part.is_empty());
     Ok(SchemaUpdate { query, update: parts.map(|(operator, part)| (operator.to_owned(), part.into())).collect() })

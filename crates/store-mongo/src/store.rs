@@ -76,6 +76,10 @@ impl Store for MongoStore {
         Box::pin(async move { classes::all(&self.clients.here()).await })
     }
 
+    fn class<'a>(&'a self, name: &'a ClassName) -> Answer<'a, Option<ClassSchema>> {
+        Box::pin(async move { classes::one(&self.clients.here(), name).await })
+    }
+
     fn create_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, bool> {
         Box::pin(async move { classes::create(&self.clients.here(), class).await })
     }

@@ -67,6 +67,7 @@ pub(crate) fn change(
     if let Some(permissions) = &change.permissions {
         table.schema.permissions = Some(permissions.clone());
     }
+    table.schema.append_only = change.append_only.unwrap_or(table.schema.append_only);
     for (index, options) in &change.add_indexes {
         add_index(connection, &mut table, index, options)?;
     }

@@ -109,6 +109,11 @@ impl Store for Asked<Whole> {
         Box::pin(async move { Ok(classes) })
     }
 
+    fn class<'a>(&'a self, name: &'a ClassName) -> Answer<'a, Option<ClassSchema>> {
+        let class = self.shared.tables.load().get(name.as_str()).map(|table| table.schema.clone());
+        Box::pin(std::future::ready(Ok(class)))
+    }
+
     fn create_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, bool> {
         let class = class.clone();
         Box::pin(self.change_tables(move |connection, tables| {

@@ -214,10 +214,8 @@ impl Table {
         for (field, options) in &self.schema.fields {
             let name = self.columns.get(field.as_str()).map(|column| &column.name);
             let Some(name) = name.or_else(|| self.joins.get(field.as_str())) else { continue };
-            if let Value::Object(mut map) = options.to_value() {
-                map.insert("column".into(), name.as_str().into());
-                fields.insert(field.as_str().into(), Value::Object(map));
-            }
+            let map = [("column".into(), name.as_str().into()), ("field".into(), options.to_value())];
+            fields.insert(field.as_str().into(), Value::Object(map.into_iter().collect()));
         }
         let mut indexes = Map::default();
         for (name, index) in &self.schema.indexes {
@@ -239,6 +237,9 @@ impl Table {
         map.insert("indexes".into(), Value::Object(indexes));
         map.insert("permissions".into(), self.schema.permissions.as_ref().map(ClassPermissions::to_value).into());
         map.insert("retired".into(), texts(&self.retired));
+        if self.schema.append_only {
+            map.insert("appendOnly".into(), true.into());
+        }
         String::from_utf8(json::write(&Value::Object(map))).unwrap_or_default()
     }
 
@@ -250,13 +251,14 @@ impl Table {
             fields: IndexMap::new(),
             permissions: part("permissions").map(ClassPermissions::from_stored),
             indexes: IndexMap::new(),
+            append_only: map.get("appendOnly").is_some_and(Value::is_truthy),
         };
         let mut table = Self::new(&bare, &Tables::default());
         map.get("table")?.as_str()?.clone_into(&mut table.name);
         for (field, options) in part("fields")? {
             let options = options.as_object()?;
             let column = options.get("column")?.as_str()?.to_owned();
-            let parsed = Field::parse(name, field, options).ok()?;
+            let parsed = Field::parse(name, field, options.get("field")?.as_object()?).ok()?;
             if let FieldType::Relation(_) = parsed.kind {
                 table.joins.insert(field.clone(), column);
             } else {

@@ -44,4 +44,6 @@ pub struct ClassChange {
     pub add_indexes: Vec<(String, Index)>,
     /// Indexes to drop.
     pub drop_indexes: Vec<String>,
+    /// Whether its objects can only be added from now on.
+    pub append_only: Option<bool>,
 }

@@ -76,6 +76,9 @@ pub trait Store: Objects {
     /// Every class it knows.
     fn classes(&self) -> Answer<'_, Vec<ClassSchema>>;
 
+    /// One class; `None` if there is none of that name. Costs as much as reading one object.
+    fn class<'a>(&'a self, name: &'a ClassName) -> Answer<'a, Option<ClassSchema>>;
+
     /// Creates a class. `false` if there is one of that name, which is left as it is.
     fn create_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, bool>;
 

@@ -83,7 +83,8 @@ pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
             | Builtin::GlobalConfig
             | Builtin::GraphQLConfig
             | Builtin::Audience
-            | Builtin::Idempotency,
+            | Builtin::Idempotency
+            | Builtin::SchemaChange,
         )
         | None => &Plain,
     }

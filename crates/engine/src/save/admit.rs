@@ -28,7 +28,7 @@ pub(super) async fn admit(
     if class.is_none() && Builtin::of(name).is_none() {
         rows::refuse_unknown_class(&work.caller, name, engine.options.allow_client_class_creation)?;
     }
-    if id.is_some() && engine.schemas.is_append_only(name) {
+    if id.is_some() && class.as_ref().is_some_and(|class| class.append_only) {
         let detail = format!("Objects of class {name} cannot be changed.");
         return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
     }

@@ -89,7 +89,7 @@ pub(crate) async fn update(work: &Work, class: &str, body: &Map) -> Result<Value
     let mut change = ClassChange::default();
     change_fields(&stored, &mut next, object(body, "fields")?, &mut change)?;
     if !change.drop_fields.is_empty() {
-        refuse_append_only(work, &name)?;
+        refuse_append_only(&stored)?;
     }
     check_geo_points(&next)?;
     if let Some(permissions) = body.get("classLevelPermissions").and_then(Value::as_object) {
@@ -188,8 +188,8 @@ pub(crate) async fn delete(work: &Work, class: &str) -> Result<(), ParseError> {
     work.require_master()?;
     work.caller.may_write("delete a schema")?;
     let name = ClassName::parse(class)?;
-    refuse_append_only(work, &name)?;
     let Some(class) = work.engine.schemas.find(&name).await? else { return Ok(()) };
+    refuse_append_only(&class)?;
     let everything = Selection::new(class.clone(), Filter::everything(), Scope::Everything);
     let objects = work.objects.count(&everything).await?;
     if objects > 0 {
@@ -200,9 +200,9 @@ pub(crate) async fn delete(work: &Work, class: &str) -> Result<(), ParseError> {
 }
 
 /// What was written once is not taken away with its field or its class either.
-fn refuse_append_only(work: &Work, class: &ClassName) -> Result<(), ParseError> {
-    if work.engine.schemas.is_append_only(class) {
-        let detail = format!("Fields of class {class} cannot be deleted, nor can the class.");
+fn refuse_append_only(class: &ClassSchema) -> Result<(), ParseError> {
+    if class.append_only {
+        let detail = format!("Fields of class {} cannot be deleted, nor can the class.", class.name);
         return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
     }
     Ok(())

@@ -14,15 +14,8 @@ use parsimony_store::{ClassChange, Join, Scope, Selection, StoreError};
 
 use crate::engine::Engine;
 
-/// A class as a schema file defines it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Definition {
-    pub(crate) class: ClassSchema,
-    pub(crate) append_only: bool,
-}
-
 /// Reads the text of a schema file: Parse's schema JSON, and `appendOnly`.
-pub(crate) fn read(text: &str) -> Result<Definition, ParseError> {
+pub(crate) fn read(text: &str) -> Result<ClassSchema, ParseError> {
     let value = json::read(text.as_bytes())?;
     let empty = Map::default();
     let map = value.as_object().unwrap_or(&empty);
@@ -43,7 +36,8 @@ pub(crate) fn read(text: &str) -> Result<Definition, ParseError> {
         parsed.check(index, &class)?;
         class.indexes.insert(index.clone(), parsed);
     }
-    Ok(Definition { class, append_only: map.get("appendOnly").is_some_and(Value::is_truthy) })
+    class.append_only = map.get("appendOnly").is_some_and(Value::is_truthy);
+    Ok(class)
 }
 
 /// Makes the classes what the applications define, and sees that users, sessions and roles have theirs.
@@ -54,11 +48,8 @@ pub(crate) async fn apply(engine: &Engine) -> Result<(), String> {
     }
     for definition in engine.registry.schemas() {
         let told = |error: ParseError| format!("schema of {}: {error}", definition.place);
-        let Definition { class, append_only } = read(&definition.json).map_err(told)?;
+        let class = read(&definition.json).map_err(told)?;
         apply_one(engine, &class).await.map_err(told)?;
-        if append_only {
-            engine.schemas.mark_append_only(&class.name);
-        }
     }
     Ok(())
 }
@@ -102,6 +93,7 @@ fn missing(stored: &ClassSchema, wanted: &ClassSchema) -> ClassChange {
             .filter(|(name, _)| !stored.indexes.contains_key(*name))
             .map(|(name, index)| (name.to_string(), index.clone()))
             .collect(),
+        append_only: (wanted.append_only && !stored.append_only).then_some(true),
         ..ClassChange::default()
     }
 }
@@ -182,15 +174,17 @@ mod tests {
         let text = r#"{"className":"Log","fields":{"objectId":{"type":"String"},"at":{"type":"Date","required":true}},
             "classLevelPermissions":{"find":{"role:auditor":true}},
             "indexes":{"at_1":{"at":1},"one":{"keys":{"at":1},"unique":true}},"appendOnly":true}"#;
-        let Definition { class, append_only } = read(text).unwrap();
-        assert!(append_only && class.fields.len() == 1);
+        let class = read(text).unwrap();
+        assert!(class.append_only && class.fields.len() == 1);
         assert!(class.indexes["one"].unique && !class.indexes["at_1"].unique);
         let mut stored = class.clone();
         assert_eq!(missing(&stored, &class), ClassChange::default());
         stored.fields.clear();
         stored.indexes.clear();
         stored.permissions = None;
+        stored.append_only = false;
         let change = missing(&stored, &class);
-        assert_eq!((change.set_fields.len(), change.add_indexes.len(), change.permissions.is_some()), (1, 2, true));
+        assert_eq!((change.set_fields.len(), change.add_indexes.len()), (1, 2));
+        assert_eq!((change.permissions.is_some(), change.append_only), (true, Some(true)));
     }
 }

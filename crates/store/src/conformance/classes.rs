@@ -1,7 +1,7 @@
 //! What happens to classes? Creating, changing and dropping them, and names a database might trip over.
 
 use parsimony_model::permissions::{ClassPermissions, Operation, OperationRule};
-use parsimony_model::schema::{Field, FieldType};
+use parsimony_model::schema::{Field, FieldType, Index};
 use parsimony_model::{Access, Acl, ClassSchema, FieldName, Filter, Map, Value, map};
 use tokio::task::JoinSet;
 
@@ -20,6 +20,8 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     every_type_of_field_goes_round,
     options_and_defaults_go_round,
     permissions_go_round,
+    a_class_may_be_append_only,
+    one_class_is_found_by_its_name,
     fields_are_added,
     a_field_of_another_type_is_refused,
     options_of_a_field_are_replaced,
@@ -133,7 +135,9 @@ async fn options_and_defaults_go_round(fresh: &dyn Fresh) {
     for (index, (field, text)) in defaults.iter().enumerate() {
         let (name, text_kind) = field.split_once(':').unwrap();
         let default = Some(value(text)).filter(|value| !value.is_null());
-        let field = Field { required: index % 2 == 0, default, ..Field::plain(kind(text_kind)) };
+        let other = fields(r#"{"required": false, "column": "x", "encrypted": true, "hint": {"en": "A hint"}}"#);
+        let field = Field { required: index % 2 == 0, default, other, ..Field::plain(kind(text_kind)) };
+        let field = Field::parse("Thing", name, field.to_value().as_object().unwrap()).unwrap();
         made.fields.insert(field_name(name), field);
     }
     store.create_class(&made).await.unwrap();
@@ -179,6 +183,35 @@ async fn permissions_go_round(fresh: &dyn Fresh) {
     assert_eq!(shown(&after), shown(&made), "in the answer to the change");
     assert_eq!(shown(&known(&*table.store, "Open").await.unwrap()), shown(&made), "and from then on");
     assert_eq!(fields_of(&after), fields_of(&table.class), "its fields stay");
+}
+
+async fn a_class_may_be_append_only(fresh: &dyn Fresh) {
+    let store = fresh.store().await;
+    let made = ClassSchema { append_only: true, ..class("Log", &["n:Number"]) };
+    store.create_class(&made).await.unwrap();
+    assert!(known(&*store, "Log").await.unwrap().append_only, "from the start");
+    for append_only in [false, true] {
+        let change = ClassChange { append_only: Some(append_only), ..ClassChange::default() };
+        assert_eq!(store.change_class(&made.name, &change).await.unwrap().unwrap().append_only, append_only);
+        assert_eq!(known(&*store, "Log").await.unwrap().append_only, append_only, "from then on");
+    }
+    let adding = store.change_class(&made.name, &adding(&["s:String"])).await.unwrap().unwrap();
+    assert!(adding.append_only, "another change leaves it as it is");
+}
+
+async fn one_class_is_found_by_its_name(fresh: &dyn Fresh) {
+    let store = fresh.store().await;
+    let indexes = [("by_n".into(), Index::on(&["n"]).unique().sparse())];
+    let made = ClassSchema { indexes: indexes.into(), ..class("Thing", &["n:Number"]) };
+    store.create_class(&made).await.unwrap();
+    assert_eq!(store.class(&made.name).await.unwrap(), known(&*store, "Thing").await);
+    assert_eq!(store.class(&class_name("thing")).await.unwrap(), None, "names differ in their case");
+    // A class whose schema is Parse's alone is not in every list of classes, and is there all the same.
+    let hooks = class("_Hooks", &[]);
+    assert_eq!(store.class(&hooks.name).await.unwrap(), None, "not before it is created");
+    assert!(store.create_class(&hooks).await.unwrap());
+    assert!(!store.create_class(&hooks).await.unwrap());
+    assert_eq!(fields_of(&store.class(&hooks.name).await.unwrap().unwrap()), fields_of(&hooks));
 }
 
 async fn fields_are_added(fresh: &dyn Fresh) {
