@@ -34,10 +34,8 @@ pub(crate) async fn all(shared: &Shared) -> Result<Vec<ClassSchema>, StoreError>
 pub(crate) async fn one(shared: &Shared, name: &ClassName) -> Result<Option<ClassSchema>, StoreError> {
     if schemas::is_volatile(name) {
         let named = shared.database.list_collection_names().filter(doc! { "name": shared.objects(name).name() });
-        return match named.await.map_err(error::of_read)?.is_empty() {
-            true => Ok(None),
-            false => volatile(shared, name).await.map(Some),
-        };
+        let is_there = !named.await.map_err(error::of_read)?.is_empty();
+        return if is_there { volatile(shared, name).await.map(Some) } else { Ok(None) };
     }
     match read(shared, name).await?.map(|stored| schemas::class(&stored)).transpose()?.flatten() {
         Some(class) => with_index_options(shared, class).await.map(Some),
