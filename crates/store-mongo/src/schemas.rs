@@ -4,7 +4,7 @@ use bson::{Bson, Document, RawDocument, doc};
 use indexmap::IndexMap;
 use parsimony_model::builtin::Builtin;
 use parsimony_model::permissions::ClassPermissions;
-use parsimony_model::schema::{Field, FieldType, Index};
+use parsimony_model::schema::{Field, Index};
 use parsimony_model::{ClassName, ClassSchema, FieldName, Map, Operation, Value};
 use parsimony_store::{ClassChange, StoreError};
 
