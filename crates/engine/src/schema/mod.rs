@@ -102,6 +102,8 @@ impl Schemas {
     /// Creates a class; tells whether it was new. One that is there stays as it is.
     pub(crate) async fn create(&self, class: ClassSchema) -> Result<(Arc<ClassSchema>, bool), ParseError> {
         let class = definitions::with_builtin_indexes(class);
+        // Held until it is known here: whoever finds it in the store may add fields to it at once, and a class put down after
+        // that would take them away again.
         let turn = self.turn(&class.name);
         let held = turn.lock().await;
         let created = self.store.create_class(&class).await?;
