@@ -13,6 +13,7 @@ mod batch;
 mod functions;
 mod hooks;
 mod permissions;
+mod queries;
 mod shop;
 mod transactions;
 mod users;

@@ -167,9 +167,9 @@ impl Caller {
     }
 
     /// Refuses writes by the read-only key.
-    pub(crate) fn may_write(&self, what: &str) -> Result<(), ParseError> {
+    pub(crate) fn may_write(&self, what: impl std::fmt::Display) -> Result<(), ParseError> {
         if self.authority == Authority::ReadOnlyMaster {
-            let detail = format!("read-only masterKey isn't allowed to perform the {what} operation.");
+            let detail = format!("read-only masterKey isn't allowed to {what}.");
             return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
         }
         Ok(())

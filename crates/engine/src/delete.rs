@@ -13,7 +13,7 @@ use crate::work::Work;
 /// Deletes one object. Missing, hidden and not writable look alike.
 pub(crate) async fn delete(work: &Work, name: &ClassName, id: &ObjectId) -> Result<(), ParseError> {
     let engine = &work.engine;
-    work.caller.may_write("delete")?;
+    work.caller.may_write("perform the delete operation")?;
     class::refuse_master_only(&work.caller, name, Operation::Delete)?;
     let rules = rules_for(name);
     rules.deleting(&work.caller, id)?;

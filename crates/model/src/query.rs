@@ -148,6 +148,8 @@ pub struct TextSearch {
 pub struct SubQuery {
     /// The class it asks.
     pub class: ClassName,
+    /// Ask the class this relation of it leads to instead.
+    pub redirect: Option<FieldName>,
     /// What it asks for.
     pub filter: Filter,
 }

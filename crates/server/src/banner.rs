@@ -5,8 +5,8 @@ use parsimony_engine::Engine;
 use crate::wire::Running;
 
 /// What is told on the standard output. Never a key but the application id, which every client knows.
-pub(crate) fn text(running: &Running, applications: &[String]) -> String {
-    let Running { url, store, keys_path, engine, .. } = running;
+pub(crate) fn text(running: &Running) -> String {
+    let Running { url, store, applications, keys_path, engine, .. } = running;
     let application_id = &engine.options().keys.application_id;
     let keys = match keys_path {
         Some(path) => format!("generated, in {}", path.display()),

@@ -68,12 +68,11 @@ fn obey(cli: Cli, applications: Vec<Application>) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("The runtime cannot start: {error}."))?;
     runtime.block_on(async {
-        let names: Vec<String> = applications.iter().map(|application| application.name().to_owned()).collect();
         let running = start(config, applications, Parts::default()).await?;
         for warning in &running.warnings {
             tracing::warn!("{warning}");
         }
-        say(&mut std::io::stdout(), &banner::text(&running, &names));
+        say(&mut std::io::stdout(), &banner::text(&running));
         shutdown::serve_until_told(running).await
     })
 }

@@ -35,6 +35,8 @@ pub struct Running {
     pub engine: Arc<Engine>,
     /// What the store is called.
     pub store: String,
+    /// The applications that are loaded.
+    pub applications: Vec<String>,
     /// Where the keys are that were generated.
     pub keys_path: Option<PathBuf>,
     /// What the administrator should know.
@@ -62,6 +64,8 @@ pub async fn start(
     parts: Parts,
 ) -> Result<Running, String> {
     let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock));
+    let applications = chosen(applications.into_iter().collect(), config.applications.as_deref())?;
+    let names = applications.iter().map(|application| application.name().to_owned()).collect();
     let registry = Registry::new(applications)?;
     let keys_path = complete_keys(&mut config, &*clock)?;
     let listener = TcpListener::bind((config.host.as_str(), config.port))
@@ -88,7 +92,17 @@ pub async fn start(
     })?;
     let listening = Listening::start(listener, door).await?;
     let warnings = config.warnings;
-    Ok(Running { url, engine, store: described, keys_path, warnings, listening })
+    Ok(Running { url, engine, store: described, applications: names, keys_path, warnings, listening })
+}
+
+/// The applications that the configuration asks for.
+fn chosen(all: Vec<Application>, wanted: Option<&[String]>) -> Result<Vec<Application>, String> {
+    let Some(wanted) = wanted else { return Ok(all) };
+    if let Some(unknown) = wanted.iter().find(|name| !all.iter().any(|application| application.name() == *name)) {
+        let known: Vec<&str> = all.iter().map(Application::name).collect();
+        return Err(format!("parsimony.applications: there is no {unknown}; there are: {}.", known.join(", ")));
+    }
+    Ok(all.into_iter().filter(|application| wanted.iter().any(|name| application.name() == name)).collect())
 }
 
 /// Puts generated keys where none were chosen, and tells where they are.

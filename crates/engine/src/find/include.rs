@@ -7,6 +7,7 @@ use futures::future::{BoxFuture, try_join_all};
 use indexmap::IndexMap;
 use parsimony_model::query::{Advice, ReadPreference};
 use parsimony_model::schema::{ClassSchema, FieldType};
+use parsimony_model::update::top;
 use parsimony_model::{ErrorCode, Filter, Object, ParseError, Pointer, Query, Value};
 
 use super::lookup;
@@ -39,6 +40,10 @@ pub(super) fn expand_all(query: &mut Query, class: &ClassSchema) {
         let includable = matches!(field.kind, FieldType::Pointer(_) | FieldType::Array);
         if includable && !query.include.iter().any(|path| path == name.as_str()) {
             query.include.push(name.as_str().into());
+            // Parse: what is included is wanted, whatever else is.
+            if !query.keys.is_empty() && !query.keys.iter().any(|key| top(key) == name.as_str()) {
+                query.keys.push(name.as_str().into());
+            }
         }
     }
 }

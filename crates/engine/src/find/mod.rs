@@ -15,7 +15,7 @@ use parsimony_model::query::{Order, fit, parse};
 use parsimony_model::schema::{ClassSchema, FieldType};
 use parsimony_model::update::top;
 use parsimony_model::value::Map;
-use parsimony_model::{ClassName, ErrorCode, Filter, Object, ObjectId, ParseError, Query, Value, map};
+use parsimony_model::{ClassName, ErrorCode, FieldName, Filter, Object, ObjectId, ParseError, Query, Value, map};
 use parsimony_store::Selection;
 
 use crate::access::fields::Hidden;
@@ -41,20 +41,31 @@ pub(crate) async fn find_params(work: &Work, name: &ClassName, params: &Map) -> 
         return Err(ParseError::new(ErrorCode::InvalidQuery, text));
     }
     let Some(field) = query.redirect.take() else { return find(work, name, query).await };
-    // Parse: the query is asked of the class that a relation leads to; every rule applies to that class.
-    let schema = work.engine.schemas.find(name).await?;
-    let target = match schema.as_ref().and_then(|class| class.kind(field.as_str())) {
-        Some(FieldType::Relation(target)) => target,
-        _ => name.clone(),
-    };
+    let target = leads_to(work, name, Some(&field)).await?;
     let found = find(work, &target, query).await?;
     Ok(Found { class_name: Some(target), ..found })
 }
 
+/// The class that a query with `redirectClassNameForKey` asks. Parse: the one that a relation leads to; every rule applies
+/// to that class.
+async fn leads_to(work: &Work, name: &ClassName, field: Option<&FieldName>) -> Result<ClassName, ParseError> {
+    let Some(field) = field else { return Ok(name.clone()) };
+    let schema = work.engine.schemas.find(name).await?;
+    Ok(match schema.as_ref().and_then(|class| class.kind(field.as_str())) {
+        Some(FieldType::Relation(target)) => target,
+        _ => name.clone(),
+    })
+}
+
 /// Finds objects, and counts them if that is asked.
 pub(crate) async fn find(work: &Work, name: &ClassName, query: Query) -> Result<Found, ParseError> {
-    let operation = if query.filter.as_id().is_some() { Operation::Get } else { Operation::Find };
     let (wants_results, wants_count, explain) = (query.limit != Some(0), query.count, query.explain);
+    let operation = match query.filter.as_id() {
+        // Parse: who only counts needs no leave to find.
+        _ if wants_count && !wants_results => Operation::Count,
+        Some(_) => Operation::Get,
+        None => Operation::Find,
+    };
     let Some(admitted) = admit(work, name, query, operation).await? else {
         let plan = explain.filter(|_| wants_results).map(|_| plan_of_nothing());
         return Ok(Found { count: wants_count.then_some(0), plan, ..Found::default() });
@@ -133,6 +144,8 @@ struct Admitted {
     class: Arc<ClassSchema>,
     query: Query,
     filter: Filter,
+    /// What it may count, if it wants both.
+    to_count: Option<Filter>,
     hidden: Hidden,
 }
 
@@ -156,20 +169,27 @@ async fn admit(
     drop_unknown(&mut query.order, &schema);
     hidden.refuse_use_in(&query, &schema)?;
     let leave = class::decide(&work.caller, &schema, operation)?;
-    if query.count && operation != Operation::Count {
-        class::decide(&work.caller, &schema, Operation::Count)?;
-    }
+    let leave_to_count = match operation {
+        Operation::Find | Operation::Get if query.count => {
+            Some(class::decide(&work.caller, &schema, Operation::Count)?)
+        }
+        _ => None,
+    };
     let filter = std::mem::replace(&mut query.filter, Filter::everything());
     let preference = query.subquery_read_preference.or(query.advice.read_preference);
     let filter = subqueries::resolve(work, filter, preference).await?;
     let filter = search::prepare(work, filter, &mut schema).await?;
     let filter = fit::filter(filter, &schema)?;
-    let filter = rows::narrow(&work.caller, &schema, leave, operation, filter)?;
     let filter = match own_only {
         Some(own) => filter.and(own),
         None => filter,
     };
-    Ok(Some(Admitted { class: schema, query, filter, hidden }))
+    let to_count = match leave_to_count {
+        Some(leave) => Some(rows::narrow(&work.caller, &schema, leave, Operation::Count, filter.clone())?),
+        None => None,
+    };
+    let filter = rows::narrow(&work.caller, &schema, leave, operation, filter)?;
+    Ok(Some(Admitted { class: schema, query, filter, to_count, hidden }))
 }
 
 /// Parse: a field the class does not have is dropped from the order, silently.
@@ -179,8 +199,8 @@ fn drop_unknown(order: &mut Vec<Order>, class: &ClassSchema) {
 
 async fn count_admitted(work: &Work, admitted: &Admitted) -> Result<u64, ParseError> {
     let scope = work.caller.read_scope();
-    let selection = Selection::new(Arc::clone(&admitted.class), admitted.filter.clone(), scope)
-        .advised(admitted.query.advice.clone());
+    let filter = admitted.to_count.as_ref().unwrap_or(&admitted.filter).clone();
+    let selection = Selection::new(Arc::clone(&admitted.class), filter, scope).advised(admitted.query.advice.clone());
     Ok(work.objects.count(&selection).await?)
 }
 
@@ -192,7 +212,7 @@ struct Asking {
 }
 
 fn selection(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Asking, ParseError> {
-    let Admitted { class, mut query, filter, hidden } = admitted;
+    let Admitted { class, mut query, filter, hidden, .. } = admitted;
     let options = &work.engine.options;
     let limit = match purpose {
         Purpose::Lookup => query.limit,

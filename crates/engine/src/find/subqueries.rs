@@ -2,9 +2,10 @@
 
 use futures::future::BoxFuture;
 use parsimony_model::query::{Advice, Membership, ReadPreference, Relatives};
+use parsimony_model::update::top;
 use parsimony_model::{Constraint, ErrorCode, Filter, Object, ParseError, Query, Value};
 
-use super::lookup;
+use super::{leads_to, lookup};
 use crate::access::fields::Hidden;
 use crate::work::Work;
 
@@ -21,18 +22,22 @@ pub(super) fn resolve(
             Filter::Nor(parts) => Filter::Nor(each(work, parts, preference).await?),
             Filter::RelatedTo(relatives) => related(work, relatives, preference).await?,
             Filter::Field(path, Constraint::InQuery(query, membership)) => {
-                let class = query.class.clone();
+                let class = leads_to(work, &query.class, query.redirect.as_ref()).await?;
                 let question = question(work, query.filter, preference).keys_only(&["objectId"]);
                 let found = lookup(work, &class, question).await?;
                 let pointers = found.iter().map(|object| Value::Pointer(object.pointer())).collect();
                 Filter::Field(path, member(pointers, membership))
             }
             Filter::Field(path, Constraint::Select(query, key, membership)) => {
-                let class = query.class.clone();
-                let question = question(work, query.filter, preference).keys_only(&[&key]);
+                let class = leads_to(work, &query.class, query.redirect.as_ref()).await?;
+                let question = question(work, query.filter, preference).keys_only(&[top(&key)]);
                 let found = lookup(work, &class, question).await?;
-                let values = found.iter().filter_map(|object| below(object, &key)).collect();
-                Filter::Field(path, member(values, membership))
+                // Parse: of a list, each element is a value.
+                let values = found.iter().filter_map(|object| below(object, &key)).flat_map(|value| match value {
+                    Value::Array(items) => items,
+                    value => vec![value],
+                });
+                Filter::Field(path, member(values.collect(), membership))
             }
             other @ (Filter::Field(..) | Filter::Relates { .. }) => other,
         })
@@ -74,7 +79,13 @@ fn below(object: &Object, path: &str) -> Option<Value> {
     let mut parts = path.split('.');
     let mut value = object.lookup(parts.next()?)?;
     for part in parts {
-        value = value.as_object()?.get(part)?.clone();
+        value = match (value, part) {
+            // Parse: the parts of a pointer's JSON are there for a path as well.
+            (Value::Pointer(pointer), "objectId") => pointer.id.as_str().into(),
+            (Value::Pointer(pointer), "className") => pointer.class.as_str().into(),
+            (Value::Object(mut map), part) => map.shift_remove(part)?,
+            _ => return None,
+        };
     }
     Some(value)
 }

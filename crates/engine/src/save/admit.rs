@@ -22,7 +22,7 @@ pub(super) async fn admit(
 ) -> Result<Admitted, ParseError> {
     let engine = &work.engine;
     let operation = if id.is_some() { Operation::Update } else { Operation::Create };
-    work.caller.may_write(operation.name())?;
+    work.caller.may_write(format_args!("perform the {} operation", operation.name()))?;
     class::refuse_master_only(&work.caller, name, operation)?;
     let class = engine.schemas.find(name).await?;
     if class.is_none() && Builtin::of(name).is_none() {

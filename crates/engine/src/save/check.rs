@@ -23,7 +23,7 @@ pub(super) async fn check(work: &Work, hooked: Hooked) -> Result<Pending, ParseE
     for op in request.update.0.values() {
         check_nested_keys(op)?;
     }
-    let class = fit_class(work, admitted.class, &request).await?;
+    let (class, leave_to_add) = fit_class(work, admitted.class, &request).await?;
     let mut pending = Pending {
         id: request.id.unwrap_or_else(|| work.engine.clock.object_id(work.engine.options.object_id_size)),
         creating: request.creating,
@@ -32,6 +32,7 @@ pub(super) async fn check(work: &Work, hooked: Hooked) -> Result<Pending, ParseE
         acl_is_default: false,
         related: Vec::new(),
         leave: if request.creating { Leave::Plain } else { admitted.leave },
+        leave_to_add,
         original: drafted.original,
         computed: Vec::new(),
         class,
@@ -90,12 +91,12 @@ fn kind_of(path: &str, op: &Op) -> Result<Option<FieldType>, ParseError> {
     })
 }
 
-/// The class with every field that is written; what is missing is added, where the caller may.
+/// The class with every field that is written; what is missing is added, where the caller may, and to which objects.
 async fn fit_class(
     work: &Work,
     class: Option<Arc<ClassSchema>>,
     request: &super::SaveRequest,
-) -> Result<Arc<ClassSchema>, ParseError> {
+) -> Result<(Arc<ClassSchema>, Leave), ParseError> {
     let name = &request.class;
     let empty;
     let known = if let Some(class) = &class {
@@ -105,15 +106,24 @@ async fn fit_class(
         &empty
     };
     let mut new_fields: Vec<(FieldName, Field)> = Vec::new();
+    let mut misfit = None;
     for (path, op) in &request.update.0 {
         let field = top(path);
         let Some(actual) = kind_of(path, op)? else { continue };
         let new = new_fields.iter().find(|(name, _)| name == field).map(|(_, field)| field.kind.clone());
         match known.kind(field).or(new) {
             Some(expected) if fits(&expected, &actual, path) => {}
-            Some(expected) => return Err(mismatch(name.as_str(), field, &expected, &actual)),
+            Some(expected) => misfit = misfit.or_else(|| Some(mismatch(name.as_str(), field, &expected, &actual))),
             None => new_fields.push((FieldName::parse(field)?, Field::plain(actual))),
         }
+    }
+    // Parse: who may not add a field hears of that first.
+    let leave = match &class {
+        Some(class) if !new_fields.is_empty() => may_add_fields(work, class, request.creating)?,
+        _ => Leave::Plain,
+    };
+    if let Some(misfit) = misfit {
+        return Err(misfit);
     }
     refuse_second_geo_point(known, &new_fields)?;
     if known.fields.len() + new_fields.len() > work.engine.options.limits.fields_max {
@@ -121,31 +131,41 @@ async fn fit_class(
         return Err(ParseError::new(ErrorCode::InvalidSchemaOperation, text));
     }
     match class {
-        Some(class) if new_fields.is_empty() => Ok(class),
+        Some(class) if new_fields.is_empty() => Ok((class, leave)),
         _ if work.transaction.is_some() => Err(ParseError::new(
             ErrorCode::InvalidSchemaOperation,
             format!("A transaction cannot add a class or a field: add what is missing in class {name} first."),
         )),
-        Some(class) => {
-            let leave = class::decide(&work.caller, &class, Operation::AddField)?;
-            if leave != Leave::Plain && request.creating {
-                return Err(class::denied(Operation::AddField, name));
-            }
+        Some(_) => {
             let change = ClassChange { set_fields: new_fields, ..ClassChange::default() };
             let changed = work.engine.schemas.change(name, &change).await;
-            changed.map_err(|error| told_late(error, name.as_str()))
+            Ok((changed.map_err(|error| told_late(error, name.as_str()))?, leave))
         }
         None => {
             let mut class = ClassSchema::new(name.clone());
             class.fields.extend(new_fields.iter().cloned());
             let (class, created) = work.engine.schemas.create(class).await?;
             if created {
-                return Ok(class);
+                return Ok((class, leave));
             }
             // Another request was first: its fields and ours come together.
             let change = ClassChange { set_fields: new_fields, ..ClassChange::default() };
-            work.engine.schemas.change(name, &change).await.map_err(|error| told_late(error, name.as_str()))
+            let changed = work.engine.schemas.change(name, &change).await;
+            Ok((changed.map_err(|error| told_late(error, name.as_str()))?, leave))
         }
+    }
+}
+
+/// Whether the caller may add fields to the class, and with which of its objects.
+fn may_add_fields(work: &Work, class: &ClassSchema, creating: bool) -> Result<Leave, ParseError> {
+    let leave = class::decide(&work.caller, class, Operation::AddField)?;
+    if leave == Leave::Plain || !creating {
+        return Ok(leave);
+    }
+    // Parse: a new object names nobody yet, which only the class's general `writeUserFields` forgive.
+    match &class.permissions {
+        Some(permissions) if !permissions.write_user_fields.is_empty() => Ok(Leave::Plain),
+        _ => Err(class::denied(Operation::AddField, &class.name)),
     }
 }
 

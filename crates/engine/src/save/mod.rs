@@ -40,7 +40,7 @@ pub(crate) async fn save(
 /// Creates an object; a class may have a way of its own.
 pub(crate) async fn create(work: &Work, class: &ClassName, body: Map) -> Result<Saved, ParseError> {
     if let Some(answer) = rules_for(class).create(work, &body) {
-        work.caller.may_write("create")?;
+        work.caller.may_write("perform the create operation")?;
         return answer.await;
     }
     save(work, class, None, body).await.map(|(saved, _)| saved)
@@ -98,6 +98,8 @@ pub(crate) struct Pending {
     pub(crate) acl_is_default: bool,
     pub(crate) related: Vec<Related>,
     pub(crate) leave: Leave,
+    /// The objects with which the caller may add the fields that this save added.
+    pub(crate) leave_to_add: Leave,
     pub(crate) original: Option<Arc<Object>>,
     /// The fields whose outcome the client cannot know.
     pub(crate) computed: Vec<String>,

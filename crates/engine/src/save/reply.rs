@@ -28,6 +28,10 @@ pub(super) fn reply(work: &Work, written: Written) -> (Saved, Object) {
             None => {
                 answer.insert(field.as_str().into(), after.lookup(&field).unwrap_or_else(gone));
             }
+            // Parse: of a changed element, the whole list.
+            Some((first, _)) if after.get(first).is_some_and(|value| value.as_array().is_some()) => {
+                answer.insert(first.into(), after.get(first).cloned().unwrap_or_default());
+            }
             // Parse: of a changed part, the way to it and nothing beside it.
             Some((first, rest)) => {
                 let value = part(after.get(first), rest).unwrap_or_else(gone);

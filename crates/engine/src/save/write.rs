@@ -31,13 +31,10 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
         object
     } else {
         let change = Change { update: pending.update.clone(), acl: pending.acl.clone(), updated_at: now };
-        let filter = rows::narrow(
-            &work.caller,
-            &pending.class,
-            pending.leave.clone(),
-            Operation::Update,
-            Filter::id(&pending.id),
-        )?;
+        let mut filter = Filter::id(&pending.id);
+        for (leave, operation) in [(&pending.leave, Operation::Update), (&pending.leave_to_add, Operation::AddField)] {
+            filter = rows::narrow(&work.caller, &pending.class, leave.clone(), operation, filter)?;
+        }
         let selection = Selection::new(Arc::clone(&pending.class), filter, work.caller.write_scope());
         let after = work.objects.update(&selection, &change).await.map_err(|error| duplicate(&pending, error))?;
         after.ok_or_else(|| rules_for(&pending.class.name).not_updatable(&work.caller))?

@@ -16,7 +16,7 @@ fn wrong_login() -> ParseError {
 
 /// Logs in: opens a session and gives the user as that user may see itself, with `sessionToken`.
 pub(crate) async fn log_in(work: &Work, login: LogIn) -> Result<Object, ParseError> {
-    work.caller.may_write("login")?;
+    work.caller.may_write("perform the login operation")?;
     let user = check(work, &login).await?;
     let session = sessions::open(work, &user.id, Opened::LogIn, Map::default()).await?;
     let token = session.text("sessionToken").unwrap_or_default().to_owned();

@@ -27,6 +27,7 @@ pub fn filter(filter: Filter, class: &ClassSchema) -> Result<Filter, ParseError>
 fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Result<Filter, ParseError> {
     let nested = path.contains('.');
     let kind = class.kind(top(&path));
+    let constraint = with_moment(constraint, kind.as_ref().filter(|_| !nested))?;
     if is_about_places(&constraint) && (nested || !has_places(kind.as_ref(), &constraint)) {
         return Ok(Filter::nothing());
     }
@@ -95,6 +96,22 @@ fn has_places(kind: Option<&FieldType>, constraint: &Constraint) -> bool {
         Some(FieldType::Polygon) => !matches!(constraint, Constraint::WithinBox { .. } | Constraint::WithinPolygon(_)),
         _ => false,
     }
+}
+
+/// A `$relativeTime` as the moment it means. Parse: only fields of dates, and fields the class does not have, take one.
+fn with_moment(constraint: Constraint, kind: Option<&FieldType>) -> Result<Constraint, ParseError> {
+    let moment = |value: Value| match value.as_object().and_then(|map| map.get("$relativeTime")) {
+        None => Ok(value),
+        Some(moment) if kind.is_none_or(|kind| *kind == FieldType::Date) => Ok(moment.clone()),
+        Some(_) => Err(ParseError::new(ErrorCode::InvalidJson, "$relativeTime can only be used with Date field")),
+    };
+    Ok(match constraint {
+        Constraint::Less(value) => Constraint::Less(moment(value)?),
+        Constraint::LessOrEqual(value) => Constraint::LessOrEqual(moment(value)?),
+        Constraint::Greater(value) => Constraint::Greater(moment(value)?),
+        Constraint::GreaterOrEqual(value) => Constraint::GreaterOrEqual(moment(value)?),
+        other => other,
+    })
 }
 
 /// The constraint with each of its values converted.

@@ -173,7 +173,7 @@ fn constraints(
     if !plain.is_empty() {
         // Parse: the plain part of a mixture is an equality.
         let rest: Map = plain.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        push(Constraint::Equals(Value::Object(rest)));
+        push(Constraint::Equals(json::typed(rest)));
     }
     for (name, operand) in operators {
         if let Some(constraint) = constraint(name, operand, map, Level { reading, depth })? {
@@ -238,7 +238,8 @@ fn comparable(name: &str, operand: &Value, level: Level) -> Result<Value, ParseE
         Value::Object(map) if map.contains_key("$relativeTime") => {
             let text = map.get("$relativeTime").and_then(Value::as_str).unwrap_or_default();
             relative_time(text, level.reading.now)
-                .map(Value::Date)
+                // What stands in its place is a moment only if the field is one, which `fit` knows.
+                .map(|moment| Value::Object(crate::map! { "$relativeTime" => moment }))
                 .map_err(|reason| invalid_json(format!("bad $relativeTime ({name}) value. {reason}")))
         }
         Value::Object(_) | Value::Array(_) | Value::Relation(_) => {
@@ -294,7 +295,12 @@ fn subquery(name: &str, operand: &Value, level: Level) -> Result<SubQuery, Parse
     let map = operand.as_object().ok_or_else(bad)?;
     let class = map.get("className").and_then(Value::as_str).ok_or_else(bad)?;
     let conditions = map.get("where").and_then(Value::as_object).ok_or_else(bad)?;
-    Ok(SubQuery { class: ClassName::parse(class)?, filter: whole_filter(conditions, level.reading, level.depth + 1)? })
+    let redirect = match map.get("redirectClassNameForKey") {
+        None | Some(Value::Null) => None,
+        Some(field) => Some(FieldName::parse(field.as_str().ok_or_else(bad)?)?),
+    };
+    let filter = whole_filter(conditions, level.reading, level.depth + 1)?;
+    Ok(SubQuery { class: ClassName::parse(class)?, redirect, filter })
 }
 
 fn select(name: &str, operand: &Value, level: Level, membership: Membership) -> Result<Constraint, ParseError> {
@@ -438,7 +444,7 @@ mod tests {
         assert_eq!(field(r#"{"a":{"$in":[1,[2,3]]}}"#), Constraint::In(vec![1.into(), 2.into(), 3.into()]));
         assert_eq!(
             field(r#"{"a":{"$lt":{"$relativeTime":"in 1 min"}}}"#),
-            Constraint::Less(Value::Date(Date::from_millis(60_000)))
+            Constraint::Less(Value::Object(crate::map! { "$relativeTime" => Date::from_millis(60_000) }))
         );
         let near =
             r#"{"a":{"$nearSphere":{"__type":"GeoPoint","latitude":0,"longitude":0},"$maxDistanceInMiles":3959}}"#;

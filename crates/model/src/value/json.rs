@@ -34,6 +34,11 @@ pub fn from_serializable(value: &impl Serialize) -> Result<Value, ParseError> {
 /// The plain object as the value its `__type` names; an unknown or malformed one stays a plain object, and
 /// [`malformed_type`] will find it.
 pub fn typed(map: Map) -> Value {
+    // Parse: a condition may have operators beside a typed value, as in `{"__type": "Pointer", ..., "$dontSelect": ...}`;
+    // that is no value yet. In data such a key is refused anyway.
+    if map.contains_key("__type") && map.keys().any(|key| key.starts_with('$')) {
+        return Value::Object(map);
+    }
     let value = match map.get("__type").and_then(Value::as_str) {
         Some("Date") => text(&map, "iso").and_then(|iso| iso.parse().ok()).map(Value::Date),
         Some("Bytes") => text(&map, "base64").and_then(|encoded| BASE64.decode(encoded).ok()).map(Value::Bytes),

@@ -79,7 +79,7 @@ fn keys(raw: &Raw, defaults: Keys) -> Result<Keys, String> {
             return Err(format!("{name} must not be empty."));
         }
         if key.as_deref().is_some_and(|key| master_key::is_now(&keys.master_key, key)) {
-            return Err(format!("{name} must not be the same as masterKey."));
+            return Err(format!("masterKey and {name} should be different"));
         }
     }
     Ok(keys)

@@ -54,6 +54,8 @@ pub struct Config {
     pub allow_origin: Vec<String>,
     /// `trustProxy`
     pub trust_proxy: TrustProxy,
+    /// `parsimony.applications`: which of the applications in the binary are loaded; `None` loads all.
+    pub applications: Option<Vec<String>>,
     /// What is logged, and how.
     pub logging: Logging,
     /// What the engine obeys. An application id or a master key that is empty will be generated.
@@ -116,6 +118,7 @@ impl Config {
             allow_headers: raw.list("allowHeaders")?.unwrap_or_default(),
             allow_origin: raw.list("allowOrigin")?.unwrap_or_default(),
             trust_proxy: addresses::trust_proxy(raw.get("trustProxy"))?,
+            applications: raw.list("parsimony.applications")?,
             logging: logging(&raw)?,
             options,
             warnings: raw.warnings.clone(),

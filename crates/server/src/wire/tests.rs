@@ -59,7 +59,7 @@ impl Server {
         let data = tempfile::tempdir().unwrap();
         options["host"] = json!("127.0.0.1");
         options["port"] = json!(0);
-        options["parsimony"] = json!({ "dataDir": data.path() });
+        options["parsimony"]["dataDir"] = json!(data.path());
         let file = Some(("test".to_owned(), options.to_string()));
         let config = Config::read(Sources { file, ..Sources::default() }).unwrap();
         let running = start(config, [application], parts).await.unwrap();
@@ -111,6 +111,24 @@ async fn functions_are_called_in_every_form_a_request_has() {
     assert_eq!(seen(packed).await, (200, r#"{"result":{"n":1}}"#.to_owned()));
     assert_eq!(seen(server.post("//functions/hello/", "")).await.0, 200);
     assert_eq!(seen(server.post("/functions/nope", "")).await.0, 400);
+}
+
+#[tokio::test]
+async fn only_the_applications_that_are_asked_for_are_loaded() {
+    let mut options = keys();
+    options["parsimony"] = json!({ "applications": [] });
+    let server = Server::start_with(options, Application::new("test").define("hello", Rules::none(), hello)).await;
+    assert!(server.running.applications.is_empty());
+    assert_eq!(seen(server.post("/functions/hello", "")).await.0, 400);
+    let both = || vec![Application::new("a"), Application::new("b")];
+    let names = |wanted: &[&str]| {
+        let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        let chosen = chosen(both(), Some(&wanted)).map_err(|error| error.clone())?;
+        Ok::<_, String>(chosen.iter().map(|application| application.name().to_owned()).collect::<Vec<_>>())
+    };
+    assert_eq!(names(&["b"]).unwrap(), ["b"]);
+    assert_eq!(names(&["c"]).unwrap_err(), "parsimony.applications: there is no c; there are: a, b.");
+    assert_eq!(chosen(both(), None).unwrap().len(), 2);
 }
 
 #[tokio::test]

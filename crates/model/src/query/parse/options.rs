@@ -91,6 +91,12 @@ fn shape(params: &Map, query: &mut Query) -> Result<(), ParseError> {
     query.include_read_preference = ReadPreference::in_params(params, "includeReadPreference")?;
     query.subquery_read_preference = ReadPreference::in_params(params, "subqueryReadPreference")?;
     query.keys = paths("keys", params.get("keys"))?;
+    if query.keys.is_empty()
+        && params.get("keys").is_some_and(|keys| keys.as_array().is_none_or(|keys| !keys.is_empty()))
+    {
+        // Parse: an empty list of keys asks for what every object has.
+        query.keys.push("objectId".into());
+    }
     for key in query.keys.iter_mut().filter(|key| *key == Order::SCORE) {
         query.score = true;
         *key = SCORE_FIELD.into();
@@ -101,7 +107,7 @@ fn shape(params: &Map, query: &mut Query) -> Result<(), ParseError> {
         params.get("includeAll").is_some_and(Value::is_truthy) || query.include.iter().any(|path| path == "*");
     query.include.retain(|path| path != "*");
     // Parse: wanting a part of a pointed-at object implies including it.
-    for key in &query.keys {
+    for key in query.keys.iter().chain(&query.exclude_keys) {
         if let Some((parent, _)) = key.rsplit_once('.')
             && !query.include.iter().any(|path| path == parent)
         {
@@ -151,6 +157,12 @@ fn order(value: Option<&Value>) -> Result<Vec<Order>, ParseError> {
         let (path, descending) = match path.strip_prefix('-') {
             Some(path) => (CompactString::from(path), true),
             None => (path, false),
+        };
+        // Parse: the columns' own names sort as well.
+        let path = match path.as_str() {
+            "_created_at" => "createdAt".into(),
+            "_updated_at" => "updatedAt".into(),
+            _ => path,
         };
         if path.starts_with("authData.") {
             return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Cannot sort by {}", shorten(&path))));
