@@ -10,9 +10,11 @@
 )]
 
 mod batch;
+mod defined;
 mod functions;
 mod hooks;
 mod permissions;
+mod push;
 mod queries;
 mod shop;
 mod transactions;

@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::draft::Draft;
-use crate::handler::{AfterSaveHandler, BeforeSaveHandler, Function, FunctionHandler, Hook, Typed};
+use crate::handler::{AfterSaveHandler, BeforeSaveHandler, Function, FunctionHandler, Hook, MigrationHandler, Typed};
+use crate::host::Host;
 use crate::request::{AfterSave, BeforeSave, Request};
 use crate::rules::Rules;
 
@@ -53,6 +54,8 @@ enum Part {
     Function(String, Function),
     BeforeSave(String, Hook<dyn BeforeSaveHandler>),
     AfterSave(String, Hook<dyn AfterSaveHandler>),
+    BeforeMigration(Hook<dyn MigrationHandler>),
+    AfterMigration(Hook<dyn MigrationHandler>),
 }
 
 /// An application: functions, hooks, class definitions and roles under a name.
@@ -113,6 +116,32 @@ impl Application {
         self.with(Part::AfterSave(class.to_owned(), hook))
     }
 
+    /// What runs when the server starts, before the classes are made what is defined: Parse's `schema.beforeMigration`. An
+    /// error ends the start.
+    #[must_use]
+    #[track_caller]
+    pub fn before_migration<F, A>(self, handler: F) -> Self
+    where
+        F: Fn(Host) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<(), ParseError>> + Send + 'static,
+    {
+        let hook = Hook::<dyn MigrationHandler> { handler: Arc::new(handler), place: self.place(Location::caller()) };
+        self.with(Part::BeforeMigration(hook))
+    }
+
+    /// What runs when the server starts, after the classes were made what is defined: Parse's `schema.afterMigration`. An
+    /// error ends the start.
+    #[must_use]
+    #[track_caller]
+    pub fn after_migration<F, A>(self, handler: F) -> Self
+    where
+        F: Fn(Host) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<(), ParseError>> + Send + 'static,
+    {
+        let hook = Hook::<dyn MigrationHandler> { handler: Arc::new(handler), place: self.place(Location::caller()) };
+        self.with(Part::AfterMigration(hook))
+    }
+
     /// A class definition: the text of a `schemas/APPLICATION/CLASS.json` file.
     #[must_use]
     #[track_caller]
@@ -146,6 +175,8 @@ pub struct Registry {
     functions: BTreeMap<String, Function>,
     before_save: BTreeMap<String, Hook<dyn BeforeSaveHandler>>,
     after_save: BTreeMap<String, Hook<dyn AfterSaveHandler>>,
+    before_migration: Vec<Hook<dyn MigrationHandler>>,
+    after_migration: Vec<Hook<dyn MigrationHandler>>,
     schemas: Vec<SchemaDefinition>,
     roles: Vec<RoleDefinition>,
     applications: Vec<String>,
@@ -189,6 +220,14 @@ impl Registry {
                 let before = self.after_save.insert(class.clone(), hook).map(|before| before.place);
                 one_owner("afterSave of", &class, before, &place)
             }
+            Part::BeforeMigration(hook) => {
+                self.before_migration.push(hook);
+                Ok(())
+            }
+            Part::AfterMigration(hook) => {
+                self.after_migration.push(hook);
+                Ok(())
+            }
         }
     }
 
@@ -205,6 +244,16 @@ impl Registry {
     /// The hook after saves of a class.
     pub fn after_save(&self, class: &str) -> Option<&Hook<dyn AfterSaveHandler>> {
         self.after_save.get(class)
+    }
+
+    /// What runs before the classes are made what is defined, in the order of the applications.
+    pub fn before_migration(&self) -> &[Hook<dyn MigrationHandler>] {
+        &self.before_migration
+    }
+
+    /// What runs after it.
+    pub fn after_migration(&self) -> &[Hook<dyn MigrationHandler>] {
+        &self.after_migration
     }
 
     /// The names of all functions.

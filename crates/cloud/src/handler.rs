@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::define::Place;
 use crate::draft::Draft;
+use crate::host::Host;
 use crate::request::{AfterSave, BeforeSave, Call, Request};
 use crate::rules::Rules;
 
@@ -41,6 +42,12 @@ pub trait BeforeSaveHandler: Send + Sync {
 pub trait AfterSaveHandler: Send + Sync {
     /// Runs it.
     fn call(&self, request: AfterSave) -> BoxFuture<'static, Result<(), ParseError>>;
+}
+
+/// What runs before, or after, the classes are made what is defined when the server starts.
+pub trait MigrationHandler: Send + Sync {
+    /// Runs it, with the master's rights.
+    fn call(&self, host: Host) -> BoxFuture<'static, Result<(), ParseError>>;
 }
 
 /// A registered function.
@@ -97,6 +104,16 @@ fn typed<P: DeserializeOwned>(params: Map) -> Result<P, ParseError> {
         };
         ParseError::new(ErrorCode::ValidationError, text)
     })
+}
+
+impl<F, A> MigrationHandler for F
+where
+    F: Fn(Host) -> A + Send + Sync,
+    A: Future<Output = Result<(), ParseError>> + Send + 'static,
+{
+    fn call(&self, host: Host) -> BoxFuture<'static, Result<(), ParseError>> {
+        Box::pin(self(host))
+    }
 }
 
 impl<F, A> BeforeSaveHandler for F

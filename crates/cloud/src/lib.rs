@@ -30,6 +30,7 @@
 //! * A handler asks back through [`Host`]: find, save, delete, call; as the caller, or [`Host::as_master`] if it says so.
 //! * [`Host::transaction`] makes several saves one. Outside of it each save commits on its own, as in Parse.
 //! * A `before_save` hook gets a [`Draft`] and returns it, changed or not; an error refuses the save.
+//! * `before_migration` and `after_migration` run at the start, around the making of the classes that are defined.
 //! * Two handlers for one name are a start-up error that names both places.
 #![deny(clippy::future_not_send)]
 
@@ -42,7 +43,7 @@ mod rules;
 
 pub use define::{Application, Place, Registry, RoleDefinition, SchemaDefinition};
 pub use draft::Draft;
-pub use handler::{AfterSaveHandler, BeforeSaveHandler, Function, FunctionHandler, Hook, Json};
+pub use handler::{AfterSaveHandler, BeforeSaveHandler, Function, FunctionHandler, Hook, Json, MigrationHandler};
 pub use host::{Host, HostApi, Pending};
 pub use parsimony_model::{ErrorCode, ParseError};
 pub use request::{AfterSave, BeforeSave, Call, Request, Who};

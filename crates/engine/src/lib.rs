@@ -33,5 +33,5 @@ mod work;
 pub use caller::Credentials;
 pub use engine::Engine;
 pub use limits::Limits;
-pub use options::{AddressRule, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};
+pub use options::{AddressRule, DefinedSchemas, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};
 pub use work::{Found, LogIn, Saved, Work};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use indexmap::IndexMap;
 use parsimony_model::aggregate::Form;
-use parsimony_model::{ClassName, Date};
+use parsimony_model::{ClassName, Date, Map};
 
 use crate::limits::Limits;
 
@@ -63,6 +63,24 @@ pub struct DeniedKeyword {
     pub value: Option<regex::Regex>,
 }
 
+/// Parse's `schema` option: classes that the configuration defines, and how they are meant.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of Parse Server's, on or off")]
+pub struct DefinedSchemas {
+    /// `definitions`
+    pub definitions: Vec<Map>,
+    /// `strict`: what differs is told, and no class may be defined twice.
+    pub strict: bool,
+    /// `lockSchemas`: classes are created and changed by these definitions alone.
+    pub lock_schemas: bool,
+    /// `deleteExtraFields`: fields that are not defined go, with their values.
+    pub delete_extra_fields: bool,
+    /// `recreateModifiedFields`: fields of another type are made anew, without their values.
+    pub recreate_modified_fields: bool,
+    /// `keepUnknownIndexes`: indexes that are not defined stay.
+    pub keep_unknown_indexes: bool,
+}
+
 /// The options of an engine. The names are Parse Server's.
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of Parse Server's, on or off")]
 pub struct Options {
@@ -112,6 +130,8 @@ pub struct Options {
     pub aggregation_form: Form,
     /// `routeAllowList`: the only paths a client may ask, as whole-path patterns; `None` allows all.
     pub route_allow_list: Option<Vec<regex::Regex>>,
+    /// `schema`
+    pub schema: Option<DefinedSchemas>,
 }
 
 impl Options {
@@ -157,6 +177,7 @@ impl Options {
             allow_aggregation_for_read_only_master_key: true,
             aggregation_form: Form::default(),
             route_allow_list: None,
+            schema: None,
         }
     }
 }

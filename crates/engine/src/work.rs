@@ -10,7 +10,7 @@ use parsimony_store::{Objects, Transaction};
 use crate::caller::Caller;
 use crate::classes::rules_for;
 use crate::engine::Engine;
-use crate::schema::api;
+use crate::schema::{api, push};
 use crate::users::{login, sessions};
 use crate::{aggregate, delete, find, functions, save};
 
@@ -177,6 +177,31 @@ impl Work {
     /// Deletes an empty class, master only.
     pub async fn delete_schema(&self, class: &str) -> Answer<()> {
         api::delete(self, class).await
+    }
+
+    /// What a push of definitions would do, master only.
+    pub async fn plan_schemas(&self, body: &Map) -> Answer<Value> {
+        push::planned(self, body).await
+    }
+
+    /// Makes the classes what definitions say, master only.
+    pub async fn push_schemas(&self, body: &Map) -> Answer<Value> {
+        push::push(self, body).await
+    }
+
+    /// Takes the classes back to before a push, master only.
+    pub async fn roll_back_schemas(&self, body: &Map) -> Answer<Value> {
+        push::roll_back(self, body).await
+    }
+
+    /// The definitions of all classes, master only.
+    pub async fn schema_definitions(&self) -> Answer<Value> {
+        push::definitions(self).await
+    }
+
+    /// What was pushed, master only.
+    pub async fn schema_history(&self, params: &Map) -> Answer<Value> {
+        push::history(self, params).await
     }
 
     /// Opens a transaction: work whose writes become visible at [`Work::commit`].

@@ -46,6 +46,16 @@ pub enum Route {
     UpdateSchema(String),
     /// `DELETE /schemas/C`
     DeleteSchema(String),
+    /// `POST /parsimony/schema/plan`; ours, as all below `/parsimony`
+    PlanSchemas,
+    /// `POST /parsimony/schema/push`
+    PushSchemas,
+    /// `POST /parsimony/schema/rollback`
+    RollBackSchemas,
+    /// `GET /parsimony/schema/definitions`
+    SchemaDefinitions,
+    /// `GET /parsimony/schema/history`
+    SchemaHistory,
     /// `GET /serverInfo`
     ServerInfo,
     /// `/health`, any method
@@ -112,6 +122,7 @@ impl Route {
             }
             ("aggregate", Some(class), None) if method == "GET" => Ok(Self::Aggregate(class_name(method, class)?)),
             ("schemas", class, None) => Self::schemas(method, class).ok_or_else(unknown),
+            ("parsimony", Some("schema"), Some(what)) => Self::own_schemas(method, what).ok_or_else(unknown),
             ("functions", Some(name), None) if method == "POST" => Ok(Self::Call(name.to_owned())),
             ("login", None, None) if matches!(method, "GET" | "POST") => Ok(Self::LogIn),
             ("verifypassword", None, None) if matches!(method, "GET" | "POST") => Ok(Self::VerifyPassword),
@@ -134,6 +145,18 @@ impl Route {
             _ => return None,
         };
         Some(ObjectId::parse(id?).map(|id| route(class, id)))
+    }
+
+    /// What Parse does not have: definitions, pushed and taken back.
+    fn own_schemas(method: &str, what: &str) -> Option<Self> {
+        match (method, what) {
+            ("POST", "plan") => Some(Self::PlanSchemas),
+            ("POST", "push") => Some(Self::PushSchemas),
+            ("POST", "rollback") => Some(Self::RollBackSchemas),
+            ("GET", "definitions") => Some(Self::SchemaDefinitions),
+            ("GET", "history") => Some(Self::SchemaHistory),
+            _ => None,
+        }
     }
 
     fn schemas(method: &str, class: Option<&str>) -> Option<Self> {
@@ -251,6 +274,11 @@ mod tests {
             ("POST /schemas/A", Route::CreateSchema(Some("A".to_owned()))),
             ("PUT /schemas/A", Route::UpdateSchema("A".to_owned())),
             ("DELETE /schemas/A", Route::DeleteSchema("A".to_owned())),
+            ("POST /parsimony/schema/plan", Route::PlanSchemas),
+            ("POST /parsimony/schema/push", Route::PushSchemas),
+            ("POST /parsimony/schema/rollback", Route::RollBackSchemas),
+            ("GET /parsimony/schema/definitions", Route::SchemaDefinitions),
+            ("GET /parsimony/schema/history", Route::SchemaHistory),
             ("GET /serverInfo", Route::ServerInfo),
             ("PATCH /health", Route::Health),
         ] {
@@ -284,6 +312,8 @@ mod tests {
             "GET /batch",
             "GET /logout",
             "PUT /schemas",
+            "GET /parsimony/schema",
+            "GET /parsimony/schema/push",
             "GET /users/me/x",
             "GET /classes/Post//",
             "GET /%ff",

@@ -5,7 +5,7 @@
 use compact_str::CompactString;
 use indexmap::{IndexMap, IndexSet};
 
-use crate::acl::Acl;
+use crate::acl::{Access, Acl};
 use crate::error::{ErrorCode, ParseError};
 use crate::names::{FieldName, is_plain};
 use crate::schema::{Field, FieldType};
@@ -90,6 +90,15 @@ impl ClassPermissions {
     pub fn open() -> Self {
         let rules = Operation::ALL.map(|operation| (operation.name().into(), OperationRule::everyone()));
         Self { rules: rules.into_iter().collect(), ..Self::default() }
+    }
+
+    /// What Parse shows of a class without stored permissions, and stores if that is given back to it. A new object of such
+    /// a class has no ACL: one that lets everyone do everything is as good as none.
+    pub fn of_new_class() -> Self {
+        let mut permissions = Self::open();
+        permissions.default_acl = Some(Acl::default().with("*", Access::BOTH));
+        permissions.protected_fields.insert("*".into(), Vec::new());
+        permissions
     }
 
     /// The rule of one operation, if it has one.

@@ -111,7 +111,8 @@ impl FieldType {
         }
     }
 
-    fn name(&self) -> &'static str {
+    /// The name of the type in JSON, without the class it refers to.
+    pub fn name(&self) -> &'static str {
         match self {
             Self::String => "String",
             Self::Number => "Number",
@@ -284,12 +285,7 @@ impl ClassSchema {
         for (name, index) in &self.indexes {
             indexes.insert(name.clone(), index.keys_to_value());
         }
-        let permissions = self.permissions.clone().unwrap_or_else(|| {
-            let mut open = ClassPermissions::open();
-            open.default_acl = Some(crate::acl::Acl::default().with("*", crate::acl::Access::BOTH));
-            open.protected_fields.insert("*".into(), Vec::new());
-            open
-        });
+        let permissions = self.permissions.clone().unwrap_or_else(ClassPermissions::of_new_class);
         let mut map = Map::default();
         map.insert("className".into(), self.name.as_str().into());
         map.insert("fields".into(), Value::Object(fields));

@@ -39,7 +39,8 @@ pub(crate) fn model(class: &ClassSchema, name: &str, index: &Index) -> Result<In
     Ok(IndexModel::builder().keys(keys(class, index)).options(options).build())
 }
 
-fn condition(class: &ClassSchema, index: &Index) -> Result<Option<Document>, StoreError> {
+/// The condition of a partial index.
+pub(crate) fn condition(class: &ClassSchema, index: &Index) -> Result<Option<Document>, StoreError> {
     let unfit = |error: parsimony_model::ParseError| StoreError::Unfit(error.message.into());
     let Some(condition) = index.condition(class).map_err(unfit)? else { return Ok(None) };
     let selection = Selection::new(class.clone().into(), condition, Scope::Everything);

@@ -155,3 +155,8 @@ pub(crate) async fn unlink(
     };
     deleted.map(drop).map_err(error::of_write)
 }
+
+/// How many members all objects together have in a relation.
+pub(crate) async fn members(shared: &Shared, join: &Join) -> Result<u64, StoreError> {
+    shared.join(join).count_documents(Document::new()).await.map_err(error::of_read)
+}

@@ -14,7 +14,7 @@
 //! | inserting, changing, deleting | `write.rs` |
 //! | the many-to-many rows | `joins.rs` |
 //! | the `_SCHEMA` documents as data, and the work on them | `schemas.rs`, `classes.rs` |
-//! | what is an index to the server | `indexes.rs` |
+//! | what is an index to the server; what keeps a unique one from being made | `indexes.rs`, `duplicates.rs` |
 //! | transactions | `transaction.rs` |
 //! | what the driver's errors mean | `error.rs` |
 #![deny(clippy::future_not_send)]
@@ -25,6 +25,7 @@ mod classes;
 mod clients;
 mod datum;
 mod documents;
+mod duplicates;
 mod error;
 mod explain;
 mod filter;

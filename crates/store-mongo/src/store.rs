@@ -6,12 +6,15 @@ use std::time::Duration;
 use bson::doc;
 use parsimony_model::aggregate::{Document, Pipeline};
 use parsimony_model::query::Verbosity;
+use parsimony_model::schema::Index;
 use parsimony_model::{ClassName, ClassSchema, Object, ObjectId, Value};
-use parsimony_store::{Answer, Change, ClassChange, Join, Objects, Selection, Store, StoreError, Transaction};
+use parsimony_store::{
+    Answer, Change, ClassChange, Duplicates, Join, Objects, Progress, Selection, Store, StoreError, Transaction,
+};
 
 use crate::open::MongoStore;
 use crate::transaction::MongoTransaction;
-use crate::{aggregate, classes, error, explain, find, joins, write};
+use crate::{aggregate, classes, duplicates, error, explain, find, joins, write};
 
 /// How long closing waits for what still runs.
 const CLOSE_MILLIS_MAX: u64 = 5_000;
@@ -86,6 +89,18 @@ impl Store for MongoStore {
 
     fn change_class<'a>(&'a self, name: &'a ClassName, change: &'a ClassChange) -> Answer<'a, Option<ClassSchema>> {
         Box::pin(async move { classes::change(&self.clients.here(), name, change).await })
+    }
+
+    fn duplicates<'a>(&'a self, class: &'a Arc<ClassSchema>, index: &'a Index) -> Answer<'a, Duplicates> {
+        Box::pin(async move { duplicates::find(&self.clients.here(), class, index).await })
+    }
+
+    fn index_progress<'a>(&'a self, class: &'a ClassName) -> Answer<'a, Option<Progress>> {
+        Box::pin(async move { duplicates::progress(&self.clients.here(), class).await })
+    }
+
+    fn members<'a>(&'a self, join: &'a Join) -> Answer<'a, u64> {
+        Box::pin(async move { joins::members(&self.clients.here(), join).await })
     }
 
     fn drop_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, ()> {

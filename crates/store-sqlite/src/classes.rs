@@ -229,14 +229,14 @@ fn build_index(
 }
 
 /// A key of an index that SQLite can keep.
-struct Part {
+pub(crate) struct Part {
     /// The column's own name, if it is one.
     column: Option<String>,
     descending: bool,
 }
 
 /// The keys of an index as SQL texts. `None` if SQLite cannot keep it, so that the class only remembers it.
-fn parts(table: &Table, name: &str, index: &Index) -> Result<Option<IndexMap<String, Part>>, StoreError> {
+pub(crate) fn parts(table: &Table, name: &str, index: &Index) -> Result<Option<IndexMap<String, Part>>, StoreError> {
     let mut parts = IndexMap::new();
     for (key, direction) in &index.keys {
         let field = field_of_key(key);

@@ -11,6 +11,7 @@
 //! | reading and writing objects, in the store or in a transaction | `objects.rs`, `transaction.rs` |
 //! | which table holds a class, which column a field | `tables.rs` |
 //! | creating, changing and dropping classes | `classes.rs` |
+//! | what keeps a unique index from being made | `duplicates.rs` |
 //! | how does a condition become SQL | `filter.rs`, `sql.rs` |
 //! | what is inside a list or an object | `inside.rs`, through `functions.rs` |
 //! | regular expressions | `patterns.rs` |
@@ -21,6 +22,7 @@
 #![deny(clippy::future_not_send)]
 
 mod classes;
+mod duplicates;
 mod error;
 mod filter;
 mod find;

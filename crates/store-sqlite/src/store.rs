@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
+use parsimony_model::schema::Index;
 use parsimony_model::{ClassName, ClassSchema};
-use parsimony_store::{Answer, ClassChange, Store, StoreError, Transaction};
+use parsimony_store::{Answer, ClassChange, Duplicates, Join, Progress, Store, StoreError, Transaction};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::classes;
+use crate::duplicates;
 use crate::error::store_error;
 use crate::objects::{Asked, Shared};
 use crate::open::{self, Limits};
+use crate::sql::quote;
 use crate::tables::Tables;
 use crate::transaction::{Doors, Lane, Whole};
 use crate::worker::{self, Message, Ran, Writer};
@@ -128,6 +131,34 @@ impl Store for Asked<Whole> {
             let changed = classes::change(connection, tables, &name, &change)?;
             Ok(changed.map_or((None, None), |(class, tables)| (Some(class), Some(tables))))
         }))
+    }
+
+    fn duplicates<'a>(&'a self, class: &'a Arc<ClassSchema>, index: &'a Index) -> Answer<'a, Duplicates> {
+        Box::pin(async move {
+            let Some(table) = self.shared.tables.load().get(class.name.as_str()).cloned() else {
+                return Ok(Duplicates::default());
+            };
+            let index = index.clone();
+            self.lane.read(move |connection| duplicates::find(connection, &table, &index)).await
+        })
+    }
+
+    /// SQLite tells nothing while it makes one.
+    fn index_progress<'a>(&'a self, _class: &'a ClassName) -> Answer<'a, Option<Progress>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn members<'a>(&'a self, join: &'a Join) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let table = self.shared.tables.load().join(join.class.as_str(), join.field.as_str()).map(quote);
+            let Some(table) = table else { return Ok(0) };
+            let count = move |connection: &Connection| {
+                let text = format!("SELECT count(*) FROM {table}");
+                let count: i64 = connection.query_row(&text, [], |row| row.get(0)).map_err(store_error)?;
+                Ok(count.unsigned_abs())
+            };
+            self.lane.read(count).await
+        })
     }
 
     fn drop_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, ()> {

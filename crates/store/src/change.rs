@@ -2,7 +2,7 @@
 
 use parsimony_model::permissions::ClassPermissions;
 use parsimony_model::schema::{Field, Index};
-use parsimony_model::{Acl, ClassName, Date, FieldName, Update};
+use parsimony_model::{Acl, ClassName, Date, FieldName, ObjectId, Update};
 
 /// A change of one object, or of all that a selection finds.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,4 +46,24 @@ pub struct ClassChange {
     pub drop_indexes: Vec<String>,
     /// Whether its objects can only be added from now on.
     pub append_only: Option<bool>,
+}
+
+/// Objects that a unique index could not tell apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Duplicates {
+    /// How many groups of equal ones there are.
+    pub groups: u64,
+    /// How many objects are in them.
+    pub objects: u64,
+    /// A few of them, those of one group beside each other.
+    pub samples: Vec<ObjectId>,
+}
+
+/// How far something has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is done.
+    pub done: u64,
+    /// What there is to do.
+    pub total: u64,
 }

@@ -18,7 +18,7 @@ mod error;
 mod objects;
 mod selection;
 
-pub use change::{Change, ClassChange, Join};
+pub use change::{Change, ClassChange, Duplicates, Join, Progress};
 pub use error::StoreError;
 pub use objects::{Answer, Objects, Store, Transaction};
 pub use selection::{Scope, Selection};

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use parsimony_model::aggregate::{Document, Pipeline};
 use parsimony_model::query::Verbosity;
+use parsimony_model::schema::Index;
 use parsimony_model::{ClassName, ClassSchema, Object, ObjectId, Value};
 
-use crate::change::{Change, ClassChange, Join};
+use crate::change::{Change, ClassChange, Duplicates, Join, Progress};
 use crate::error::StoreError;
 use crate::selection::Selection;
 
@@ -87,6 +88,16 @@ pub trait Store: Objects {
     /// A field of the same name and type that is already there is no error (another request was first); one of another
     /// type is [`StoreError::Unfit`]. A unique index that the data does not allow is [`StoreError::Duplicate`].
     fn change_class<'a>(&'a self, name: &'a ClassName, change: &'a ClassChange) -> Answer<'a, Option<ClassSchema>>;
+
+    /// What keeps a unique index from being made: objects that it could not tell apart. The index may stand on fields that
+    /// the class does not have yet.
+    fn duplicates<'a>(&'a self, class: &'a Arc<ClassSchema>, index: &'a Index) -> Answer<'a, Duplicates>;
+
+    /// How far the index has come that is being made for a class; `None` if that cannot be told, or none is.
+    fn index_progress<'a>(&'a self, class: &'a ClassName) -> Answer<'a, Option<Progress>>;
+
+    /// How many members all objects of a class together have in a relation.
+    fn members<'a>(&'a self, join: &'a Join) -> Answer<'a, u64>;
 
     /// Drops a class with its objects, and the join tables of its relations.
     fn drop_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, ()>;

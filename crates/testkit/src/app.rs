@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parsimony_cloud::{Application, Registry};
+pub use parsimony_engine::DefinedSchemas;
 use parsimony_engine::{Engine, Options};
 use parsimony_http::{Door, HttpOptions, Listening, TrustProxy};
-use parsimony_model::SystemClock;
-use parsimony_store::Store;
+use parsimony_model::{ClassSchema, Filter, SystemClock};
+use parsimony_store::{Scope, Selection, Store};
 use parsimony_store_mongo::{MongoOptions, MongoStore};
 use parsimony_store_sqlite::SqliteStore;
 use serde_json::{Value, json};
@@ -33,7 +34,8 @@ const MASTER_KEY: &str = "the master key";
 pub struct App {
     client: Client,
     listening: Option<Listening>,
-    _data: Option<TempDir>,
+    store: Arc<dyn Store>,
+    data: Option<Arc<TempDir>>,
 }
 
 impl std::ops::Deref for App {
@@ -50,12 +52,48 @@ impl App {
     /// # Panics
     /// When it cannot start; it is for tests.
     pub async fn start(store: StoreKind, applications: impl IntoIterator<Item = Application>) -> Self {
+        Self::start_with(store, applications, |_options| {}).await
+    }
+
+    /// Starts these applications on a fresh store, with other options than the usual ones.
+    ///
+    /// # Panics
+    /// When it cannot start; it is for tests.
+    pub async fn start_with(
+        store: StoreKind,
+        applications: impl IntoIterator<Item = Application>,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let (store, data) = fresh(store).await;
+        Self::open(store, data.map(Arc::new), applications, change).await.expect("the engine opens")
+    }
+
+    /// Starts another server on the same store. The error is the sentence with which it does not start.
+    pub async fn beside(
+        &self,
+        applications: impl IntoIterator<Item = Application>,
+        change: impl FnOnce(&mut Options),
+    ) -> Result<Self, String> {
+        Self::open(Arc::clone(&self.store), self.data.clone(), applications, change).await
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    async fn open(
+        store: Arc<dyn Store>,
+        data: Option<Arc<TempDir>>,
+        applications: impl IntoIterator<Item = Application>,
+        change: impl FnOnce(&mut Options),
+    ) -> Result<Self, String> {
         let mut options = Options::new(APPLICATION, MASTER_KEY);
         // The cheapest bcrypt: tests sign up many people.
         options.password_cost = 4;
-        let registry = Registry::new(applications).expect("each name has one owner");
-        let engine = Engine::open(options, store, registry, Arc::new(SystemClock)).await.expect("the engine opens");
+        change(&mut options);
+        let registry = Registry::new(applications)?;
+        let engine = Engine::open(options, Arc::clone(&store), registry, Arc::new(SystemClock)).await?;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/parse", listener.local_addr().expect("a bound port"));
         let door = Door::new(HttpOptions {
@@ -70,7 +108,7 @@ impl App {
         })
         .expect("the door's options are right");
         let listening = Listening::start(listener, door).await.expect("the port can be listened on");
-        Self { client: Client::new(url), listening: Some(listening), _data: data }
+        Ok(Self { client: Client::new(url), listening: Some(listening), store, data })
     }
 }
 
@@ -104,6 +142,11 @@ pub async fn fresh(kind: StoreKind) -> (Arc<dyn Store>, Option<TempDir>) {
             (Arc::new(store.expect("the database opens")), None)
         }
     }
+}
+
+/// All objects of a class.
+pub fn everything(class: &Arc<ClassSchema>) -> Selection {
+    Selection::new(Arc::clone(class), Filter::everything(), Scope::Everything)
 }
 
 /// What came back.
@@ -163,6 +206,12 @@ impl Client {
     #[must_use]
     pub fn as_master(&self) -> Self {
         self.with("X-Parse-Master-Key", MASTER_KEY)
+    }
+
+    /// With a key of that name, such as the read-only one.
+    #[must_use]
+    pub fn with_master_key(&self, key: &str) -> Self {
+        self.with("X-Parse-Master-Key", key)
     }
 
     /// With a session.

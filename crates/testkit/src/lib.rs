@@ -9,5 +9,5 @@ pub mod tools;
 pub mod wire;
 
 #[cfg(feature = "app")]
-pub use app::{App, Client, Seen, StoreKind};
+pub use app::{App, Client, DefinedSchemas, Seen, StoreKind, everything};
 pub use mongod::Mongod;

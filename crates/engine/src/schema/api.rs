@@ -1,11 +1,12 @@
 //! `/schemas`: what the master key may ask of, and change in, the classes.
 
 use parsimony_model::builtin::{self, Builtin};
-use parsimony_model::schema::{BASE_FIELDS, Field, FieldType, Index};
+use parsimony_model::schema::{BASE_FIELDS, Field, Index};
 use parsimony_model::value::Map;
 use parsimony_model::{ClassName, ClassPermissions, ClassSchema, ErrorCode, FieldName, Filter, ParseError, Value};
 use parsimony_store::{ClassChange, Scope, Selection};
 
+use super::rules::{check_geo_points, check_index, refuse_append_only, refuse_locked, refuse_twin};
 use crate::work::Work;
 
 /// The index that every class has.
@@ -47,6 +48,7 @@ pub(crate) async fn one(work: &Work, class: &str) -> Result<Value, ParseError> {
 /// Creates a class.
 pub(crate) async fn create(work: &Work, path: Option<&str>, body: &Map) -> Result<Value, ParseError> {
     work.require_master()?;
+    refuse_locked(work)?;
     work.caller.may_write("create a schema")?;
     let name = class_name(path, body)?;
     let name = name.ok_or_else(|| refusal(ErrorCode::MissingName, "POST /schemas needs a class name.".to_owned()))?;
@@ -76,6 +78,7 @@ pub(crate) async fn create(work: &Work, path: Option<&str>, body: &Map) -> Resul
 /// Changes a class.
 pub(crate) async fn update(work: &Work, class: &str, body: &Map) -> Result<Value, ParseError> {
     work.require_master()?;
+    refuse_locked(work)?;
     work.caller.may_write("update a schema")?;
     class_name(Some(class), body)?;
     let name = known_name(class)?;
@@ -166,23 +169,6 @@ fn change_indexes(
     Ok(())
 }
 
-/// MongoDB: a class has one index for text, and no two that are the same but for their names.
-fn refuse_twin<'a>(
-    name: &str,
-    index: &Index,
-    mut known: impl Iterator<Item = (&'a str, &'a Index)>,
-) -> Result<(), ParseError> {
-    let same_order = |other: &Index| index.keys.iter().eq(other.keys.iter());
-    let is_twin = |other: &Index| (index == other && same_order(other)) || (index.is_for_text() && other.is_for_text());
-    match known.find(|(_, other)| is_twin(other)) {
-        None => Ok(()),
-        Some((twin, _)) => {
-            let text = format!("Index {name} cannot be added: there is the index {twin} already.");
-            Err(refusal(ErrorCode::InvalidQuery, text))
-        }
-    }
-}
-
 /// Deletes a class without objects; one that does not exist is no error.
 pub(crate) async fn delete(work: &Work, class: &str) -> Result<(), ParseError> {
     work.require_master()?;
@@ -197,15 +183,6 @@ pub(crate) async fn delete(work: &Work, class: &str) -> Result<(), ParseError> {
         return Err(refusal(ErrorCode::InvalidSchemaOperation, text));
     }
     work.engine.schemas.drop_class(&class).await
-}
-
-/// What was written once is not taken away with its field or its class either.
-fn refuse_append_only(class: &ClassSchema) -> Result<(), ParseError> {
-    if class.append_only {
-        let detail = format!("Fields of class {} cannot be deleted, nor can the class.", class.name);
-        return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
-    }
-    Ok(())
 }
 
 /// The name in the path and the name in the body have to agree.
@@ -270,26 +247,6 @@ fn new_index(class: &ClassSchema, name: &str, keys: &Value) -> Result<Index, Par
     let shown = parsimony_model::names::shorten;
     let bad = || refusal(ErrorCode::InvalidQuery, format!("Index {} must be an object of fields.", shown(name)));
     let index = Index::parse(keys.as_object().ok_or_else(bad)?);
-    for key in index.keys.keys() {
-        let field = key.strip_prefix("_p_").unwrap_or(key);
-        if class.kind(parsimony_model::update::top(field)).is_none() {
-            let text = format!("Field {} does not exist, cannot add index.", shown(key));
-            return Err(refusal(ErrorCode::InvalidQuery, text));
-        }
-    }
-    index.check(name, class)?;
+    check_index(class, name, &index)?;
     Ok(index)
-}
-
-fn check_geo_points(class: &ClassSchema) -> Result<(), ParseError> {
-    let mut points = class.fields.iter().filter(|(_, field)| field.kind == FieldType::GeoPoint).map(|(name, _)| name);
-    if let (Some(first), Some(second)) = (points.next(), points.next()) {
-        return Err(refusal(
-            ErrorCode::IncorrectType,
-            format!(
-                "currently, only one GeoPoint field may exist in an object. Adding {second} when {first} already exists."
-            ),
-        ));
-    }
-    Ok(())
 }

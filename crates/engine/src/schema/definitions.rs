@@ -1,101 +1,183 @@
-//! What the applications define, made so at start-up: classes, and roles.
-//!
-//! Fields and indexes that are missing are added, permissions are replaced; nothing is ever dropped here.
+//! What is defined, made so at start-up: classes, by the applications and by Parse's `schema` option; and roles.
 
 use std::sync::Arc;
 
+use parsimony_cloud::{Hook, MigrationHandler};
 use parsimony_model::builtin::Builtin;
-use parsimony_model::schema::{Field, Index};
-use parsimony_model::value::{Map, json};
-use parsimony_model::{
-    Access, Acl, ClassName, ClassPermissions, ClassSchema, FieldName, Filter, Object, ObjectId, ParseError, Value, map,
-};
+use parsimony_model::schema::{FieldType, Index};
+use parsimony_model::{Access, Acl, ClassName, ClassSchema, FieldName, Filter, Object, ObjectId, ParseError, map};
 use parsimony_store::{ClassChange, Join, Scope, Selection, StoreError};
 
+use super::apply::{self, Watched};
+use super::file::{self, Definition, Unknown};
+use super::plan::{Kept, Manner, OtherType, Permissions, Plan, Unmentioned, plan};
 use crate::engine::Engine;
+use crate::host;
+use crate::options::DefinedSchemas;
 
-/// Reads the text of a schema file: Parse's schema JSON, and `appendOnly`.
-pub(crate) fn read(text: &str) -> Result<ClassSchema, ParseError> {
-    let value = json::read(text.as_bytes())?;
-    let empty = Map::default();
-    let map = value.as_object().unwrap_or(&empty);
-    let name = ClassName::parse(map.get("className").and_then(Value::as_str).unwrap_or_default())?;
-    let mut class = ClassSchema::new(name);
-    for (field, options) in map.get("fields").and_then(Value::as_object).unwrap_or(&empty) {
-        if parsimony_model::schema::BASE_FIELDS.iter().any(|(base, _)| base == field) {
-            continue;
-        }
-        let parsed = Field::parse(class.name.as_str(), field, options.as_object().unwrap_or(&empty))?;
-        class.fields.insert(FieldName::parse(field)?, parsed);
-    }
-    if let Some(permissions) = map.get("classLevelPermissions").and_then(Value::as_object) {
-        class.permissions = Some(ClassPermissions::validated(permissions, &class.fields)?);
-    }
-    for (index, keys) in map.get("indexes").and_then(Value::as_object).unwrap_or(&empty) {
-        let parsed = Index::parse(keys.as_object().unwrap_or(&empty));
-        parsed.check(index, &class)?;
-        class.indexes.insert(index.clone(), parsed);
-    }
-    class.append_only = map.get("appendOnly").is_some_and(Value::is_truthy);
-    Ok(class)
-}
+/// How often a plan is made again because another server, starting at the same time, created a class first.
+const TRIES_MAX: u8 = 5;
 
-/// Makes the classes what the applications define, and sees that users, sessions and roles have theirs.
-pub(crate) async fn apply(engine: &Engine) -> Result<(), String> {
+/// Makes the classes what the applications and the configuration define, and sees that users, sessions and roles have
+/// theirs.
+pub(crate) async fn apply(engine: &Arc<Engine>) -> Result<(), String> {
+    migration_hooks(engine, "beforeMigration", engine.registry.before_migration()).await?;
     for builtin in [Builtin::User, Builtin::Session, Builtin::Role] {
         let class = with_builtin_indexes(ClassSchema::new(builtin.name()));
-        apply_one(engine, &class).await.map_err(|error| format!("class {}: {error}", class.name))?;
+        apply_builtin(engine, &class).await.map_err(|error| format!("class {}: {error}", class.name))?;
     }
     for definition in engine.registry.schemas() {
         let told = |error: ParseError| format!("schema of {}: {error}", definition.place);
-        let class = read(&definition.json).map_err(told)?;
-        apply_one(engine, &class).await.map_err(told)?;
+        let class = file::read(&definition.json).map_err(told)?;
+        carry_out(engine, &[class], &Manner::at_start()).await.map_err(told)?;
+    }
+    if let Some(defined) = &engine.options.schema {
+        // Parse: this is what its log says, and the server starts all the same.
+        apply_defined(engine, defined).await.map_err(|error| format!("Failed to run migrations: {error}"))?;
+    }
+    migration_hooks(engine, "afterMigration", engine.registry.after_migration()).await
+}
+
+async fn migration_hooks(
+    engine: &Arc<Engine>,
+    which: &str,
+    hooks: &[Hook<dyn MigrationHandler>],
+) -> Result<(), String> {
+    for hook in hooks {
+        let told = |error: ParseError| format!("{which} of {}: {error}", hook.place);
+        let host = host::of(&engine.as_master()).map_err(told)?;
+        host::guarded(hook.handler.call(host)).await.map_err(told)?;
     }
     Ok(())
 }
 
-async fn apply_one(engine: &Engine, wanted: &ClassSchema) -> Result<(), ParseError> {
+/// Compares and changes; the plan that was carried out last is told.
+async fn carry_out(engine: &Engine, wanted: &[Definition], manner: &Manner) -> Result<Plan, ParseError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let plan = plan(wanted, &engine.schemas.all(), manner)?;
+        match apply::apply(&engine.schemas, &plan, &Watched::default()).await {
+            Err(error) if apply::was_overtaken(&error) && tries < TRIES_MAX => engine.schemas.reload().await?,
+            outcome => return outcome.map(|()| plan),
+        }
+    }
+}
+
+/// Parse's `schema` option.
+async fn apply_defined(engine: &Engine, defined: &DefinedSchemas) -> Result<(), String> {
+    let mut wanted: Vec<Definition> = Vec::new();
+    for map in &defined.definitions {
+        let definition = file::definition(map, Unknown::Ignored).map_err(|error| error.message.to_string())?;
+        wanted.push(definition);
+    }
+    let names: Vec<&str> = wanted.iter().map(|definition| definition.name.as_str()).collect();
+    let double = |index: usize, name: &str| names.iter().skip(index + 1).any(|other| *other == name);
+    if defined.strict && names.iter().enumerate().any(|(index, name)| double(index, name)) {
+        let list = names.join("\",\"");
+        return Err(format!("The list of schemas provided contains duplicated \"className\"  \"{list}\""));
+    }
+    // Of several definitions of one class the last one counts.
+    let last: Vec<Definition> = wanted
+        .iter()
+        .enumerate()
+        .filter(|(index, definition)| !double(*index, definition.name.as_str()))
+        .map(|(_, definition)| definition.clone())
+        .collect();
+    for definition in last.iter().filter(|definition| definition.permissions.is_none()) {
+        if engine.schemas.get(&definition.name).is_none() {
+            tracing::warn!("classLevelPermissions not provided for {}.", definition.name);
+        }
+    }
+    let plan = carry_out(engine, &last, &manner(defined)).await.map_err(|error| error.to_string())?;
+    if defined.strict {
+        for warning in warnings(&plan) {
+            tracing::warn!("{warning}");
+        }
+    }
+    Ok(())
+}
+
+fn manner(defined: &DefinedSchemas) -> Manner {
+    let unmentioned = |goes: bool| if goes { Unmentioned::Goes } else { Unmentioned::Stays };
+    Manner {
+        other_fields: unmentioned(defined.delete_extra_fields),
+        other_indexes: unmentioned(!defined.keep_unknown_indexes),
+        other_type: if defined.recreate_modified_fields { OtherType::MadeAnew } else { OtherType::Stays },
+        remake_indexes: true,
+        permissions: Permissions::Locked,
+    }
+}
+
+/// What Parse's `strict` tells, in its words.
+fn warnings(plan: &Plan) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let others: Vec<&str> = plan
+        .kept
+        .iter()
+        .filter_map(|kept| match kept {
+            Kept::Class(class) if Builtin::of(class).is_none() => Some(class.as_str()),
+            _ => None,
+        })
+        .collect();
+    if !others.is_empty() {
+        warnings.push(format!(
+            "The following schemas are currently present in the database, but not explicitly defined in a schema: \"{}\"",
+            others.join("\", \"")
+        ));
+    }
+    let mut fields: Vec<(&ClassName, Vec<&str>)> = Vec::new();
+    for kept in &plan.kept {
+        match kept {
+            Kept::Field(class, name, _) => match fields.last_mut().filter(|(last, _)| *last == class) {
+                Some((_, names)) => names.push(name.as_str()),
+                None => fields.push((class, vec![name.as_str()])),
+            },
+            Kept::Type { class, name, from, to } => warnings.push(format!(
+                "The field \"{name}\" type differ between the schema and the database for \"{class}\"; Schema is defined \
+                 as \"{}\" and current database type is \"{}\"",
+                in_words(to),
+                in_words(from)
+            )),
+            Kept::Class(_) | Kept::Index(..) => {}
+        }
+    }
+    warnings.extend(fields.into_iter().map(|(class, names)| {
+        format!(
+            "The following fields exist in the database for \"{class}\", but are missing in the schema : \"{}\"",
+            names.join("\" ,\"")
+        )
+    }));
+    warnings
+}
+
+fn in_words(kind: &FieldType) -> String {
+    match kind.target() {
+        Some(class) => format!("{} ({class})", kind.name()),
+        None => kind.name().to_owned(),
+    }
+}
+
+async fn apply_builtin(engine: &Engine, wanted: &ClassSchema) -> Result<(), ParseError> {
     let Some(stored) = engine.schemas.get(&wanted.name) else {
         engine.schemas.create(wanted.clone()).await?;
         return Ok(());
     };
-    let change = missing(&stored, wanted);
+    let fields = wanted.fields.iter().filter(|(name, _)| !stored.fields.contains_key(*name));
+    let indexes = wanted.indexes.iter().filter(|(name, _)| !stored.indexes.contains_key(*name));
+    let change = ClassChange {
+        set_fields: fields.map(|(name, field)| (name.clone(), field.clone())).collect(),
+        add_indexes: indexes.map(|(name, index)| (name.to_string(), index.clone())).collect(),
+        ..ClassChange::default()
+    };
     if change == ClassChange::default() {
         return Ok(());
     }
-    match engine.schemas.change(&wanted.name, &change).await {
+    if let Err(error) = engine.schemas.change(&wanted.name, &change).await {
         // Parse: a unique index of a built-in class that the data does not allow is a warning, the server starts.
-        Err(error) if Builtin::of(&wanted.name).is_some() => {
-            tracing::warn!(class = %wanted.name, %error, "the class could not be brought up to date");
-            Ok(())
-        }
-        done => done.map(|_| ()),
+        tracing::warn!(class = %wanted.name, %error, "the class could not be brought up to date");
     }
-}
-
-/// What the stored class lacks of the wanted one.
-fn missing(stored: &ClassSchema, wanted: &ClassSchema) -> ClassChange {
-    let field_lacks = |(name, field): &(&FieldName, &Field)| stored.fields.get(*name) != Some(*field);
-    let builtin = Builtin::of(&wanted.name).is_some();
-    ClassChange {
-        permissions: wanted.permissions.clone().filter(|wanted| stored.permissions.as_ref() != Some(wanted)),
-        set_fields: wanted
-            .fields
-            .iter()
-            .filter(field_lacks)
-            // An administrator's options on a built-in field stay.
-            .filter(|(name, _)| !builtin || !stored.fields.contains_key(*name))
-            .map(|(name, field)| (name.clone(), field.clone()))
-            .collect(),
-        add_indexes: wanted
-            .indexes
-            .iter()
-            .filter(|(name, _)| !stored.indexes.contains_key(*name))
-            .map(|(name, index)| (name.to_string(), index.clone()))
-            .collect(),
-        append_only: (wanted.append_only && !stored.append_only).then_some(true),
-        ..ClassChange::default()
-    }
+    Ok(())
 }
 
 /// The indexes Parse makes at start; and one on the session token, which every request with a session looks up.
@@ -167,24 +249,38 @@ async fn role_id(engine: &Engine, class: &Arc<ClassSchema>, name: &str) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use parsimony_model::Field;
+
     use super::*;
 
     #[test]
-    fn a_definition_is_parse_s_schema_json() {
-        let text = r#"{"className":"Log","fields":{"objectId":{"type":"String"},"at":{"type":"Date","required":true}},
-            "classLevelPermissions":{"find":{"role:auditor":true}},
-            "indexes":{"at_1":{"at":1},"one":{"keys":{"at":1},"unique":true}},"appendOnly":true}"#;
-        let class = read(text).unwrap();
-        assert!(class.append_only && class.fields.len() == 1);
-        assert!(class.indexes["one"].unique && !class.indexes["at_1"].unique);
-        let mut stored = class.clone();
-        assert_eq!(missing(&stored, &class), ClassChange::default());
-        stored.fields.clear();
-        stored.indexes.clear();
-        stored.permissions = None;
-        stored.append_only = false;
-        let change = missing(&stored, &class);
-        assert_eq!((change.set_fields.len(), change.add_indexes.len()), (1, 2));
-        assert_eq!((change.permissions.is_some(), change.append_only), (true, Some(true)));
+    fn strict_warns_in_parse_s_words() {
+        let class = |name: &str| ClassName::parse(name).unwrap();
+        let field = |name: &str| FieldName::parse(name).unwrap();
+        let kept_field = |name: &str| Kept::Field(class("C"), field(name), Field::plain(FieldType::String));
+        let plan = Plan {
+            steps: Vec::new(),
+            kept: vec![
+                kept_field("a"),
+                kept_field("b"),
+                Kept::Type {
+                    class: class("C"),
+                    name: field("p"),
+                    from: FieldType::Pointer(class("A")),
+                    to: FieldType::Number,
+                },
+                Kept::Class(class("_Session")),
+                Kept::Class(class("D")),
+                Kept::Class(class("E")),
+            ],
+        };
+        assert_eq!(
+            warnings(&plan),
+            [
+                r#"The following schemas are currently present in the database, but not explicitly defined in a schema: "D", "E""#,
+                r#"The field "p" type differ between the schema and the database for "C"; Schema is defined as "Number" and current database type is "Pointer (A)""#,
+                r#"The following fields exist in the database for "C", but are missing in the schema : "a" ,"b""#,
+            ]
+        );
     }
 }

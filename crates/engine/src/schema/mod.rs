@@ -1,7 +1,15 @@
 //! The classes as this server knows them now: an immutable snapshot that a request takes once, without a lock.
 
 pub(crate) mod api;
+mod apply;
+mod changes;
+mod check;
 pub(crate) mod definitions;
+mod file;
+mod plan;
+pub(crate) mod push;
+mod rules;
+mod told;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,6 +35,8 @@ pub(crate) struct Schemas {
     /// For each class that was changed, what is held while it changes, so that of two changes the later one stays. An index
     /// may take minutes: other classes do not wait for it.
     changing: Mutex<HashMap<ClassName, Turn>>,
+    /// Held while definitions are pushed.
+    pushing: tokio::sync::Mutex<()>,
 }
 
 /// What is held while a class changes.
@@ -37,7 +47,12 @@ const READS_MAX: u8 = 5;
 
 impl Schemas {
     pub(crate) async fn load(store: Arc<dyn Store>) -> Result<Self, ParseError> {
-        let schemas = Self { store, current: ArcSwap::default(), changing: Mutex::default() };
+        let schemas = Self {
+            store,
+            current: ArcSwap::default(),
+            changing: Mutex::default(),
+            pushing: tokio::sync::Mutex::default(),
+        };
         schemas.reload().await?;
         Ok(schemas)
     }

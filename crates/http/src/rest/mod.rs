@@ -53,6 +53,11 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::CreateSchema(class) => Box::pin(schemas::create(work, class.as_deref(), params)).await,
         Route::UpdateSchema(class) => Box::pin(schemas::update(work, &class, params)).await,
         Route::DeleteSchema(class) => Box::pin(schemas::delete(work, &class)).await,
+        Route::PlanSchemas => Box::pin(schemas::plan(work, params)).await,
+        Route::PushSchemas => Box::pin(schemas::push(work, params)).await,
+        Route::RollBackSchemas => Box::pin(schemas::roll_back(work, params)).await,
+        Route::SchemaDefinitions => Box::pin(schemas::definitions(work)).await,
+        Route::SchemaHistory => Box::pin(schemas::history(work, params)).await,
         Route::ServerInfo => info::server(work),
         Route::Unavailable(missing) => info::unavailable(work, missing),
         // The door has answered these before it came here.

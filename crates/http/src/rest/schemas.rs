@@ -1,4 +1,4 @@
-//! `/schemas`: the classes.
+//! `/schemas`: the classes; and `/parsimony/schema`, their definitions.
 
 use parsimony_engine::Work;
 use parsimony_model::ParseError;
@@ -25,4 +25,24 @@ pub(super) async fn update(work: &Work, class: &str, params: Params<'_>) -> Resu
 pub(super) async fn delete(work: &Work, class: &str) -> Result<Reply, ParseError> {
     work.delete_schema(class).await?;
     Ok(Reply::empty())
+}
+
+pub(super) async fn plan(work: &Work, params: Params<'_>) -> Result<Reply, ParseError> {
+    Reply::json(&work.plan_schemas(&params.body).await?)
+}
+
+pub(super) async fn push(work: &Work, params: Params<'_>) -> Result<Reply, ParseError> {
+    Reply::json(&work.push_schemas(&params.body).await?)
+}
+
+pub(super) async fn roll_back(work: &Work, params: Params<'_>) -> Result<Reply, ParseError> {
+    Reply::json(&work.roll_back_schemas(&params.body).await?)
+}
+
+pub(super) async fn definitions(work: &Work) -> Result<Reply, ParseError> {
+    Reply::json(&work.schema_definitions().await?)
+}
+
+pub(super) async fn history(work: &Work, params: Params<'_>) -> Result<Reply, ParseError> {
+    Reply::json(&work.schema_history(&params.read()).await?)
 }

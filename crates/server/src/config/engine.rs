@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use parsimony_engine::{DeniedKeyword, Keys, Limits, Options};
+use parsimony_engine::{DefinedSchemas, DeniedKeyword, Keys, Limits, Options};
 use parsimony_model::ClassName;
 use parsimony_model::aggregate::Form;
 use parsimony_model::builtin::Builtin;
+use parsimony_model::value::json;
 use regex::Regex;
 use serde_json::Value;
 
@@ -53,6 +54,7 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
     }
     protected_fields(raw, &mut options)?;
     options.route_allow_list = route_allow_list(raw)?;
+    options.schema = schema(raw)?;
     Ok(options)
 }
 
@@ -174,6 +176,55 @@ fn protected_fields(raw: &Raw, options: &mut Options) -> Result<(), String> {
         known.entry("*".into()).or_default().extend(fields.iter().map(|field| field.as_str().into()));
     }
     Ok(())
+}
+
+/// `schema`: classes that the configuration defines.
+fn schema(raw: &Raw) -> Result<Option<DefinedSchemas>, String> {
+    match raw.get("schema") {
+        None => return Ok(None),
+        Some(Value::Object(_)) => {}
+        Some(_) => return Err("schema must be an object with definitions.".to_owned()),
+    }
+    for hook in ["beforeMigration", "afterMigration"] {
+        if raw.get(&format!("schema.{hook}")).is_some() {
+            return Err(format!(
+                "schema.{hook} is code: give it to the application, with Application::{}.",
+                snake(hook)
+            ));
+        }
+    }
+    let bad = || "\"schema.definitions\" must be an array of schemas".to_owned();
+    let definitions = match raw.get("schema.definitions") {
+        None => Vec::new(),
+        Some(Value::Array(written)) => {
+            let read = |written: &Value| match json::from_serializable(written) {
+                Ok(parsimony_model::Value::Object(map)) => Ok(map),
+                _ => Err(bad()),
+            };
+            written.iter().map(read).collect::<Result<_, _>>()?
+        }
+        Some(_) => return Err(bad()),
+    };
+    let flag = |name| raw.flag(name).map(Option::unwrap_or_default);
+    Ok(Some(DefinedSchemas {
+        definitions,
+        strict: flag("schema.strict")?,
+        lock_schemas: flag("schema.lockSchemas")?,
+        delete_extra_fields: flag("schema.deleteExtraFields")?,
+        recreate_modified_fields: flag("schema.recreateModifiedFields")?,
+        keep_unknown_indexes: flag("schema.keepUnknownIndexes")?,
+    }))
+}
+
+fn snake(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 1);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
 }
 
 fn route_allow_list(raw: &Raw) -> Result<Option<Vec<Regex>>, String> {

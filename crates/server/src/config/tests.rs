@@ -175,3 +175,24 @@ fn log_levels_are_parse_s() {
         assert_eq!(read(&options).unwrap().logging.level, level, "{options}");
     }
 }
+
+#[test]
+fn schemas_may_be_defined_by_the_configuration() {
+    assert!(read(&json!({})).unwrap().options.schema.is_none());
+    let written = json!({ "schema": { "definitions": [{ "className": "A" }], "strict": true, "lockSchemas": true } });
+    let schema = read(&written).unwrap().options.schema.unwrap();
+    assert_eq!((schema.definitions.len(), schema.strict, schema.lock_schemas), (1, true, true));
+    assert!(!schema.delete_extra_fields && !schema.recreate_modified_fields && !schema.keep_unknown_indexes);
+    for (schema, sentence) in [
+        (json!([]), "schema must be an object with definitions."),
+        (json!({ "definitions": {} }), "\"schema.definitions\" must be an array of schemas"),
+        (json!({ "definitions": [1] }), "\"schema.definitions\" must be an array of schemas"),
+        (
+            json!({ "beforeMigration": "./x.js" }),
+            "schema.beforeMigration is code: give it to the application, with Application::before_migration.",
+        ),
+        (json!({ "strict": "maybe" }), "schema.strict must be true or false."),
+    ] {
+        assert_eq!(read(&json!({ "schema": schema })).err().unwrap(), sentence);
+    }
+}

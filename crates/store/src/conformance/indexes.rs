@@ -15,6 +15,7 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     a_unique_index_that_the_data_does_not_allow_changes_nothing,
     a_sparse_unique_index_allows_many_without_the_field,
     a_unique_index_can_span_fields,
+    what_a_unique_index_would_refuse_is_told_before,
     a_dropped_index_refuses_nothing,
     one_of_many_equal_inserts_wins,
     text_is_found_whatever_its_case,
@@ -125,6 +126,38 @@ async fn a_unique_index_can_span_fields(fresh: &dyn Fresh) {
     votes.put("c", r#"{"topic": "y", "n": 1}"#).await;
     let double = votes.object("d", map! { "topic" => "y", "n" => 1 });
     assert_duplicate(&refused(votes.store.insert(&votes.class, &double).await, "a double"), "once");
+}
+
+async fn what_a_unique_index_would_refuse_is_told_before(fresh: &dyn Fresh) {
+    let table = Table::new(fresh, "Thing", &["code:String", "n:Number", "owner:*_User"]).await;
+    let told = async |index: &Index| {
+        let found = table.store.duplicates(&table.class, index).await.unwrap();
+        (found.groups, found.objects, found.samples.len())
+    };
+    let once = Index::on(&["code"]).unique().sparse();
+    assert_eq!(told(&once).await, (0, 0, 0), "of an empty class");
+    for (id, text) in [
+        ("a", r#"{"code": "x", "n": 1}"#),
+        ("b", r#"{"code": "x", "n": 2}"#),
+        ("c", r#"{"code": "X", "n": 1}"#),
+        ("d", r#"{"code": "y", "n": 1}"#),
+        ("e", r#"{"n": 1}"#),
+        ("f", r#"{"n": 1}"#),
+        ("g", r#"{"code": "x", "n": 1}"#),
+    ] {
+        table.put(id, text).await;
+    }
+    let (groups, objects, samples) = told(&once).await;
+    assert_eq!((groups, objects), (1, 3));
+    assert!((1..=6).contains(&samples), "some are named");
+    assert_eq!(told(&once.clone().ignoring_case()).await.1, 4);
+    let (groups, objects, _) = told(&Index::on(&["code", "n"]).unique().sparse()).await;
+    assert!(groups >= 1 && objects >= 2, "{groups} {objects}");
+    assert_eq!(told(&Index::on(&["owner"]).unique().sparse()).await, (0, 0, 0), "nobody has one");
+    assert_eq!(told(&Index::on(&["later"]).unique().sparse()).await, (0, 0, 0), "a field that is still to come");
+    let of_none = Table { store: table.store.clone(), class: class("Nosuch", &["n:Number"]).into() };
+    assert_eq!(of_none.store.duplicates(&of_none.class, &Index::on(&["n"]).unique()).await.unwrap().objects, 0);
+    assert_eq!(table.store.index_progress(&table.class.name).await.unwrap(), None, "none is being made");
 }
 
 async fn a_dropped_index_refuses_nothing(fresh: &dyn Fresh) {

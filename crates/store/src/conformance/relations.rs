@@ -17,6 +17,7 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     relations_combine_with_other_conditions,
     two_relations_are_apart,
     updates_and_deletes_follow_relations,
+    members_are_counted,
     many_members_are_linked_at_once,
     the_same_link_from_many_sides_is_one,
 ];
@@ -88,6 +89,15 @@ fn relates(field: &str, members: &[&str]) -> Filter {
 
 fn book(name: &str) -> Filter {
     Filter::id(&id(name))
+}
+
+async fn members_are_counted(fresh: &dyn Fresh) {
+    let library = Library::linked(fresh).await;
+    let readers = &library.readers;
+    for (field, count) in [("likes", 4), ("owns", 1)] {
+        assert_eq!(readers.store.members(&readers.join(field)).await.unwrap(), count, "{field}");
+    }
+    assert_eq!(readers.store.members(&readers.join("name")).await.unwrap(), 0, "no relation has no members");
 }
 
 async fn a_link_is_there_once(fresh: &dyn Fresh) {
