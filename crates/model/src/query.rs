@@ -271,6 +271,21 @@ impl Filter {
         })
     }
 
+    /// The same filter, which looks no further than so many radians if it searches by distance.
+    #[must_use]
+    pub fn within(self, radians: f64) -> Self {
+        let each = |parts: Vec<Self>| parts.into_iter().map(|part| part.within(radians)).collect();
+        match self {
+            Self::And(parts) => Self::And(each(parts)),
+            Self::Or(parts) if parts.len() == 1 => Self::Or(each(parts)),
+            Self::Field(path, Constraint::Near { center, radians_max }) => {
+                let radians_max = Some(radians_max.map_or(radians, |max| max.min(radians)));
+                Self::Field(path, Constraint::Near { center, radians_max })
+            }
+            other => other,
+        }
+    }
+
     fn search(&self) -> Option<(&str, &Constraint)> {
         match self {
             Self::And(parts) => parts.iter().find_map(Self::search),

@@ -277,19 +277,22 @@ impl GeoPoint {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Polygon(Vec<GeoPoint>);
 
+/// How many corners an area may have: whatever is done with it takes its time for each of them.
+const CORNERS_MAX: usize = 10_000;
+
 impl Polygon {
-    /// An area of at least three distinct corners. A closing repetition of the first corner is dropped.
+    /// An area of at least three distinct corners, and at most 10,000. A closing repetition of the first corner is dropped.
     pub fn new(mut corners: Vec<GeoPoint>) -> Option<Self> {
         if corners.len() > 1 && corners.first() == corners.last() {
             corners.pop();
         }
-        let mut distinct: Vec<&GeoPoint> = Vec::new();
+        let mut distinct: Vec<&GeoPoint> = Vec::with_capacity(3);
         for corner in &corners {
-            if !distinct.contains(&corner) {
+            if distinct.len() < 3 && !distinct.contains(&corner) {
                 distinct.push(corner);
             }
         }
-        (distinct.len() >= 3).then_some(Self(corners))
+        (distinct.len() >= 3 && corners.len() <= CORNERS_MAX).then_some(Self(corners))
     }
 
     /// The corners, each once.
@@ -347,5 +350,7 @@ mod tests {
         assert!(Polygon::new(vec![at(0.0, 0.0), at(0.0, 1.0), at(0.0, 0.0)]).is_none());
         let area = Polygon::new(vec![at(0.0, 0.0), at(0.0, 1.0), at(1.0, 1.0), at(0.0, 0.0)]).unwrap();
         assert_eq!((area.corners().len(), area.closed().count()), (3, 4));
+        let many = |count: u32| (0..count).map(|number| at(f64::from(number) / 1e3, 0.0)).collect();
+        assert!(Polygon::new(many(10_000)).is_some() && Polygon::new(many(10_001)).is_none());
     }
 }

@@ -62,7 +62,8 @@ fn by_text(text: String) -> StoreError {
 /// SQLite names the columns of the index (`table.a, table.b`), or an index over expressions (`index 'name'`).
 fn index_of(table: &Table, place: &str) -> String {
     if let Some(name) = place.strip_prefix("index '").and_then(|rest| rest.strip_suffix('\'')) {
-        let found = table.indexes.iter().find(|(_, index)| index.name == name);
+        let found =
+            table.indexes.iter().find(|(_, index)| index.name == name || index.missing.as_deref() == Some(name));
         return found.map_or_else(|| name.to_owned(), |(name, _)| name.to_string());
     }
     let column = |part: &str| {

@@ -17,7 +17,7 @@ use crate::values::to_sql;
 const PARTS_MAX: usize = 100;
 
 /// Where a path leads.
-enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// A column that holds values of one type.
     Column { column: &'a str, kind: &'a FieldType, field: &'a str },
     /// What is inside a column of JSON. The field's name is there if the path is all of the column.
@@ -48,10 +48,13 @@ pub(crate) fn condition(writer: &Writer<'_>, selection: &Selection) -> Result<Sq
 }
 
 /// ` ORDER BY … LIMIT … OFFSET …`.
-pub(crate) fn order_and_range(writer: &Writer<'_>, selection: &Selection) -> Result<Sql, StoreError> {
+pub(crate) fn order_and_range(writer: &Writer<'_>, selection: &Selection) -> Sql {
     let mut sql = Sql::default();
     for key in &selection.order {
-        writer.order_key(key, &mut sql)?;
+        writer.order_key(key, &selection.filter, &mut sql);
+    }
+    if selection.order.is_empty() {
+        writer.nearest_first(&selection.filter, &mut sql);
     }
     if selection.limit.is_some() || selection.skip > 0 {
         let number = |number: u64| SqlValue::Integer(i64::try_from(number).unwrap_or(i64::MAX));
@@ -59,7 +62,7 @@ pub(crate) fn order_and_range(writer: &Writer<'_>, selection: &Selection) -> Res
         let limit = selection.limit.map_or(SqlValue::Integer(-1), number);
         sql.push(" LIMIT ").bind(limit).push(" OFFSET ").bind(number(selection.skip));
     }
-    Ok(sql)
+    sql
 }
 
 impl Writer<'_> {
@@ -76,6 +79,7 @@ impl Writer<'_> {
                 // A comparison with NULL is neither true nor false; here it counts as not true.
                 sql.push(" IS NOT TRUE)");
             }
+            Filter::Field(path, Constraint::Text(search)) => self.is_said(path, search, sql),
             Filter::Field(path, constraint) => match self.place(path) {
                 Place::Column { column, kind, field } => self.on_column((column, kind, field), constraint, sql)?,
                 Place::Inside { column, path, field } => self.on_inside((column, &path, field), constraint, sql)?,
@@ -131,7 +135,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn place<'p>(&'p self, path: &'p str) -> Place<'p> {
+    /// Where a path leads.
+    pub(crate) fn place<'p>(&'p self, path: &'p str) -> Place<'p> {
         let (field, below) = path.split_once('.').map_or((path, None), |(field, below)| (field, Some(below)));
         let inside = |column, field| {
             let path = below.map(|below| below.split('.').collect()).unwrap_or_default();
@@ -203,16 +208,34 @@ impl Writer<'_> {
                 }
                 sql.push(")");
             }
-            Constraint::Text(_)
-            | Constraint::Near { .. }
+            Constraint::Near { .. }
             | Constraint::WithinBox { .. }
             | Constraint::WithinPolygon(_)
             | Constraint::WithinSphere { .. }
-            | Constraint::Intersects(_)
-            | Constraint::InQuery(..)
-            | Constraint::Select(..) => return Err(refusal(constraint)),
+            | Constraint::Intersects(_) => self.is_somewhere((column, kind, field), constraint, sql),
+            Constraint::Text(_) | Constraint::InQuery(..) | Constraint::Select(..) => return Err(refusal(constraint)),
         }
         Ok(())
+    }
+
+    /// A condition as it can stand in the text of an index: without values to bind, and on columns alone. `None` for others.
+    pub(crate) fn in_schema(&self, filter: &Filter) -> Result<Option<String>, StoreError> {
+        if !self.is_on_columns(filter) {
+            return Ok(None);
+        }
+        let mut sql = Sql::default();
+        self.filter(filter, &mut sql)?;
+        Ok(sql.with_values())
+    }
+
+    fn is_on_columns(&self, filter: &Filter) -> bool {
+        match filter {
+            Filter::And(parts) | Filter::Or(parts) | Filter::Nor(parts) => {
+                parts.iter().all(|part| self.is_on_columns(part))
+            }
+            Filter::Field(path, _) => matches!(self.place(path), Place::Column { .. }),
+            Filter::RelatedTo(_) | Filter::Relates { .. } => false,
+        }
     }
 
     fn is_match(&self, (column, kind): (&str, &FieldType), pattern: &Pattern, sql: &mut Sql) -> Result<(), StoreError> {
@@ -268,13 +291,15 @@ impl Writer<'_> {
         self.table.indexed_paths.get(&path).map(String::as_str)
     }
 
-    fn order_key(&self, key: &Order, sql: &mut Sql) -> Result<(), StoreError> {
-        if key.path == "$score" {
-            return Err(StoreError::Unsupported(
-                "The embedded store does not sort by the score of a text search.".to_owned(),
-            ));
-        }
+    fn order_key(&self, key: &Order, filter: &Filter, sql: &mut Sql) {
         let separator = if sql.text.is_empty() { " ORDER BY " } else { "," };
+        if key.is_by_score() {
+            // Without a search there is no score, so all are equal in it.
+            if let Some(score) = self.score(filter) {
+                sql.push(separator).append(score).push(" DESC");
+            }
+            return;
+        }
         let direction = if key.descending { " DESC" } else { "" };
         match self.place(&key.path) {
             Place::Column { column, .. } => drop(sql.push(separator).push(column).push(direction)),
@@ -286,7 +311,6 @@ impl Writer<'_> {
             // All objects are equal in what none has.
             Place::Nowhere => {}
         }
-        Ok(())
     }
 
     /// What a selection's distinct values come from: a column of a type, or a column of JSON and a path in it.
@@ -320,8 +344,7 @@ fn refusal(constraint: &Constraint) -> StoreError {
             StoreError::InvalidQuery("A subquery was not answered.".to_owned())
         }
         Constraint::SameText(_) => StoreError::Unfit("Only a text field is compared without its case.".to_owned()),
-        Constraint::Text(_) => StoreError::Unsupported("The embedded store has no text search.".to_owned()),
-        _ => StoreError::Unsupported("The embedded store has no queries by place.".to_owned()),
+        _ => StoreError::InvalidQuery("Only a field of places or areas is somewhere.".to_owned()),
     }
 }
 

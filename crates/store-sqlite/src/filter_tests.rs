@@ -29,6 +29,9 @@ fn given() -> Given {
         ("owner", FieldType::Pointer(user)),
         ("data", FieldType::Object),
         ("list", FieldType::Array),
+        ("place", FieldType::GeoPoint),
+        ("area", FieldType::Polygon),
+        ("body", FieldType::String),
     ] {
         class.fields.insert(FieldName::parse(name).unwrap(), Field::plain(kind));
     }
@@ -38,6 +41,7 @@ fn given() -> Given {
     class.indexes.insert("by_key".into(), Index::on(&["data.key"]).unique().sparse());
     class.indexes.insert("by_name_in_any_case".into(), Index::on(&["name"]).sparse().ignoring_case());
     class.indexes.insert("by_token".into(), Index::on(&["_perishable_token"]).sparse());
+    class.indexes.insert("by_words".into(), Index::for_text("body"));
     let folder = tempfile::tempdir().unwrap();
     let patterns = Arc::new(Patterns::default());
     let connection = open::writer(&folder.path().join("f.db"), &Limits::default(), &patterns).unwrap();
@@ -107,6 +111,43 @@ fn text_in_any_case_uses_its_index() {
 }
 
 #[test]
+fn searches_use_the_tables_of_boxes_and_words() {
+    let given = given();
+    let point = r#"{"__type":"GeoPoint","latitude":1,"longitude":2}"#;
+    for (text, table) in [
+        (format!(r#"{{"place":{{"$nearSphere":{point},"$maxDistance":0.1}}}}"#), "C@place@"),
+        (format!(r#"{{"place":{{"$within":{{"$box":[{point},{point}]}}}}}}"#), "C@place@"),
+        (r#"{"place":{"$geoWithin":{"$polygon":[[1,2],[3,4],[0,9]]}}}"#.to_owned(), "C@place@"),
+        (format!(r#"{{"place":{{"$geoWithin":{{"$centerSphere":[{point},0.1]}}}}}}"#), "C@place@"),
+        (format!(r#"{{"area":{{"$geoIntersects":{{"$point":{point}}}}},"rank":{{"$ne":1}}}}"#), "C@area@"),
+        (r#"{"body":{"$text":{"$search":{"$term":"a word"}}}}"#.to_owned(), "C@@"),
+        (r#"{"body":{"$text":{"$search":{"$term":"a word -not"}}}}"#.to_owned(), "C@@"),
+    ] {
+        let plan = given.plan(&text);
+        let uses =
+            plan.contains(&format!("SCAN {table} VIRTUAL TABLE INDEX")) && plan.contains("USING INTEGER PRIMARY KEY");
+        assert!(uses && !plan.contains("SCAN C;") && !plan.ends_with("SCAN C"), "{text}: {plan}");
+    }
+    let unbounded = given.plan(&format!(r#"{{"place":{{"$nearSphere":{point}}}}}"#));
+    assert!(unbounded.contains("SCAN C"), "{unbounded}");
+}
+
+#[test]
+fn a_search_without_a_distance_begins_close_by() {
+    let given = given();
+    let selection = given.selection(r#"{"place":{"$nearSphere":{"latitude":1,"longitude":2}}}"#);
+    let steps = |selection: &Selection| {
+        let found = Find::plan(&given.tables, &given.patterns, selection).unwrap().unwrap();
+        assert_eq!(found.run(&given.connection).unwrap(), []);
+        found.steps()
+    };
+    assert_eq!(steps(&selection), 1, "all are wanted");
+    assert_eq!(steps(&selection.clone().range(0, Some(10))), 8);
+    let within = given.selection(r#"{"place":{"$nearSphere":{"latitude":1,"longitude":2},"$maxDistance":0.0005}}"#);
+    assert_eq!(steps(&within.range(0, Some(10))), 3);
+}
+
+#[test]
 fn the_text_does_not_depend_on_the_values() {
     let given = given();
     for (first, second) in [
@@ -114,6 +155,14 @@ fn the_text_does_not_depend_on_the_values() {
         (r#"{"name":{"$in":["a","b"]}}"#, r#"{"name":{"$in":["a","b","c"]}}"#),
         (r#"{"list":1}"#, r#"{"list":{"\"":"'"}}"#),
         (r#"{"data.a":1}"#, r#"{"data.b.c":"x"}"#),
+        (
+            r#"{"place":{"$nearSphere":{"latitude":1,"longitude":2},"$maxDistance":1}}"#,
+            r#"{"place":{"$nearSphere":{"latitude":3,"longitude":4},"$maxDistance":2}}"#,
+        ),
+        (
+            r#"{"body":{"$text":{"$search":{"$term":"a word"}}}}"#,
+            r#"{"body":{"$text":{"$search":{"$term":"other words) OR (x'"}}}}"#,
+        ),
     ] {
         let (first, second) = (given.sql(&given.selection(first)), given.sql(&given.selection(second)));
         assert_eq!(first.text, second.text);

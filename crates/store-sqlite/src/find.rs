@@ -25,11 +25,38 @@ enum Text {
     Made(String),
 }
 
+/// A statement, ready to run.
+#[derive(Debug)]
+struct Step {
+    text: Text,
+    params: Vec<Param>,
+}
+
+impl Step {
+    fn run(&self, connection: &Connection, shape: &Shape) -> Result<Vec<Object>, StoreError> {
+        let text = match &self.text {
+            Text::Kept(text) => text,
+            Text::Made(text) => text.as_str(),
+        };
+        let mut statement = connection.prepare_cached(text).map_err(store_error)?;
+        bind(&mut statement, &self.params)?;
+        let mut rows = statement.raw_query();
+        let mut objects = Vec::new();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            objects.push(shape.object(row)?);
+        }
+        Ok(objects)
+    }
+}
+
 /// A find, ready to run.
 #[derive(Debug)]
 pub(crate) struct Find {
-    text: Text,
-    params: Vec<Param>,
+    /// Statements of which each looks further than the one before. Most finds have only the last.
+    nearer: Vec<Step>,
+    last: Step,
+    /// As many objects are all that is wanted.
+    enough: usize,
     shape: Shape,
     by_id: bool,
 }
@@ -44,20 +71,24 @@ impl Find {
         let Some(table) = tables.get(selection.class.name.as_str()) else { return Ok(None) };
         let is_plain = selection.keys.is_empty() && selection.skip == 0 && selection.limit != Some(0);
         if let (Some(id), Scope::Everything, true) = (selection.filter.as_id(), &selection.scope, is_plain) {
-            return Ok(Some(Self {
-                text: Text::Kept(Arc::clone(&table.select_by_id)),
-                params: vec![Param::One(SqlValue::Text(id.to_owned()))],
-                shape: Shape::whole(table),
-                by_id: true,
-            }));
+            let params = vec![Param::One(SqlValue::Text(id.to_owned()))];
+            let last = Step { text: Text::Kept(Arc::clone(&table.select_by_id)), params };
+            return Ok(Some(Self { nearer: Vec::new(), last, enough: 1, shape: Shape::whole(table), by_id: true }));
         }
-        let shape = Shape::only(table, &selection.keys);
+        let mut shape = Shape::only(table, &selection.keys);
         let writer = Writer { tables, table, patterns };
-        let mut sql = Sql::new(shape.select());
-        sql.append(filter::condition(&writer, selection)?);
-        sql.append(filter::order_and_range(&writer, selection)?);
+        let score = if selection.score { writer.score(&selection.filter) } else { None };
+        let select = shape.select(score);
+        let step = |selection: &Selection| -> Result<Step, StoreError> {
+            let mut sql = select.clone();
+            sql.append(filter::condition(&writer, selection)?);
+            sql.append(filter::order_and_range(&writer, selection));
+            Ok(Step { text: Text::Made(sql.text), params: sql.params })
+        };
+        let nearer = nearer(table, selection).iter().map(step).collect::<Result<_, _>>()?;
+        let enough = selection.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let by_id = selection.filter.as_id().is_some();
-        Ok(Some(Self { text: Text::Made(sql.text), params: sql.params, shape, by_id }))
+        Ok(Some(Self { nearer, last: step(selection)?, enough, shape, by_id }))
     }
 
     /// Whether it finds one object at most, by its id.
@@ -65,21 +96,45 @@ impl Find {
         self.by_id
     }
 
+    /// How many statements it may come to.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> usize {
+        self.nearer.len() + 1
+    }
+
     /// What is found.
     pub(crate) fn run(&self, connection: &Connection) -> Result<Vec<Object>, StoreError> {
-        let text = match &self.text {
-            Text::Kept(text) => text,
-            Text::Made(text) => text.as_str(),
-        };
-        let mut statement = connection.prepare_cached(text).map_err(store_error)?;
-        bind(&mut statement, &self.params)?;
-        let mut rows = statement.raw_query();
-        let mut objects = Vec::new();
-        while let Some(row) = rows.next().map_err(store_error)? {
-            objects.push(self.shape.object(row)?);
+        for step in &self.nearer {
+            let found = step.run(connection, &self.shape)?;
+            if found.len() >= self.enough {
+                return Ok(found);
+            }
         }
-        Ok(objects)
+        self.last.run(connection, &self.shape)
     }
+}
+
+/// How far the first of several searches by distance looks, in radians: about 600 m.
+const FIRST_RADIANS: f64 = 1e-4;
+/// How much further each looks than the one before: sixteen times the area.
+const FURTHER: f64 = 4.0;
+/// Those that look further than this look everywhere.
+const LAST_RADIANS: f64 = 0.5;
+
+/// Searches that look less far: if one of them finds enough, nothing that is further away has to be looked at.
+fn nearer(table: &Table, selection: &Selection) -> Vec<Selection> {
+    let Some((path, _, radians_max)) = selection.filter.near() else { return Vec::new() };
+    if selection.limit.is_none() || !selection.order.is_empty() || !table.places.contains_key(path) {
+        return Vec::new();
+    }
+    let furthest = radians_max.map_or(LAST_RADIANS, |radians| radians.min(LAST_RADIANS));
+    let radii = std::iter::successors(Some(FIRST_RADIANS), |radians| Some(radians * FURTHER));
+    let within = |radians| {
+        let mut selection = selection.clone();
+        selection.filter = selection.filter.within(radians);
+        selection
+    };
+    radii.take_while(|radians| *radians < furthest).map(within).collect()
 }
 
 /// Plans a count. `None` if the class is not there.
@@ -160,6 +215,6 @@ pub(crate) fn plan_ids(
     let writer = Writer { tables, table, patterns };
     let mut sql = Sql::new(format!("SELECT \"objectId\" FROM {}", quote(&table.name)));
     sql.append(filter::condition(&writer, selection)?);
-    sql.append(filter::order_and_range(&writer, selection)?);
+    sql.append(filter::order_and_range(&writer, selection));
     Ok(sql)
 }

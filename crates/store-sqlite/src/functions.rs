@@ -8,8 +8,10 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{FromSqlError, Value as SqlValue, ValueRef};
 use rusqlite::{Connection, Error};
 
+use crate::geo;
 use crate::inside::{self, Condition};
 use crate::patterns::Patterns;
+use crate::text;
 
 /// `granted(list, grants)`: whether a JSON list of names has one of another such list.
 pub(crate) const GRANTED: &str = "granted";
@@ -28,10 +30,13 @@ pub(crate) fn without_case(column: &str) -> String {
     format!("{FOLD}({column})")
 }
 
-type Broken = Box<dyn std::error::Error + Send + Sync>;
+/// What a function may fail with.
+pub(crate) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// Registers them all. What a bound value means is worked out once per run of a statement, not once per row.
 pub(crate) fn register(connection: &Connection, patterns: &Arc<Patterns>) -> rusqlite::Result<()> {
+    geo::functions::register(connection)?;
+    text::functions::register(connection)?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     connection.create_scalar_function(GRANTED, 2, flags, |context| {
         let grants = context.get_or_create_aux(1, names)?;
@@ -67,10 +72,12 @@ fn names(list: ValueRef<'_>) -> Result<Vec<CompactString>, Broken> {
     Ok(serde_json::from_str(list.as_str()?)?)
 }
 
-fn text<'c>(context: &'c Context<'_>, place: usize) -> rusqlite::Result<Option<&'c str>> {
+/// An argument that is text or NULL.
+pub(crate) fn text<'c>(context: &'c Context<'_>, place: usize) -> rusqlite::Result<Option<&'c str>> {
     context.get_raw(place).as_str_or_null().map_err(|error: FromSqlError| broken(error))
 }
 
-fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+/// A failure of ours as one of SQLite's.
+pub(crate) fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::UserFunctionError(Box::new(error))
 }

@@ -9,32 +9,41 @@
 //! | who runs the statements, and when is a write durable | `worker.rs` |
 //! | the store as a whole, its classes and transactions | `store.rs` |
 //! | reading and writing objects, in the store or in a transaction | `objects.rs`, `transaction.rs` |
-//! | which table holds a class, which column a field | `tables.rs` |
-//! | creating, changing and dropping classes | `classes.rs` |
+//! | which table holds a class, which column a field | `tables.rs`, `definition.rs` |
+//! | creating, changing and dropping classes, and their indexes | `classes.rs`, `indexes.rs` |
 //! | what keeps a unique index from being made | `duplicates.rs` |
-//! | how does a condition become SQL | `filter.rs`, `sql.rs` |
+//! | how does a condition become SQL | `filter.rs`, `searches.rs`, `sql.rs` |
 //! | what is inside a list or an object | `inside.rs`, through `functions.rs` |
 //! | regular expressions | `patterns.rs` |
+//! | where is something, and what is near | `geo/` |
+//! | what are the words of a text, and what does a search find | `text/` |
 //! | finding, counting, distinct values | `find.rs` |
 //! | inserting, changing, deleting | `write.rs` |
 //! | how does a row become an object, and a value a column | `rows.rs`, `values.rs` |
+//! | what goes when its time is over | `sweep.rs` |
 //! | what SQLite's errors mean | `error.rs` |
 #![deny(clippy::future_not_send)]
 
 mod classes;
+mod definition;
 mod duplicates;
 mod error;
 mod filter;
 mod find;
 mod functions;
+mod geo;
+mod indexes;
 mod inside;
 mod objects;
 mod open;
 mod patterns;
 mod rows;
+mod searches;
 mod sql;
 mod store;
+mod sweep;
 mod tables;
+mod text;
 mod transaction;
 mod values;
 mod worker;

@@ -35,6 +35,8 @@ pub struct Limits {
     pub transaction_millis_max: u64,
     /// How long to wait for another process that holds the file.
     pub busy_millis_max: u64,
+    /// How often objects are removed whose time is over.
+    pub sweep_millis: u64,
     /// Statements that one connection keeps compiled.
     pub statements_max: usize,
     /// Page cache of the writer, in KiB.
@@ -51,6 +53,8 @@ impl Default for Limits {
             group_jobs_max: 512,
             transaction_millis_max: 10_000,
             busy_millis_max: 5_000,
+            // As often as MongoDB does it.
+            sweep_millis: 60_000,
             statements_max: 128,
             writer_cache_kib: 8_192,
             reader_cache_kib: 4_096,

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use parsimony_model::query::SCORE_FIELD;
 use parsimony_model::{Acl, Date, Map, Object, Value};
 use parsimony_store::StoreError;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use crate::error::store_error;
-use crate::sql::quote;
-use crate::tables::{BASE_COLUMNS, Table};
+use crate::sql::{Sql, quote};
+use crate::tables::{BASE_COLUMNS, Column, Table};
 use crate::values::{from_json, from_sql, object_id};
 
 /// Which columns a statement gives.
@@ -18,6 +19,8 @@ use crate::values::{from_json, from_sql, object_id};
 pub(crate) struct Shape {
     table: Arc<Table>,
     wanted: Wanted,
+    /// Whether the last column is the score of a text search.
+    scored: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -33,7 +36,7 @@ enum Wanted {
 impl Shape {
     /// Whole rows.
     pub(crate) fn whole(table: &Arc<Table>) -> Self {
-        Self { table: Arc::clone(table), wanted: Wanted::All }
+        Self { table: Arc::clone(table), wanted: Wanted::All, scored: false }
     }
 
     /// These fields only, unless there are none.
@@ -45,23 +48,27 @@ impl Shape {
         places.sort_unstable();
         places.dedup();
         let internal = keys.iter().filter(|key| key.starts_with('_')).map(|key| key.as_str().into()).collect();
-        Self { table: Arc::clone(table), wanted: Wanted::Some { places, internal } }
+        Self { table: Arc::clone(table), wanted: Wanted::Some { places, internal }, scored: false }
     }
 
-    /// `SELECT … FROM …`.
-    pub(crate) fn select(&self) -> String {
-        match &self.wanted {
-            Wanted::All => self.table.select.to_string(),
+    /// `SELECT … FROM …`, with the score of a text search if one is given.
+    pub(crate) fn select(&mut self, score: Option<Sql>) -> Sql {
+        self.scored = score.is_some();
+        let fields: Box<dyn Iterator<Item = &Column>> = match &self.wanted {
+            Wanted::All if score.is_none() => return Sql::new(&*self.table.select),
+            Wanted::All => Box::new(self.table.columns.values()),
             Wanted::Some { places, .. } => {
                 let fields = places.iter().filter_map(|place| self.table.columns.get_index(*place));
-                let columns: Vec<String> = BASE_COLUMNS
-                    .iter()
-                    .map(|name| quote(name))
-                    .chain(fields.map(|(_, column)| column.quoted.clone()))
-                    .collect();
-                format!("SELECT {} FROM {}", columns.join(","), quote(&self.table.name))
+                Box::new(fields.map(|(_, column)| column))
             }
+        };
+        let columns = BASE_COLUMNS.iter().map(|name| quote(name)).chain(fields.map(|column| column.quoted.clone()));
+        let mut sql = Sql::new(format!("SELECT {}", columns.collect::<Vec<_>>().join(",")));
+        if let Some(score) = score {
+            sql.push(",").append(score);
         }
+        sql.push(&format!(" FROM {}", quote(&self.table.name)));
+        sql
     }
 
     /// The object in a row of [`Self::select`].
@@ -94,6 +101,15 @@ impl Shape {
                     fields.extend(internal.into_iter().filter(|(name, _)| wanted.contains(name)));
                 }
             }
+        }
+        if self.scored {
+            let columns = match &self.wanted {
+                Wanted::All => self.table.columns.len(),
+                Wanted::Some { places, .. } => places.len(),
+            };
+            let score = get(BASE_COLUMNS.len() + columns)?.as_f64();
+            let score = score.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            fields.insert(SCORE_FIELD.into(), Value::Number(score));
         }
         Ok(Object {
             class: self.table.schema.name.clone(),

@@ -52,6 +52,18 @@ impl Sql {
         self
     }
 
+    /// The text with the values in the place of their signs; `None` if there is one that has no text form.
+    pub(crate) fn with_values(&self) -> Option<String> {
+        let mut parts = self.text.split('?');
+        let mut text = parts.next()?.to_owned();
+        for param in &self.params {
+            let Param::One(value) = param else { return None };
+            text.push_str(&literal(value)?);
+            text.push_str(parts.next()?);
+        }
+        parts.next().is_none().then_some(text)
+    }
+
     /// Appends another statement's text and values.
     pub(crate) fn append(&mut self, other: Self) -> &mut Self {
         self.text.push_str(&other.text);
@@ -70,6 +82,20 @@ pub(crate) fn bind(statement: &mut Statement<'_>, params: &[Param]) -> Result<()
         .map_err(store_error)?;
     }
     Ok(())
+}
+
+/// A value as SQL text.
+fn literal(value: &SqlValue) -> Option<String> {
+    match value {
+        SqlValue::Null => Some("NULL".to_owned()),
+        SqlValue::Integer(number) => Some(number.to_string()),
+        SqlValue::Real(number) => number.is_finite().then(|| format!("{number:?}")),
+        SqlValue::Text(text) => (!text.contains('\0')).then(|| format!("'{}'", text.replace('\'', "''"))),
+        SqlValue::Blob(bytes) => {
+            let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            Some(format!("X'{}'", digits.concat()))
+        }
+    }
 }
 
 /// A name as SQL text.
@@ -98,6 +124,16 @@ pub(crate) fn free_name(wanted: &str, taken: impl Fn(&str) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_become_text_where_none_can_be_bound() {
+        let mut sql = Sql::new("a=");
+        sql.bind(SqlValue::Text("it's ?".to_owned())).push(" AND b<").bind(SqlValue::Real(1e300)).push(" AND c=");
+        sql.bind(SqlValue::Blob(vec![0, 255]));
+        assert_eq!(sql.with_values().unwrap(), "a='it''s ?' AND b<1e300 AND c=X'00ff'");
+        sql.bind_list(vec![]);
+        assert_eq!(sql.with_values(), None);
+    }
 
     #[test]
     fn names_that_differ_in_case_only_are_kept_apart() {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -17,6 +18,7 @@ use crate::error::store_error;
 use crate::objects::{Asked, Shared};
 use crate::open::{self, Limits};
 use crate::sql::quote;
+use crate::sweep;
 use crate::tables::Tables;
 use crate::transaction::{Doors, Lane, Whole};
 use crate::worker::{self, Message, Ran, Writer};
@@ -38,7 +40,8 @@ impl Asked<Whole> {
         let path = path.as_ref();
         let shared = Arc::new(Shared::default());
         let connection = open::writer(path, &limits, &shared.patterns)?;
-        shared.tables.store(Arc::new(Tables::load(&connection)?));
+        let tables = classes::complete(&connection, &Tables::load(&connection)?)?;
+        shared.tables.store(Arc::new(tables));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let readers = limits.readers_max.min(cores).max(1);
         // Nothing is ever sent through it: it closes when the last thread has dropped its end.
@@ -57,11 +60,18 @@ impl Asked<Whole> {
             })?);
         }
         let (writer, messages) = flume::bounded(limits.queue_jobs_max);
+        let (sweeping, stopped) = flume::bounded(1);
+        let every = Duration::from_millis(limits.sweep_millis);
+        let (swept, jobs, also_alive) = (Arc::clone(&shared), writer.clone(), alive.clone());
+        threads.push(worker::start("sqlite-sweep".to_owned(), move || {
+            sweep::run(&swept, &jobs, &stopped, every);
+            drop(also_alive);
+        })?);
         threads.push(worker::start("sqlite-write".to_owned(), move || {
             Writer::new(connection, messages, limits).run();
             drop(alive);
         })?);
-        let doors = ArcSwapOption::from_pointee(Doors { writer, readers: reader, connections });
+        let doors = ArcSwapOption::from_pointee(Doors { writer, readers: reader, connections, _sweeping: sweeping });
         let lane = Whole { doors, threads: Mutex::new(threads), gone, path: path.to_owned() };
         Ok(Self { shared, lane })
     }

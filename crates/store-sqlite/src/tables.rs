@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use indexmap::IndexMap;
-use parsimony_model::permissions::ClassPermissions;
-use parsimony_model::schema::{Field, FieldType, Index};
-use parsimony_model::value::json;
-use parsimony_model::{ClassName, ClassSchema, FieldName, Map, Value};
+use parsimony_model::schema::{Field, FieldType};
+use parsimony_model::{ClassName, ClassSchema, FieldName};
 use parsimony_store::StoreError;
 use rusqlite::Connection;
 
 use crate::error::store_error;
 use crate::sql::{free_name, quote};
+use crate::text::tables::Kind;
 
 /// The table of classes: one row each, with the definition as JSON.
 pub(crate) const SCHEMA_TABLE: &str = "_SCHEMA";
@@ -35,7 +34,7 @@ pub(crate) struct Column {
 }
 
 /// An index that SQLite keeps.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct TableIndex {
     /// Its name in the file.
     pub(crate) name: String,
@@ -43,6 +42,10 @@ pub(crate) struct TableIndex {
     pub(crate) columns: Vec<String>,
     /// Whether it refuses equal values.
     pub(crate) unique: bool,
+    /// The name of the index beside it, to which missing values are equal; SQLite's own holds them all for different.
+    pub(crate) missing: Option<String>,
+    /// The condition of the rows that are in it, as SQL.
+    pub(crate) only: Option<String>,
 }
 
 /// A class and its table.
@@ -58,6 +61,10 @@ pub(crate) struct Table {
     pub(crate) joins: IndexMap<CompactString, String>,
     /// Its indexes, without those that the class only remembers.
     pub(crate) indexes: IndexMap<CompactString, TableIndex>,
+    /// The tables of boxes beside the columns of places and areas, by field: see `geo`.
+    pub(crate) places: IndexMap<CompactString, String>,
+    /// The table of words beside this one, if the class has an index for text searches: see `text`.
+    pub(crate) words: Option<String>,
     /// For paths into objects that have an index, the expression that it stands on.
     pub(crate) indexed_paths: HashMap<String, String, ahash::RandomState>,
     /// Names of dropped columns: never used again, so that a statement made before the drop fails and does no harm.
@@ -140,6 +147,8 @@ impl Table {
             columns: IndexMap::default(),
             joins: IndexMap::default(),
             indexes: IndexMap::default(),
+            places: IndexMap::default(),
+            words: None,
             indexed_paths: HashMap::default(),
             retired: Vec::new(),
             select: "".into(),
@@ -208,87 +217,21 @@ impl Table {
         paths
     }
 
-    /// The definition, as its row keeps it.
-    pub(crate) fn to_definition(&self) -> String {
-        let mut fields = Map::default();
-        for (field, options) in &self.schema.fields {
-            let name = self.columns.get(field.as_str()).map(|column| &column.name);
-            let Some(name) = name.or_else(|| self.joins.get(field.as_str())) else { continue };
-            let map = [("column".into(), name.as_str().into()), ("field".into(), options.to_value())];
-            fields.insert(field.as_str().into(), Value::Object(map.into_iter().collect()));
-        }
-        let mut indexes = Map::default();
-        for (name, index) in &self.schema.indexes {
-            let keys = index.keys.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-            let mut map = Map::default();
-            map.insert("keys".into(), Value::Object(keys));
-            map.insert("unique".into(), index.unique.into());
-            map.insert("sparse".into(), index.sparse.into());
-            map.insert("ignoreCase".into(), index.ignore_case.into());
-            if let Some(built) = self.indexes.get(name) {
-                map.insert("name".into(), built.name.as_str().into());
-                map.insert("columns".into(), texts(&built.columns));
+    /// The columns that a text search looks into: those of the class's text index, or the one of this field if there is none.
+    pub(crate) fn text_columns(&self, field: &str) -> Vec<(String, Kind)> {
+        let kept = |field: &str| {
+            let column = self.columns.get(field_of_key(field).as_str())?;
+            match column.kind {
+                FieldType::String => Some((column.quoted.clone(), Kind::Text)),
+                FieldType::Array => Some((column.quoted.clone(), Kind::List)),
+                _ => None,
             }
-            indexes.insert(name.clone(), Value::Object(map));
-        }
-        let mut map = Map::default();
-        map.insert("table".into(), self.name.as_str().into());
-        map.insert("fields".into(), Value::Object(fields));
-        map.insert("indexes".into(), Value::Object(indexes));
-        map.insert("permissions".into(), self.schema.permissions.as_ref().map(ClassPermissions::to_value).into());
-        map.insert("retired".into(), texts(&self.retired));
-        if self.schema.append_only {
-            map.insert("appendOnly".into(), true.into());
-        }
-        String::from_utf8(json::write(&Value::Object(map))).unwrap_or_default()
-    }
-
-    fn from_definition(name: &str, definition: &str) -> Option<Self> {
-        let Value::Object(map) = json::read(definition.as_bytes()).ok()? else { return None };
-        let part = |key: &str| map.get(key).and_then(Value::as_object);
-        let bare = ClassSchema {
-            name: ClassName::parse(name).ok()?,
-            fields: IndexMap::new(),
-            permissions: part("permissions").map(ClassPermissions::from_stored),
-            indexes: IndexMap::new(),
-            append_only: map.get("appendOnly").is_some_and(Value::is_truthy),
         };
-        let mut table = Self::new(&bare, &Tables::default());
-        map.get("table")?.as_str()?.clone_into(&mut table.name);
-        for (field, options) in part("fields")? {
-            let options = options.as_object()?;
-            let column = options.get("column")?.as_str()?.to_owned();
-            let parsed = Field::parse(name, field, options.get("field")?.as_object()?).ok()?;
-            if let FieldType::Relation(_) = parsed.kind {
-                table.joins.insert(field.clone(), column);
-            } else {
-                let column = Column { kind: parsed.kind.clone(), quoted: quote(&column), name: column };
-                table.columns.insert(field.clone(), column);
-            }
-            table.schema.fields.insert(FieldName::parse(field).ok()?, parsed);
+        match self.schema.text_index() {
+            Some((_, index)) => index.text_fields().filter_map(kept).collect(),
+            None => kept(field).into_iter().collect(),
         }
-        for (index, options) in part("indexes")? {
-            let options = options.as_object()?;
-            let parsed = Index::parse(options);
-            if let Some(built) = options.get("name").and_then(Value::as_str) {
-                let columns = list(options.get("columns")?);
-                let built = TableIndex { name: built.to_owned(), columns, unique: parsed.unique };
-                table.indexes.insert(index.clone(), built);
-            }
-            table.schema.indexes.insert(index.clone(), parsed);
-        }
-        table.retired = list(map.get("retired")?);
-        table.finish();
-        Some(table)
     }
-}
-
-fn texts(list: &[String]) -> Value {
-    Value::Array(list.iter().map(|text| text.as_str().into()).collect())
-}
-
-fn list(value: &Value) -> Vec<String> {
-    value.as_array().unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The path that a key of an index stands for; indexes that came from a Parse database use MongoDB's names.
@@ -337,27 +280,5 @@ mod tests {
         assert_eq!(columns, ["name", "Name~2", "objectid~2", "select"]);
         let joins: Vec<&str> = table.joins.values().map(String::as_str).collect();
         assert_eq!(joins, ["_Join:likes:order~3", "_Join:Likes:order~4"]);
-    }
-
-    #[test]
-    fn a_definition_goes_round() {
-        let tables = Tables::default();
-        let mut before = Table::new(&class("_User", &[("b", FieldType::Bytes), ("B", FieldType::Array)]), &tables);
-        let index = Index::on(&["_auth_data_x.id"]).unique();
-        before.schema.indexes.insert("one".into(), index);
-        before.schema.permissions = Some(ClassPermissions::open());
-        before.retired.push("old".to_owned());
-        let built = TableIndex {
-            name: "_User.one".to_owned(),
-            columns: vec!["json_extract(\"authData\",'$.\"x\".\"id\"')".to_owned()],
-            unique: true,
-        };
-        before.indexes.insert("one".into(), built);
-        before.finish();
-        let after = Table::from_definition("_User", &before.to_definition()).unwrap();
-        assert_eq!(after.schema, before.schema);
-        assert_eq!((after.name, after.select, after.insert), (before.name, before.select, before.insert));
-        assert_eq!((after.indexes, after.retired), (before.indexes, before.retired));
-        assert!(after.indexed_paths.contains_key("authData.x.id"));
     }
 }

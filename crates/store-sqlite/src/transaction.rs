@@ -54,6 +54,8 @@ pub(crate) struct Doors {
     pub(crate) readers: flume::Sender<Read>,
     /// The connections that read, each shared with its thread.
     pub(crate) connections: Vec<Arc<Mutex<Connection>>>,
+    /// Sweeping stops when this is gone.
+    pub(crate) _sweeping: flume::Sender<()>,
 }
 
 impl fmt::Debug for Doors {

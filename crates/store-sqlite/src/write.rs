@@ -12,6 +12,7 @@ use rusqlite::types::Value as SqlValue;
 
 use crate::error::{store_error, write_error};
 use crate::find::{Find, plan_ids};
+use crate::geo::is_area;
 use crate::patterns::Patterns;
 use crate::rows::Shape;
 use crate::sql::{Sql, bind, quote};
@@ -66,6 +67,12 @@ fn encode(table: &Table, field: &str, value: &Value) -> Result<Option<(usize, Sq
         }
         return Err(StoreError::Unfit(format!("{}.{field} is not a field that can be set.", table.schema.name)));
     };
+    if let Value::Polygon(border) = value
+        && column.kind == FieldType::Polygon
+        && !is_area(border)
+    {
+        return Err(StoreError::crossed_area());
+    }
     match to_sql(&column.kind, value) {
         Some(value) => Ok(Some((place, value))),
         None if value.is_null() => Ok(Some((place, SqlValue::Null))),

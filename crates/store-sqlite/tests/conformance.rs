@@ -6,7 +6,7 @@ mod tests {
 
     use parsimony_store::Store;
     use parsimony_store::conformance::{self, Fresh, Later};
-    use parsimony_store_sqlite::SqliteStore;
+    use parsimony_store_sqlite::{Limits, SqliteStore};
     use tempfile::TempDir;
 
     /// Stores in one folder, each in a file of its own.
@@ -19,7 +19,9 @@ mod tests {
         fn store(&self) -> Later<'_, Arc<dyn Store>> {
             let number = self.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let path = self.folder.path().join(format!("{number}.db"));
-            Box::pin(async move { Arc::new(SqliteStore::open(path).unwrap()) as Arc<dyn Store> })
+            // What is over goes soon, so that a behaviour need not wait for a minute.
+            let limits = Limits { sweep_millis: 50, ..Limits::default() };
+            Box::pin(async move { Arc::new(SqliteStore::open_within(path, limits).unwrap()) as Arc<dyn Store> })
         }
 
         fn has_transactions(&self) -> bool {

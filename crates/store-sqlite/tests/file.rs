@@ -5,9 +5,11 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
+    use parsimony_model::query::{Language, TextSearch};
     use parsimony_model::schema::{Field, Index};
     use parsimony_model::{
-        ClassName, ClassSchema, Date, FieldName, FieldType, Filter, Map, Object, ObjectId, Value, map,
+        ClassName, ClassSchema, Constraint, Date, FieldName, FieldType, Filter, GeoPoint, Map, Object, ObjectId,
+        Polygon, Value, map,
     };
     use parsimony_store::{ClassChange, Objects, Scope, Selection, Store, StoreError};
     use parsimony_store_sqlite::{Limits, SqliteStore};
@@ -185,6 +187,91 @@ mod tests {
         let error = store.change_class(&first.name, &change).await.unwrap_err();
         assert!(matches!(error, StoreError::Unfit(_)), "{error:?}");
         assert_eq!(store.classes().await.unwrap(), [(*wide).clone()], "a change that fails changes nothing");
+    }
+
+    /// A file with shops that have names, places and areas; the first ten are gone again.
+    async fn shops(path: &Path) {
+        let store = SqliteStore::open(path).unwrap();
+        let fields = [("name", FieldType::String), ("place", FieldType::GeoPoint), ("area", FieldType::Polygon)];
+        let mut shops = class("Shop", &fields);
+        shops.indexes.insert("name_text".into(), Index::for_text("name"));
+        store.create_class(&shops).await.unwrap();
+        let shops = Arc::new(shops);
+        for number in 0..20_i32 {
+            let at = |more: f64| GeoPoint { latitude: f64::from(number) + more, longitude: 0.0 };
+            let aside = GeoPoint { longitude: 0.5, ..at(0.5) };
+            let fields = map! {
+                "name" => format!("shop w{number}"),
+                "place" => Value::GeoPoint(at(0.0)),
+                "area" => Value::Polygon(Polygon::new(vec![at(0.0), at(0.9), aside]).unwrap()),
+            };
+            store.insert(&shops, &object(&shops, &format!("s{number:02}"), fields)).await.unwrap();
+        }
+        let early = Filter::Field("objectId".into(), Constraint::Less("s10".into()));
+        store.delete(&Selection::new(shops, early, Scope::Everything)).await.unwrap();
+        store.close().await.unwrap();
+    }
+
+    async fn shops_are_found(path: &Path) {
+        let store = SqliteStore::open(path).unwrap();
+        let shops = Arc::new(store.classes().await.unwrap().remove(0));
+        let center = GeoPoint { latitude: 15.0, longitude: 0.0 };
+        let search = TextSearch {
+            term: "w15".to_owned(),
+            language: Language::English,
+            case_sensitive: false,
+            diacritic_sensitive: false,
+        };
+        for (field, constraint, expected) in [
+            ("place", Constraint::Near { center, radians_max: Some(0.03) }, "s15 s14 s16"),
+            ("area", Constraint::Intersects(GeoPoint { latitude: 15.5, longitude: 0.1 }), "s15"),
+            ("name", Constraint::Text(search), "s15"),
+        ] {
+            let selection =
+                Selection::new(Arc::clone(&shops), Filter::Field(field.into(), constraint), Scope::Everything);
+            let mut found: Vec<String> =
+                store.find(&selection).await.unwrap().iter().map(|shop| shop.id.to_string()).collect();
+            found.get_mut(1..).unwrap_or_default().sort();
+            assert_eq!(found.join(" "), expected);
+        }
+        store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn places_and_words_are_found_in_a_file_that_was_vacuumed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.db");
+        shops(&path).await;
+        shops_are_found(&path).await;
+        rusqlite::Connection::open(&path).unwrap().execute_batch("VACUUM").unwrap();
+        shops_are_found(&path).await;
+    }
+
+    #[tokio::test]
+    async fn a_file_of_a_server_without_searches_gets_what_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.db");
+        shops(&path).await;
+        let raw = rusqlite::Connection::open(&path).unwrap();
+        let names = |kind: &str| -> Vec<String> {
+            let text =
+                format!("SELECT name FROM sqlite_schema WHERE type='{kind}' AND name LIKE '%@' OR type='trigger'");
+            let mut statement = raw.prepare(&text).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        for trigger in names("trigger") {
+            raw.execute_batch(&format!("DROP TRIGGER \"{trigger}\"")).unwrap();
+        }
+        for table in names("table") {
+            raw.execute_batch(&format!("DROP TABLE \"{table}\"")).unwrap();
+        }
+        let old = "UPDATE \"_SCHEMA\" SET definition=json_remove(definition,'$.places','$.words')";
+        assert_eq!(raw.execute(old, []).unwrap(), 1);
+        drop(raw);
+        shops_are_found(&path).await;
+        let raw = rusqlite::Connection::open(&path).unwrap();
+        let made = "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name LIKE '%@'";
+        assert_eq!(raw.query_row(made, [], |row| row.get::<_, i64>(0)).unwrap(), 3);
     }
 
     #[tokio::test]

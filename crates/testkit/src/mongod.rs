@@ -175,6 +175,8 @@ impl Member {
         command.arg("--dbpath").arg(folder.path()).arg("--logpath").arg(log(folder.path()));
         command.args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"]);
         command.args(["--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"]);
+        // Objects whose time is over go within a second, not a minute.
+        command.args(["--setParameter", "ttlMonitorSleepSecs=1"]);
         if let Some(name) = replica_set {
             command.args(["--replSet", name, "--oplogSize", "64"]);
         }

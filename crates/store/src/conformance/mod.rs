@@ -17,11 +17,14 @@ mod classes;
 mod expressions;
 mod filter_cases;
 mod filters;
+mod geo;
 mod given;
+mod index_options;
 mod indexes;
 mod order;
 mod relations;
 mod scopes;
+mod text;
 mod transactions;
 mod updates;
 mod values;
@@ -75,6 +78,9 @@ pub const AREAS: &[(&str, Behaviours)] = &[
     ("relations", relations::BEHAVIOURS),
     ("classes", classes::BEHAVIOURS),
     ("indexes", indexes::BEHAVIOURS),
+    ("index options", index_options::BEHAVIOURS),
+    ("geo", geo::BEHAVIOURS),
+    ("text", text::BEHAVIOURS),
     ("transactions", transactions::BEHAVIOURS),
 ];
 
