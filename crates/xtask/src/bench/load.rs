@@ -8,7 +8,7 @@ use futures::future::join_all;
 use hdrhistogram::Histogram;
 
 use super::http::Connection;
-use super::workload::{Dice, Script};
+use super::workload::Dice;
 
 const LATENCY_MICROS_MAX: u64 = 60_000_000;
 /// A server that refuses everything is not worth the whole time.
@@ -23,6 +23,12 @@ pub(crate) struct Plan {
     pub(crate) warm_up: Duration,
     /// What is counted.
     pub(crate) measured: Duration,
+}
+
+/// One who knows the next request.
+pub(crate) trait Script: 'static {
+    /// Writes the next request.
+    fn write(&self, dice: &mut Dice, into: &mut Vec<u8>);
 }
 
 /// What came of it.
@@ -56,13 +62,13 @@ impl Measure {
 }
 
 /// Sends what the script says until the time is over.
-pub(crate) async fn drive(port: u16, plan: Plan, script: Rc<Script>) -> Result<Measure> {
+pub(crate) async fn drive(port: u16, plan: Plan, script: Rc<impl Script>) -> Result<Measure> {
     let start = Instant::now() + plan.warm_up;
     let window = (start, start + plan.measured);
     let clients = (1..=plan.connections as u64).map(|seed| {
         let script = Rc::clone(&script);
         // A task of its own for each, so that a wake-up touches one client and not all.
-        tokio::task::spawn_local(async move { client(port, window, &script, Dice::new(seed)).await })
+        tokio::task::spawn_local(async move { client(port, window, &*script, Dice::new(seed)).await })
     });
     let mut sum = Measure::new()?;
     for measure in join_all(clients).await {
@@ -71,7 +77,7 @@ pub(crate) async fn drive(port: u16, plan: Plan, script: Rc<Script>) -> Result<M
     Ok(sum)
 }
 
-async fn client(port: u16, window: (Instant, Instant), script: &Script, mut dice: Dice) -> Result<Measure> {
+async fn client(port: u16, window: (Instant, Instant), script: &impl Script, mut dice: Dice) -> Result<Measure> {
     let mut measure = Measure::new()?;
     let mut connection = Connection::open(port).await?;
     let mut request = Vec::new();
@@ -112,7 +118,8 @@ mod tests {
     use tokio::task::{LocalSet, spawn_local};
 
     use super::*;
-    use crate::bench::workload::{Dialect, Workload};
+    use crate::bench::seed::Given;
+    use crate::bench::workload::{Dialect, Requests, Workload};
 
     const PLAN: Plan =
         Plan { connections: 4, warm_up: Duration::from_millis(20), measured: Duration::from_millis(100) };
@@ -136,7 +143,7 @@ mod tests {
                 spawn_local(serve(stream, reply, Rc::clone(&counter)));
             }
         });
-        let script = Script::new(Dialect::Parse, Workload::Hello, &[]).unwrap();
+        let script = Requests::new(Dialect::Parse, Workload::Hello, &Given::default());
         (drive(port, PLAN, Rc::new(script)).await.unwrap(), served.get())
     }
 

@@ -1,9 +1,11 @@
 //! How quick and how small is this server, next to the others, on this machine, in one run?
 
 pub(crate) mod bare;
+mod growth;
 mod http;
 mod load;
 mod report;
+mod seed;
 mod subject;
 mod workload;
 
@@ -22,7 +24,7 @@ use tokio::time::sleep;
 use self::load::{Measure, Plan, drive};
 use self::report::{CONNECTIONS_JUDGED, Report, Speed};
 use self::subject::{Ground, Running, Subject};
-use self::workload::{Script, Workload};
+use self::workload::{Requests, Workload};
 use crate::shell;
 
 const WARM_UP_SECONDS: u64 = 1;
@@ -40,12 +42,15 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Only this server or workload: bare, parsimony-mongo, parse-server, parsimony-sqlite, pocketbase;
-    /// hello, create, get, update, query. Can be given several times.
+    /// hello, create, get, update, query, count, saveall, relation, roles. Can be given several times.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// How many clients send at the same time.
     #[arg(long, value_delimiter = ',', default_values_t = [CONNECTIONS_JUDGED, 1])]
     connections: Vec<usize>,
+    /// Instead: the cost of the same questions while a class grows from a thousand rows to so many.
+    #[arg(long, value_name = "ROWS")]
+    growth: Option<usize>,
     /// Writes the numbers to this file as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -59,6 +64,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
+    if let Some(rows_max) = options.growth {
+        let grown = local.block_on(&runtime, growth::run(&choice.subjects, rows_max))?;
+        return keep(options, &grown);
+    }
     let report = local.block_on(&runtime, async {
         tokio::select! {
             report = measure(options, &choice) => report,
@@ -66,11 +75,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
     })?;
     println!("\n{}", report.tables());
+    keep(options, &report)?;
+    Ok(if report.has_failures() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Writes the numbers to the file that was asked for.
+fn keep(options: &Options, numbers: &impl serde::Serialize) -> Result<ExitCode> {
     if let Some(path) = &options.json {
-        let text = serde_json::to_string_pretty(&report)?;
+        let text = serde_json::to_string_pretty(numbers)?;
         std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    Ok(if report.has_failures() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What `--only` leaves.
@@ -157,11 +172,11 @@ impl Round<'_> {
         if subject == Subject::PocketBase {
             subject::prepare_pocketbase(self.ground, server.port).await?;
         }
-        let ids = workload::seed(server.port, subject.dialect()).await.with_context(|| subject.name())?;
+        let given = seed::seed(server.port, subject, self.workloads).await.with_context(|| subject.name())?;
         let mut load_kb = idle_kb;
-        for workload in self.workloads {
+        for workload in self.workloads.iter().filter(|workload| workload.is_spoken_by(subject)) {
             for connections in &self.options.connections {
-                let Some(script) = Script::new(subject.dialect(), *workload, &ids) else { continue };
+                let script = Requests::new(subject.dialect(), *workload, &given);
                 let (measure, peak_kb) = self.watch(&server, script, *connections).await?;
                 load_kb = load_kb.max(peak_kb);
                 println!("{}", report.add(subject, *workload, *connections, &measure));
@@ -172,7 +187,7 @@ impl Round<'_> {
     }
 
     /// Drives the server and keeps an eye on its memory.
-    async fn watch(&self, server: &Running, script: Script, connections: usize) -> Result<(Measure, u64)> {
+    async fn watch(&self, server: &Running, script: Requests, connections: usize) -> Result<(Measure, u64)> {
         let plan = Plan {
             connections,
             warm_up: Duration::from_secs(WARM_UP_SECONDS),

@@ -13,7 +13,8 @@ use parsimony_testkit::tools;
 use serde_json::{Value, json};
 
 use super::http::{self, Connection};
-use super::workload::{APP_ID, Dialect, MASTER_KEY, call};
+use super::seed::call;
+use super::workload::{APP_ID, Dialect, MASTER_KEY};
 use crate::install;
 
 const START_SECONDS_MAX: u64 = 60;

@@ -1,19 +1,19 @@
 //! What is asked of each server, and in which words?
 
-use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
-use serde_json::Value;
 
-use super::http::{self, Connection};
+use super::http;
+use super::load::Script;
+use super::seed::{Given, object};
+use super::subject::Subject;
 
 /// The application id of the servers under measurement.
 pub(crate) const APP_ID: &str = "bench";
 /// Their master key; no measured request carries it.
 pub(crate) const MASTER_KEY: &str = "bench-master-key";
 
-const OBJECTS: usize = 500;
-const AUTHORS: usize = 10;
-const POSTS: usize = 100;
+/// Objects of one `saveAll`.
+const SAVE_ALL: usize = 50;
 
 /// One kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,6 +28,15 @@ pub(crate) enum Workload {
     Update,
     /// A hundred objects, each with the object it points to.
     Query,
+    /// How many objects have a value in an indexed field: a hundred of ten thousand.
+    Count,
+    /// Fifty new objects in one request.
+    #[value(name = "saveall")]
+    SaveAll,
+    /// A hundred of the fifty thousand members of a relation.
+    Relation,
+    /// A hundred objects that a user may read through the fifth role from its own, of a thousand roles.
+    Roles,
 }
 
 impl Workload {
@@ -39,6 +48,21 @@ impl Workload {
             Self::Get => "get",
             Self::Update => "update",
             Self::Query => "query",
+            Self::Count => "count",
+            Self::SaveAll => "saveall",
+            Self::Relation => "relation",
+            Self::Roles => "roles",
+        }
+    }
+
+    /// Whether a server that speaks this language, and knows so much of it, can be asked.
+    pub(crate) fn is_spoken_by(self, subject: Subject) -> bool {
+        match subject {
+            Subject::ParsimonyMongo | Subject::ParsimonySqlite | Subject::ParseServer => true,
+            Subject::PocketBase => {
+                matches!(self, Self::Create | Self::Get | Self::Update | Self::Query)
+            }
+            Subject::Bare => matches!(self, Self::Hello | Self::Create | Self::Get | Self::Update | Self::Query),
         }
     }
 }
@@ -61,14 +85,14 @@ impl Dialect {
         }
     }
 
-    fn objects(self, class: &str) -> String {
+    pub(super) fn objects(self, class: &str) -> String {
         match self {
             Self::Parse => format!("/parse/classes/{class}"),
             Self::PocketBase => format!("/api/collections/{class}/records"),
         }
     }
 
-    fn headers(self) -> String {
+    pub(super) fn headers(self) -> String {
         match self {
             Self::Parse => format!("X-Parse-Application-Id: {APP_ID}\r\nContent-Type: application/json\r\n"),
             Self::PocketBase => "Content-Type: application/json\r\n".to_owned(),
@@ -82,23 +106,23 @@ impl Dialect {
         }
     }
 
-    const fn query(self) -> &'static str {
+    pub(super) const fn query(self) -> &'static str {
         match self {
             Self::Parse => "?limit=100&include=author",
             Self::PocketBase => "?perPage=100&expand=author&skipTotal=1",
         }
     }
 
-    const fn id_key(self) -> &'static str {
+    pub(super) const fn id_key(self) -> &'static str {
         match self {
             Self::Parse => "objectId",
             Self::PocketBase => "id",
         }
     }
 
-    fn pointer(self, id: &str) -> String {
+    pub(super) fn pointer(self, class: &str, id: &str) -> String {
         match self {
-            Self::Parse => format!(r#"{{"__type":"Pointer","className":"BenchAuthor","objectId":"{id}"}}"#),
+            Self::Parse => format!(r#"{{"__type":"Pointer","className":"{class}","objectId":"{id}"}}"#),
             Self::PocketBase => format!(r#""{id}""#),
         }
     }
@@ -106,102 +130,64 @@ impl Dialect {
 
 /// The requests of one workload, ready to be written.
 #[derive(Debug)]
-pub(crate) struct Script {
+pub(crate) struct Requests {
     dialect: Dialect,
     workload: Workload,
     headers: String,
-    ids: Vec<String>,
+    given: Given,
 }
 
-impl Script {
-    /// `ids` are the objects to get and update. `None` when the server has no such thing.
-    pub(crate) fn new(dialect: Dialect, workload: Workload, ids: &[String]) -> Option<Self> {
-        if dialect == Dialect::PocketBase && workload == Workload::Hello {
-            return None;
+impl Requests {
+    /// The requests of a workload over what was seeded for it.
+    pub(crate) fn new(dialect: Dialect, workload: Workload, given: &Given) -> Self {
+        let mut headers = dialect.headers();
+        if workload == Workload::Roles {
+            headers = format!("{headers}X-Parse-Session-Token: {}\r\n", given.session);
         }
-        Some(Self { dialect, workload, headers: dialect.headers(), ids: ids.to_vec() })
+        Self { dialect, workload, headers, given: given.clone() }
     }
+}
 
-    /// Writes the next request.
-    pub(crate) fn write(&self, dice: &mut Dice, into: &mut Vec<u8>) {
+impl Script for Requests {
+    fn write(&self, dice: &mut Dice, into: &mut Vec<u8>) {
         let objects = self.dialect.objects("BenchObject");
         let mut put = |method, path: &str, body: &str| http::request(into, method, path, &self.headers, body);
         match self.workload {
             Workload::Hello => put("POST", "/parse/functions/hello", "{}"),
             Workload::Create => put("POST", &objects, &object(dice.next(), "")),
-            Workload::Get => put("GET", &format!("{objects}/{}", dice.one_of(&self.ids)), ""),
+            Workload::Get => put("GET", &format!("{objects}/{}", dice.one_of(&self.given.ids)), ""),
             Workload::Update => {
-                let path = format!("{objects}/{}", dice.one_of(&self.ids));
+                let path = format!("{objects}/{}", dice.one_of(&self.given.ids));
                 put(self.dialect.update_method(), &path, &format!(r#"{{"score":{}}}"#, dice.next() % 1000));
             }
             Workload::Query => {
                 put("GET", &format!("{}{}", self.dialect.objects("BenchPost"), self.dialect.query()), "");
             }
+            Workload::Count => {
+                let body =
+                    format!(r#"{{"_method":"GET","where":{{"group":{}}},"count":1,"limit":0}}"#, dice.next() % 100);
+                put("POST", &self.dialect.objects("BenchRow"), &body);
+            }
+            Workload::SaveAll => {
+                put("POST", "/parse/batch", &save_all("BenchObject", SAVE_ALL, |_| object(dice.next(), "")));
+            }
+            Workload::Relation => {
+                let owner = self.dialect.pointer("BenchOwner", &self.given.owner);
+                let body = format!(
+                    r#"{{"_method":"GET","where":{{"$relatedTo":{{"object":{owner},"key":"members"}}}},"limit":100}}"#
+                );
+                put("POST", &self.dialect.objects("BenchMember"), &body);
+            }
+            Workload::Roles => put("GET", &format!("{}?limit=100", self.dialect.objects("BenchSecret")), ""),
         }
     }
 }
 
-/// Writes what the workloads need to find, and gives back the ids of the objects to get and update.
-pub(crate) async fn seed(port: u16, dialect: Dialect) -> Result<Vec<String>> {
-    let mut connection = Connection::open(port).await?;
-    let mut authors = Vec::new();
-    for number in 0..AUTHORS {
-        let body = format!(r#"{{"name":"Author {number}","born":{}}}"#, 1900 + number);
-        authors.push(create(&mut connection, dialect, "BenchAuthor", &body).await?);
-    }
-    for (number, author) in (0..POSTS).zip(authors.iter().cycle()) {
-        let author = format!(r#","author":{}"#, dialect.pointer(author));
-        create(&mut connection, dialect, "BenchPost", &object(number as u64, &author)).await?;
-    }
-    let mut ids = Vec::new();
-    for number in 0..OBJECTS {
-        ids.push(create(&mut connection, dialect, "BenchObject", &object(number as u64, "")).await?);
-    }
-    check_query(&mut connection, dialect).await?;
-    Ok(ids)
-}
-
-/// Sends one request and reads the JSON that comes back; anything but a success is an error.
-pub(crate) async fn call(
-    connection: &mut Connection,
-    (method, path): (&str, &str),
-    headers: &str,
-    body: &str,
-) -> Result<Value> {
-    let mut request = Vec::new();
-    http::request(&mut request, method, path, headers, body);
-    let answer = connection.exchange(&request).await?;
-    let body = connection.body(&answer);
-    if !(200..300).contains(&answer.status) {
-        bail!("{method} {path} was answered with {}: {}", answer.status, String::from_utf8_lossy(&body));
-    }
-    serde_json::from_slice(&body).with_context(|| format!("{method} {path} was not answered with JSON"))
-}
-
-async fn create(connection: &mut Connection, dialect: Dialect, class: &str, body: &str) -> Result<String> {
-    let reply = call(connection, ("POST", &dialect.objects(class)), &dialect.headers(), body).await?;
-    let id = reply.get(dialect.id_key()).and_then(Value::as_str);
-    Ok(id.with_context(|| format!("a new object without an id: {reply}"))?.to_owned())
-}
-
-/// A server that leaves the included objects out would be measured doing less.
-async fn check_query(connection: &mut Connection, dialect: Dialect) -> Result<()> {
-    let path = format!("{}{}", dialect.objects("BenchPost"), dialect.query());
-    let reply = call(connection, ("GET", &path), &dialect.headers(), "").await?;
-    let (list, author) = match dialect {
-        Dialect::Parse => ("/results", "/author/name"),
-        Dialect::PocketBase => ("/items", "/expand/author/name"),
-    };
-    let found = reply.pointer(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let whole = found.iter().filter(|post| post.pointer(author).is_some_and(Value::is_string)).count();
-    if whole == POSTS { Ok(()) } else { bail!("the query found {whole} of {POSTS} posts with their author") }
-}
-
-fn object(number: u64, more: &str) -> String {
-    let score = number % 1000;
-    format!(
-        r#"{{"title":"An object of the bench","note":"Long enough to be worth a few bytes on the way to the disk.","score":{score},"done":false,"tags":["one","two","three"],"place":{{"city":"Lisbon","code":"1000-001"}}{more}}}"#
-    )
+/// The body of a batch of creations.
+pub(super) fn save_all(class: &str, count: usize, mut body: impl FnMut(usize) -> String) -> String {
+    let one = |number| format!(r#"{{"method":"POST","path":"/parse/classes/{class}","body":{}}}"#, body(number));
+    let all: Vec<String> = (0..count).map(one).collect();
+    format!(r#"{{"requests":[{}]}}"#, all.join(","))
 }
 
 /// Cheap chance, the same in every run.
@@ -214,7 +200,7 @@ impl Dice {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         // xorshift64
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -222,7 +208,7 @@ impl Dice {
         self.0
     }
 
-    fn one_of<'a>(&mut self, ids: &'a [String]) -> &'a str {
+    pub(super) fn one_of<'a>(&mut self, ids: &'a [String]) -> &'a str {
         let count = ids.len().max(1) as u64;
         usize::try_from(self.next() % count).ok().and_then(|at| ids.get(at)).map_or("", String::as_str)
     }
@@ -233,14 +219,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_body_is_json() {
-        let post = object(7, &format!(r#","author":{}"#, Dialect::Parse.pointer("a1")));
-        let post: Value = serde_json::from_str(&post).unwrap();
-        assert_eq!(post.pointer("/author/objectId"), Some(&Value::from("a1")));
-        assert_eq!(post.get("score"), Some(&Value::from(7)));
-    }
-
-    #[test]
     fn the_dice_reach_every_id() {
         let ids: Vec<String> = (0..10).map(|id| id.to_string()).collect();
         let mut dice = Dice::new(1);
@@ -249,8 +227,15 @@ mod tests {
     }
 
     #[test]
-    fn pocketbase_has_no_functions() {
-        assert!(Script::new(Dialect::PocketBase, Workload::Hello, &[]).is_none());
-        assert!(Script::new(Dialect::Parse, Workload::Hello, &[]).is_some());
+    fn every_body_is_json() {
+        let given = Given { ids: vec!["a".into()], owner: "o".into(), session: "r:s".into() };
+        for workload in Workload::value_variants() {
+            let mut request = Vec::new();
+            Requests::new(Dialect::Parse, *workload, &given).write(&mut Dice::new(1), &mut request);
+            let text = String::from_utf8(request).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(body.is_empty() || serde_json::from_str::<serde_json::Value>(body).is_ok(), "{body}");
+            assert_eq!(head.contains("Session-Token: r:s"), *workload == Workload::Roles);
+        }
     }
 }
