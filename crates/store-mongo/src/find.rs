@@ -31,12 +31,48 @@ pub(crate) async fn find(
     if selection.limit == Some(0) {
         return Ok(Vec::new());
     }
+    if session.is_none()
+        && let Some(members) = joins::some_members(selection)
+    {
+        return find_members(shared, selection, members).await;
+    }
     let condition = joins::look_up(shared, session.as_deref_mut(), selection).await?;
-    let query = filter::document(selection, &condition, Purpose::Find)?;
+    find_where(shared, session, selection, &condition).await
+}
+
+/// Finds some members of a relation, looking at no more of it than it takes to find them.
+async fn find_members(
+    shared: &Shared,
+    selection: &Selection,
+    mut members: joins::Members,
+) -> Result<Vec<Object>, StoreError> {
+    let mut found = Vec::new();
+    let mut rows = members.rows(shared).await?;
+    while let Some(ids) = rows.next().await? {
+        let missing = selection.limit.map(|limit| limit.saturating_sub(found.len() as u64));
+        let mut narrowed = selection.clone();
+        narrowed.limit = missing;
+        let condition = members.condition_for(ids);
+        found.extend(find_where(shared, None, &narrowed, &condition).await?);
+        if selection.limit.is_some_and(|limit| found.len() as u64 >= limit) {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Finds by a condition without relations.
+async fn find_where(
+    shared: &Shared,
+    session: Session<'_>,
+    selection: &Selection,
+    condition: &Filter,
+) -> Result<Vec<Object>, StoreError> {
+    let query = filter::document(selection, condition, Purpose::Find)?;
     let in_transaction = session.is_some();
     let batches = match batches(shared, session, selection, query.clone()).await {
         Err(failure) if !in_transaction && error::lacks_index(&failure) => {
-            create_special_index(shared, selection, &condition).await?;
+            create_special_index(shared, selection, condition).await?;
             batches(shared, None, selection, query).await
         }
         answer => answer,

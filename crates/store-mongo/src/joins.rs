@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use bson::{Bson, Document, RawBsonRef, RawDocumentBuf, doc, rawdoc};
 use futures::TryStreamExt;
 use mongodb::error::Error;
-use mongodb::raw_batch_cursor::RawBatch;
-use parsimony_model::query::{Constraint, Filter};
+use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor};
+use parsimony_model::query::{Constraint, Filter, Relatives};
 use parsimony_model::{ClassSchema, ObjectId, Value};
 use parsimony_store::{Join, Selection, StoreError};
 
@@ -44,6 +44,70 @@ struct Question {
     end: &'static str,
 }
 
+impl Question {
+    /// Who the members are.
+    fn of(relatives: &Relatives) -> Self {
+        Self {
+            join: Join { class: relatives.owner.class.clone(), field: relatives.field.clone() },
+            query: doc! { names::OWNING_ID: relatives.owner.id.as_str() },
+            end: names::RELATED_ID,
+        }
+    }
+}
+
+/// The read of some members of a relation, in no particular order, with a condition on them besides.
+pub(crate) struct Members {
+    question: Question,
+    besides: Filter,
+}
+
+/// The rows of a relation, some at a time.
+pub(crate) struct Rows {
+    batches: RawBatchCursor,
+    end: &'static str,
+}
+
+/// The ids looked at in one go, of a relation of which not all members are wanted.
+const PIECE_ROWS: u32 = 1_000;
+
+/// Whether a selection wants some members of one relation in whatever order: then its ids need not all be read first.
+pub(crate) fn some_members(selection: &Selection) -> Option<Members> {
+    let few = selection.limit.is_some_and(|limit| limit <= u64::from(PIECE_ROWS));
+    if !few || !selection.order.is_empty() || selection.skip > 0 || selection.filter.near().is_some() {
+        return None;
+    }
+    let (relatives, besides) = selection.members()?;
+    let mut others = Vec::new();
+    ask(&besides, &selection.class, &mut others);
+    others.is_empty().then(|| Members { question: Question::of(relatives), besides })
+}
+
+impl Members {
+    /// Asks for the rows.
+    pub(crate) async fn rows(&mut self, shared: &Shared) -> Result<Rows, StoreError> {
+        let end = self.question.end;
+        let table = shared.join(&self.question.join);
+        let query = std::mem::take(&mut self.question.query);
+        let find = table.find(query).projection(doc! { names::ID: 0, end: 1 }).batch_size(PIECE_ROWS);
+        Ok(Rows { batches: find.batch().await.map_err(error::of_read)?, end })
+    }
+
+    /// The condition on the members with these ids.
+    pub(crate) fn condition_for(&self, ids: Vec<Value>) -> Filter {
+        self.besides.clone().and(Filter::Field("objectId".into(), Constraint::In(ids)))
+    }
+}
+
+impl Rows {
+    /// The next ids, until there are no more.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Value>>, StoreError> {
+        let Some(batch) = self.batches.try_next().await.map_err(error::of_read)? else { return Ok(None) };
+        let mut ids = Vec::new();
+        read_ids(&batch, self.end, &mut ids)?;
+        Ok(Some(ids))
+    }
+}
+
 /// The questions in a condition, in the order in which [`answered`] takes the answers.
 fn ask(filter: &Filter, class: &ClassSchema, questions: &mut Vec<Question>) {
     match filter {
@@ -53,11 +117,7 @@ fn ask(filter: &Filter, class: &ClassSchema, questions: &mut Vec<Question>) {
             }
         }
         Filter::Field(..) => {}
-        Filter::RelatedTo(relatives) => questions.push(Question {
-            join: Join { class: relatives.owner.class.clone(), field: relatives.field.clone() },
-            query: doc! { names::OWNING_ID: relatives.owner.id.as_str() },
-            end: names::RELATED_ID,
-        }),
+        Filter::RelatedTo(relatives) => questions.push(Question::of(relatives)),
         Filter::Relates { field, members } => questions.push(Question {
             join: Join { class: class.name.clone(), field: field.clone() },
             query: doc! { names::RELATED_ID: { "$in": texts(members) } },
@@ -86,15 +146,20 @@ async fn ids(shared: &Shared, session: Session<'_>, question: &Question) -> Resu
     let batches = rows(shared, session, question).await.map_err(error::of_read)?;
     let mut found = Vec::new();
     for batch in &batches {
-        for row in batch.doc_slices().map_err(error::of_read)? {
-            if let Ok(RawBsonRef::Document(row)) = row
-                && let Ok(id) = row.get_str(question.end)
-            {
-                found.push(Value::from(id));
-            }
-        }
+        read_ids(batch, question.end, &mut found)?;
     }
     Ok(found)
+}
+
+fn read_ids(batch: &RawBatch, end: &str, found: &mut Vec<Value>) -> Result<(), StoreError> {
+    for row in batch.doc_slices().map_err(error::of_read)? {
+        if let Ok(RawBsonRef::Document(row)) = row
+            && let Ok(id) = row.get_str(end)
+        {
+            found.push(Value::from(id));
+        }
+    }
+    Ok(())
 }
 
 async fn rows(shared: &Shared, session: Session<'_>, question: &Question) -> Result<Vec<RawBatch>, Error> {

@@ -33,11 +33,31 @@ pub(crate) struct Writer<'a> {
     pub(crate) patterns: &'a Patterns,
 }
 
+/// What follows the `FROM` of a find: the condition, and before it the rows of a relation whose members are asked for.
+///
+/// Joined, they are read one by one until enough is found; as a condition, SQLite would gather all of them first.
+pub(crate) fn source(writer: &Writer<'_>, selection: &Selection) -> Result<Sql, StoreError> {
+    let Some((relatives, besides)) = selection.members() else { return condition(writer, selection) };
+    let join = writer.tables.join(relatives.owner.class.as_str(), relatives.field.as_str());
+    let Some(join) = join else { return condition(writer, selection) };
+    // No column of a class has a dot in its name.
+    let mut sql =
+        Sql::new(format!(" JOIN (SELECT \"relatedId\" AS \"member.id\" FROM {} WHERE \"owningId\"=", quote(join)));
+    sql.bind(SqlValue::Text(relatives.owner.id.as_str().to_owned()));
+    sql.push(") ON \"member.id\"=\"objectId\"");
+    sql.append(condition_of(writer, &besides, &selection.scope)?);
+    Ok(sql)
+}
+
 /// ` WHERE …`, for the filter and the scope of a selection.
 pub(crate) fn condition(writer: &Writer<'_>, selection: &Selection) -> Result<Sql, StoreError> {
+    condition_of(writer, &selection.filter, &selection.scope)
+}
+
+fn condition_of(writer: &Writer<'_>, filter: &Filter, scope: &Scope) -> Result<Sql, StoreError> {
     let mut sql = Sql::new(" WHERE ");
-    writer.filter(&selection.filter, &mut sql)?;
-    let (column, grants) = match &selection.scope {
+    writer.filter(filter, &mut sql)?;
+    let (column, grants) = match scope {
         Scope::Everything => return Ok(sql),
         Scope::ReadableBy(grants) => ("\"_rperm\"", grants),
         Scope::WritableBy(grants) => ("\"_wperm\"", grants),

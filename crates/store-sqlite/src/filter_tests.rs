@@ -26,7 +26,8 @@ fn given() -> Given {
     for (name, kind) in [
         ("name", FieldType::String),
         ("rank", FieldType::Number),
-        ("owner", FieldType::Pointer(user)),
+        ("owner", FieldType::Pointer(user.clone())),
+        ("friends", FieldType::Relation(user)),
         ("data", FieldType::Object),
         ("list", FieldType::Array),
         ("place", FieldType::GeoPoint),
@@ -59,7 +60,7 @@ impl Given {
 
     fn sql(&self, selection: &Selection) -> Sql {
         let table = self.tables.get("C").unwrap();
-        condition(&Writer { tables: &self.tables, table, patterns: &self.patterns }, selection).unwrap()
+        source(&Writer { tables: &self.tables, table, patterns: &self.patterns }, selection).unwrap()
     }
 
     fn plan(&self, text: &str) -> String {
@@ -100,6 +101,18 @@ fn conditions_use_the_indexes() {
         assert!(plan.contains(&format!("INDEX {index}")) && !plan.contains("SCAN C"), "{text}: {plan}");
     }
     assert!(given.plan(r#"{"list":"a"}"#).contains("SCAN C"));
+}
+
+#[test]
+fn members_are_read_one_by_one_and_not_gathered_first() {
+    let given = given();
+    let plan =
+        given.plan(r#"{"$relatedTo":{"object":{"__type":"Pointer","className":"C","objectId":"a"},"key":"friends"}}"#);
+    assert!(!plan.contains("SUBQUERY") && !plan.contains("SCAN C"), "{plan}");
+    assert_eq!(
+        plan,
+        "SEARCH _Join:friends:C USING PRIMARY KEY (owningId=?); SEARCH C USING INDEX sqlite_autoindex_C_1 (objectId=?)"
+    );
 }
 
 #[test]

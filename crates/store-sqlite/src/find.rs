@@ -81,7 +81,7 @@ impl Find {
         let select = shape.select(score);
         let step = |selection: &Selection| -> Result<Step, StoreError> {
             let mut sql = select.clone();
-            sql.append(filter::condition(&writer, selection)?);
+            sql.append(filter::source(&writer, selection)?);
             sql.append(filter::order_and_range(&writer, selection));
             Ok(Step { text: Text::Made(sql.text), params: sql.params })
         };

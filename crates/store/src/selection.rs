@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parsimony_model::ClassSchema;
-use parsimony_model::query::{Advice, Filter, Order};
+use parsimony_model::query::{Advice, Filter, Order, Relatives};
 
 /// Whose eyes a selection looks through. There is no default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,17 @@ impl Selection {
         let (order, keys) = (Vec::new(), Vec::new());
         let advice = Advice::default();
         Self { class, filter, scope, order, skip: 0, limit: None, keys, score: false, advice }
+    }
+
+    /// The one relation whose members it asks for, and the condition on them besides; `None` if it is not that simple.
+    pub fn members(&self) -> Option<(&Relatives, Filter)> {
+        let parts = if let Filter::And(parts) = &self.filter { parts } else { std::slice::from_ref(&self.filter) };
+        let mut relations = parts
+            .iter()
+            .filter_map(|part| if let Filter::RelatedTo(relatives) = part { Some(relatives) } else { None });
+        let (Some(relatives), None) = (relations.next(), relations.next()) else { return None };
+        let besides = parts.iter().filter(|part| !matches!(part, Filter::RelatedTo(_))).cloned();
+        Some((relatives, Filter::And(besides.collect())))
     }
 
     /// In this order.

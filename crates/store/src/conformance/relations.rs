@@ -1,6 +1,6 @@
 //! Who is in a relation? Links, and conditions that follow them in both directions.
 
-use parsimony_model::query::Relatives;
+use parsimony_model::query::{Constraint, Relatives};
 use parsimony_model::{Filter, ObjectId, Pointer, map};
 use tokio::task::JoinSet;
 
@@ -20,6 +20,7 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     members_are_counted,
     many_members_are_linked_at_once,
     the_same_link_from_many_sides_is_one,
+    some_members_of_a_great_relation,
 ];
 
 struct Library {
@@ -98,6 +99,35 @@ async fn members_are_counted(fresh: &dyn Fresh) {
         assert_eq!(readers.store.members(&readers.join(field)).await.unwrap(), count, "{field}");
     }
     assert_eq!(readers.store.members(&readers.join("name")).await.unwrap(), 0, "no relation has no members");
+}
+
+async fn some_members_of_a_great_relation(fresh: &dyn Fresh) {
+    const MEMBERS: i32 = 2_500;
+    let library = Library::new(fresh).await;
+    let names: Vec<String> = (0..MEMBERS).map(|number| format!("m{number}")).collect();
+    for (name, number) in names.iter().zip(0..) {
+        library.books.insert(&library.books.object(name, map! { "n" => number })).await;
+    }
+    // One in three is a member that is not there.
+    let linked: Vec<String> = names.iter().flat_map(|name| [name.clone(), format!("{name}-not")]).collect();
+    library.link("likes", "r1", &linked.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let members = || library.members("likes", "r1");
+    let rare = Filter::Field("n".into(), Constraint::GreaterOrEqual((MEMBERS - 3).into()));
+    for (filter, limit, expected) in [
+        (members(), 100, 100),
+        (members().and(rare.clone()), 100, 3),
+        (rare.clone().and(members()), 2, 2),
+        (members().and(Filter::equals("n", 1_000)), 1, 1),
+        (members().and(Filter::equals("n", -1)), 10, 0),
+        (members(), 5_000, 2_500),
+    ] {
+        let selection = library.books.selection(filter).range(0, Some(limit));
+        let found = library.books.find(&selection).await;
+        let mut ids: Vec<_> = found.iter().map(|book| book.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!((ids.len(), found.len()), (expected, expected), "{:?} at most {limit}", selection.filter);
+    }
 }
 
 async fn a_link_is_there_once(fresh: &dyn Fresh) {
