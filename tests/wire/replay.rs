@@ -10,7 +10,7 @@ use parsimony_testkit::wire::{Areas, Player, Reply, Scenario, Step, differences,
 use parsimony_testkit::{StoreKind, mongod};
 use serde_json::{Map, Value, json};
 
-/// With this set, what this server answers on SQLite where it differs is written into the scenarios.
+/// With this set, what this server answers where it differs is written into the scenarios.
 const KEEP_VARIABLE: &str = "PARSIMONY_WIRE_KEEP_OURS";
 
 /// The cheapest bcrypt: scenarios sign up many people.
@@ -80,7 +80,7 @@ impl Replays {
             let mut problems = String::new();
             for (index, step) in scenario.steps.iter().enumerate() {
                 let got = player.play(scenario, step).await;
-                if let Err(problem) = self.judge(store, (area, &scenario.name, index), step, got) {
+                if let Err(problem) = self.judge(store, (area, scenario, index), step, got) {
                     // Writing to a string cannot fail.
                     let _ = writeln!(problems, "\nstep {}: {}\n{problem}", index + 1, told(step));
                 }
@@ -94,7 +94,7 @@ impl Replays {
     fn judge(
         &self,
         store: StoreKind,
-        (area, scenario, index): (&str, &str, usize),
+        (area, scenario_of, index): (&str, &Scenario, usize),
         step: &Step,
         got: Result<Reply, String>,
     ) -> Result<(), String> {
@@ -112,8 +112,8 @@ impl Replays {
         if step.differs.is_some() {
             let mut tally = self.tally.lock();
             tally.differing += 1;
-            if self.keeps && store == StoreKind::Sqlite {
-                tally.ours.insert((area.to_owned(), scenario.to_owned(), index), got);
+            if self.keeps && store == Self::shown_by(scenario_of, step) {
+                tally.ours.insert((area.to_owned(), scenario_of.name.clone(), index), got);
                 return Ok(());
             }
             drop(tally);
@@ -124,6 +124,12 @@ impl Replays {
         }
         let found = differences(wanted, &got);
         if found.is_empty() { Ok(()) } else { Err(format!("  {}", found.join("\n  "))) }
+    }
+
+    /// The store whose answer is written down: the embedded one, unless it does not answer this step.
+    fn shown_by(scenario: &Scenario, step: &Step) -> StoreKind {
+        let pending = step.pending.as_ref().is_some_and(|pending| pending.on(name_of(StoreKind::Sqlite)).is_some());
+        if pending || !scenario.given.is_empty() { StoreKind::Mongo } else { StoreKind::Sqlite }
     }
 
     /// How much was replayed, and what is pending.

@@ -7,6 +7,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, ParseError, names};
 
 use crate::host;
+use crate::save::file_urls;
 use crate::work::Work;
 
 /// Calls a cloud function.
@@ -15,6 +16,9 @@ pub(crate) async fn call(work: &Work, name: &str, mut params: Map) -> Result<Jso
         let text = format!("Invalid function: \"{}\"", names::shorten(name));
         return Err(ParseError::new(ErrorCode::ScriptFailed, text));
     };
+    if let Some(domains) = &work.engine.options.file_url_domains {
+        params.values().try_for_each(|param| file_urls::in_value(domains, param))?;
+    }
     function.rules.check(work.caller.who(), &mut params)?;
     let call = Call {
         function: name.into(),

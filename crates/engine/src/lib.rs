@@ -32,6 +32,6 @@ mod work;
 
 pub use caller::Credentials;
 pub use engine::Engine;
-pub use limits::Limits;
+pub use limits::{Complexity, Limits};
 pub use options::{AddressRule, DefinedSchemas, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};
 pub use work::{Found, LogIn, Saved, Work};

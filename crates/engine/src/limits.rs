@@ -1,5 +1,7 @@
 //! Every bound the engine keeps. A new loop or queue adds a line here.
 
+use parsimony_model::query::parse::Bounds;
+
 /// The bounds, each with its unit in its name.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -21,6 +23,19 @@ pub struct Limits {
     pub password_hashes_max: usize,
     /// How many fields a class may have.
     pub fields_max: usize,
+}
+
+/// What a client may ask at once, `requestComplexity`; the master key may ask as much as the server bears.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Complexity {
+    /// How deep a client's `include` may follow pointers.
+    pub include_depth_max: Option<usize>,
+    /// How many paths a client's query may include, those on the way to them too.
+    pub include_paths_max: Option<usize>,
+    /// How many rows a subquery of a client's may bring.
+    pub subquery_rows_max: Option<u64>,
+    /// The bounds of a client's conditions.
+    pub conditions: Bounds,
 }
 
 impl Default for Limits {

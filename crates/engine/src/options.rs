@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use parsimony_model::aggregate::Form;
 use parsimony_model::{ClassName, Date, Map};
 
-use crate::limits::Limits;
+use crate::limits::{Complexity, Limits};
 
 /// Decides whether a key is accepted from an address.
 pub type AddressRule = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -96,8 +96,12 @@ pub struct Options {
     pub default_limit: u64,
     /// `maxLimit`
     pub max_limit: Option<u64>,
-    /// `batchRequestLimit` and the like stand in the limits.
+    /// What the server bears, from anybody; `batchRequestLimit` stands here.
     pub limits: Limits,
+    /// `requestComplexity`
+    pub complexity: Complexity,
+    /// `fileUpload.allowedFileUrlDomains`: the hosts that the URL of a File may name; `None` allows all.
+    pub file_url_domains: Option<Vec<String>>,
     /// `protectedFields`: class, group, fields.
     pub protected_fields: IndexMap<ClassName, IndexMap<CompactString, Vec<CompactString>>>,
     /// `protectedFieldsOwnerExempt`
@@ -158,6 +162,8 @@ impl Options {
             default_limit: 100,
             max_limit: None,
             limits: Limits::default(),
+            complexity: Complexity::default(),
+            file_url_domains: None,
             protected_fields: IndexMap::from([(
                 parsimony_model::builtin::Builtin::User.name(),
                 IndexMap::from([("*".into(), vec!["email".into()])]),

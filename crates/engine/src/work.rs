@@ -204,6 +204,11 @@ impl Work {
         push::history(self, params).await
     }
 
+    /// Deletes every object of a class, master only: `DELETE /purge/CLASS`.
+    pub async fn purge(&self, class: &str) -> Answer<()> {
+        delete::purge(self, class).await
+    }
+
     /// Opens a transaction: work whose writes become visible at [`Work::commit`].
     pub async fn begin(&self) -> Answer<Self> {
         if self.transaction.is_some() {

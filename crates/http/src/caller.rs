@@ -98,7 +98,8 @@ pub(crate) fn read_headers<'a>(headers: &'a HeaderMap, application_id: &str) -> 
             "x-parse-cloud-context" => &mut claims.context,
             _ => continue,
         };
-        if field.is_none() && !value.is_empty() {
+        // Parse: an empty header is none, but an empty context is no object.
+        if field.is_none() && (!value.is_empty() || name.as_str() == "x-parse-cloud-context") {
             *field = Some(String::from_utf8_lossy(value.as_bytes()).into_owned());
         }
     }

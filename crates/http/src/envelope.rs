@@ -111,7 +111,7 @@ fn read_body(content_type: Option<&str>, body: &[u8]) -> Result<Map, ParseError>
     if kind.get(.."multipart/".len()).is_some_and(|start| start.eq_ignore_ascii_case("multipart/")) {
         return Err(invalid_json("Multipart bodies are not taken; send JSON."));
     }
-    if body.iter().all(u8::is_ascii_whitespace) {
+    if body.is_empty() {
         return Ok(Map::default());
     }
     match json::read(body)? {
@@ -163,7 +163,7 @@ fn take_credentials(body: &mut Map, credentials: &mut Credentials) -> Result<Opt
     // Parse: sessions are always revocable, and no version of a client is treated differently.
     body.shift_remove("_RevocableSession");
     body.shift_remove("_ClientVersion");
-    Ok(body.shift_remove("_context"))
+    Ok(body.shift_remove("_context").filter(Value::is_truthy))
 }
 
 /// The context: an object, or JSON text of one.
@@ -173,7 +173,11 @@ fn read_context(context: Value) -> Result<Map, ParseError> {
         other => Some(other),
     };
     match context {
-        Some(Value::Object(map)) => Ok(map),
+        Some(Value::Object(mut map)) => {
+            // In JavaScript this is no key, and hooks may hand the context on.
+            map.shift_remove("__proto__");
+            Ok(map)
+        }
         _ => Err(invalid_json("Invalid object for context.")),
     }
 }

@@ -56,6 +56,8 @@ pub enum Route {
     SchemaDefinitions,
     /// `GET /parsimony/schema/history`
     SchemaHistory,
+    /// `DELETE /purge/C`
+    Purge(String),
     /// `GET /serverInfo`
     ServerInfo,
     /// `/health`, any method
@@ -83,7 +85,6 @@ const MISSING: &[(&str, &str, bool)] = &[
     ("hooks", "Webhooks", true),
     ("config", "Parse Config", false),
     ("graphql-config", "GraphQL", true),
-    ("purge", "Purging a class", true),
     ("scriptlog", "The script log", true),
     ("requestpasswordreset", "Password reset by e-mail", false),
     ("verificationemailrequest", "E-mail verification", false),
@@ -106,7 +107,7 @@ impl Route {
         if let Some((_, feature, master_only)) = MISSING.iter().find(|(name, ..)| *name == area) {
             return Ok(Self::Unavailable(Missing { feature, master_only: *master_only }));
         }
-        if rest.next().is_some() {
+        if rest.next().is_some() || second == Some("") {
             return Err(unknown());
         }
         let is_me = second.is_some_and(|id| id.eq_ignore_ascii_case("me")) && third.is_none() && method == "GET";
@@ -123,6 +124,7 @@ impl Route {
             ("aggregate", Some(class), None) if method == "GET" => Ok(Self::Aggregate(class_name(method, class)?)),
             ("schemas", class, None) => Self::schemas(method, class).ok_or_else(unknown),
             ("parsimony", Some("schema"), Some(what)) => Self::own_schemas(method, what).ok_or_else(unknown),
+            ("purge", Some(class), None) if method == "DELETE" => Ok(Self::Purge(class.to_owned())),
             ("functions", Some(name), None) if method == "POST" => Ok(Self::Call(name.to_owned())),
             ("login", None, None) if matches!(method, "GET" | "POST") => Ok(Self::LogIn),
             ("verifypassword", None, None) if matches!(method, "GET" | "POST") => Ok(Self::VerifyPassword),

@@ -204,7 +204,7 @@ pub fn fields_of(class: &str) -> IndexMap<FieldName, Field> {
     fields
         .iter()
         .filter_map(|field| field.split_once(':'))
-        .filter_map(|(name, kind)| Some((FieldName::parse(name).ok()?, Field::plain(kind_of(kind)))))
+        .map(|(name, kind)| (FieldName::builtin(name), Field::plain(kind_of(kind))))
         .collect()
 }
 

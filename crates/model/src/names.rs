@@ -12,6 +12,9 @@ use crate::error::{ErrorCode, ParseError};
 /// Longest class, field or object name, in bytes. Parse has no bound; a database has.
 pub const NAME_BYTES_MAX: usize = 128;
 
+/// Parse: neither fields nor classes are called so; it would break the SDKs' collections.
+const RESERVED: [&str; 2] = ["length", "className"];
+
 /// The name of a class. If you hold one, it is valid.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
@@ -20,7 +23,7 @@ pub struct ClassName(Arc<str>);
 impl ClassName {
     /// Reads a class name from outside: a URL, a body, a schema file.
     pub fn parse(raw: &str) -> Result<Self, ParseError> {
-        if builtin::is_builtin(raw) || is_plain(raw) {
+        if builtin::is_builtin(raw) || is_plain(raw) && !RESERVED.contains(&raw) {
             Ok(Self(raw.into()))
         } else {
             Err(ParseError::new(
@@ -52,12 +55,16 @@ pub struct FieldName(CompactString);
 impl FieldName {
     /// Reads a field name from outside.
     pub fn parse(raw: &str) -> Result<Self, ParseError> {
-        // Parse: `length` and `className` would break the SDKs' collections.
-        if is_plain(raw) && raw != "length" && raw != "className" {
+        if is_plain(raw) && !RESERVED.contains(&raw) {
             Ok(Self(raw.into()))
         } else {
             Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Invalid field name: {}.", shorten(raw))))
         }
+    }
+
+    /// The name of a field that Parse brings along, from `builtin.rs`: one of them is called `className`.
+    pub(crate) fn builtin(name: &'static str) -> Self {
+        Self(name.into())
     }
 
     /// The name as text.

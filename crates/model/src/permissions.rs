@@ -198,7 +198,7 @@ fn field_names(value: Option<&Value>) -> Vec<FieldName> {
 /// Parse: a group is `*`, `requiresAuthentication` (or `authenticated`), `role:NAME`, or a user id.
 fn is_entity(key: &str, extra: &[&str]) -> bool {
     let is_id = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    key == "*" || extra.contains(&key) || key.strip_prefix("role:").is_some_and(|role| !role.is_empty()) || is_id
+    key == "*" || extra.contains(&key) || key.starts_with("role:") || is_id
 }
 
 fn bad_key(key: &str) -> ParseError {
@@ -275,7 +275,8 @@ fn check_protected_fields(value: &Value, fields: &IndexMap<FieldName, Field>) ->
             )));
         };
         for field in list {
-            let name = field.as_str().unwrap_or_default();
+            let name = shown(field);
+            let name = name.as_str();
             if ["objectId", "createdAt", "updatedAt", "ACL"].contains(&name) {
                 return Err(invalid(format!("Default field '{name}' can not be protected")));
             }
@@ -289,14 +290,17 @@ fn check_protected_fields(value: &Value, fields: &IndexMap<FieldName, Field>) ->
 
 fn check_pointer_fields(operation: &str, value: &Value, fields: &IndexMap<FieldName, Field>) -> Result<(), ParseError> {
     let Value::Array(list) = value else {
-        return Err(invalid(format!(
-            "'{}' is not a valid value for class level permissions {operation} - must be an array",
-            shown(value)
-        )));
+        let shown = shown(value);
+        // Parse: the fields of one operation are told of in other words than those of the whole class.
+        return Err(invalid(if operation.ends_with("UserFields") {
+            format!("'{shown}' is not a valid value for class level permissions {operation} - must be an array")
+        } else {
+            format!("'{shown}' is not a valid value for {operation}[pointerFields] - expected an array.")
+        }));
     };
     for field in list {
-        let name = field.as_str().unwrap_or_default();
-        let names_users = fields.get(name).is_some_and(|field| match &field.kind {
+        let name = shown(field);
+        let names_users = fields.get(name.as_str()).is_some_and(|field| match &field.kind {
             FieldType::Pointer(class) => class == "_User",
             kind => *kind == FieldType::Array,
         });

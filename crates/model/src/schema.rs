@@ -82,7 +82,7 @@ impl FieldType {
     /// The type a value would give a new field; `null` gives none. A malformed `__type` is error 111.
     pub fn of(value: &Value) -> Result<Option<Self>, ParseError> {
         if let Some(kind) = json::malformed_type(value) {
-            let kind = crate::names::shorten(kind);
+            let kind = crate::names::shorten(&kind);
             return Err(ParseError::new(ErrorCode::IncorrectType, format!("This is not a valid {kind}")));
         }
         Ok(Some(match value {
@@ -178,6 +178,13 @@ impl Field {
         let field = Self::with_options(FieldType::parse(map)?, map);
         let Self { kind, required, default, .. } = &field;
         let wrong = |text: String| Err(ParseError::new(ErrorCode::IncorrectType, text));
+        if let Some(actual) = default.as_ref().map(FieldType::of).transpose()?.flatten()
+            && actual != *kind
+        {
+            return wrong(format!(
+                "schema mismatch for {class}.{name} default value; expected {kind} but got {actual}"
+            ));
+        }
         if let FieldType::Relation(_) = kind {
             if default.is_some() {
                 return wrong(format!("The 'default value' option is not applicable for {kind}"));
@@ -185,13 +192,6 @@ impl Field {
             if *required {
                 return wrong(format!("The 'required' option is not applicable for {kind}"));
             }
-        }
-        if let Some(actual) = default.as_ref().map(FieldType::of).transpose()?.flatten()
-            && actual != *kind
-        {
-            return wrong(format!(
-                "schema mismatch for {class}.{name} default value; expected {kind} but got {actual}"
-            ));
         }
         Ok(field)
     }
@@ -285,11 +285,17 @@ impl ClassSchema {
         for (name, index) in &self.indexes {
             indexes.insert(name.clone(), index.keys_to_value());
         }
-        let permissions = self.permissions.clone().unwrap_or_else(ClassPermissions::of_new_class);
+        let volatile = builtin::Builtin::of(&self.name).is_some_and(builtin::Builtin::is_volatile);
+        let permissions = match &self.permissions {
+            Some(permissions) => permissions.to_value(),
+            // Parse: the server's own classes are the master key's, and their permissions are not told.
+            None if volatile => Value::Object(Map::default()),
+            None => ClassPermissions::of_new_class().to_value(),
+        };
         let mut map = Map::default();
         map.insert("className".into(), self.name.as_str().into());
         map.insert("fields".into(), Value::Object(fields));
-        map.insert("classLevelPermissions".into(), permissions.to_value());
+        map.insert("classLevelPermissions".into(), permissions);
         // Parse: a class without indexes of its own shows none, not even the one on the id.
         if !self.indexes.is_empty() {
             map.insert("indexes".into(), Value::Object(indexes));

@@ -68,7 +68,7 @@ impl Op {
             Self::Delete => return Ok(None),
             Self::Relate { .. } => return Ok(before.cloned()),
             Self::Increment(amount) => match before {
-                None | Some(Value::Null) => Value::Number(*amount),
+                None => Value::Number(*amount),
                 Some(Value::Number(number)) => Value::Number(number + amount),
                 Some(_) => return Err(wrong("Cannot increment a value that is not a number")),
             },
@@ -86,6 +86,8 @@ impl Op {
                 }
                 Value::Array(list)
             }
+            // Parse: where there is no list, nothing is taken from it, and there is none afterwards.
+            Self::Remove(_) if before.is_none() => return Ok(None),
             Self::Remove(items) => {
                 let mut list = list(before)?;
                 list.retain(|element| !items.contains(element));
@@ -106,7 +108,7 @@ fn wrong(text: &'static str) -> ParseError {
 
 fn list(before: Option<&Value>) -> Result<Vec<Value>, ParseError> {
     match before {
-        None | Some(Value::Null) => Ok(Vec::new()),
+        None => Ok(Vec::new()),
         Some(Value::Array(items)) => Ok(items.clone()),
         Some(_) => Err(wrong("Cannot add to or remove from a value that is not an array")),
     }
@@ -144,6 +146,18 @@ impl Update {
     /// Reads the body of a save.
     pub fn parse(body: Map) -> Result<Self, ParseError> {
         body.into_iter().map(|(key, value)| Ok((key, Op::parse(value)?))).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The same for an object that is not there yet. Parse: elements are then compared with nothing, not even with each
+    /// other, and what is taken from nothing leaves an empty list.
+    #[must_use]
+    pub fn of_new(self) -> Self {
+        let op = |op| match op {
+            Op::AddUnique(items) => Op::Set(Value::Array(items)),
+            Op::Remove(_) => Op::Set(Value::Array(Vec::new())),
+            op => op,
+        };
+        self.0.into_iter().map(|(field, old)| (field, op(old))).collect()
     }
 
     /// Sets a field.
@@ -271,6 +285,7 @@ mod tests {
             (r#"{"a":[1]}"#, r#"{"a":{"__op":"Add","objects":[1,2]}}"#, r#"{"a":[1,1,2]}"#),
             (r#"{"a":[1]}"#, r#"{"a":{"__op":"AddUnique","objects":[1,2]}}"#, r#"{"a":[1,2]}"#),
             (r#"{"a":[1,2,1]}"#, r#"{"a":{"__op":"Remove","objects":[1]}}"#, r#"{"a":[2]}"#),
+            (r#"{"b":1}"#, r#"{"a":{"__op":"Remove","objects":[1]}}"#, r#"{"b":1}"#),
             (
                 r#"{"a":{"b":1}}"#,
                 r#"{"a.b":{"__op":"Increment","amount":1},"a.c.d":5}"#,
@@ -290,11 +305,13 @@ mod tests {
             (r#"{"a":{"__op":"Nope"}}"#, 107),
             (r#"{"s":{"__op":"Increment","amount":1}}"#, 111),
             (r#"{"s":{"__op":"Add","objects":[1]}}"#, 111),
+            (r#"{"n":{"__op":"Increment","amount":1}}"#, 111),
+            (r#"{"n":{"__op":"AddUnique","objects":[1]}}"#, 111),
             (r#"{"s.x":1}"#, 111),
             (r#"{"a.999999999":1}"#, 111),
             (r#"{"r":{"__op":"AddRelation","objects":[1]}}"#, 107),
         ] {
-            assert_eq!(after(r#"{"s":"text","a":[]}"#, body).unwrap_err().number(), Some(code), "{body}");
+            assert_eq!(after(r#"{"s":"text","a":[],"n":null}"#, body).unwrap_err().number(), Some(code), "{body}");
         }
     }
 }

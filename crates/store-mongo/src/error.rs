@@ -100,7 +100,7 @@ fn answered(number: i32, text: &str, transient: bool, asked: Asked) -> StoreErro
         code::MAX_TIME_EXPIRED | code::EXCEEDED_TIME_LIMIT => StoreError::Timeout,
         code::WRITE_CONFLICT | code::NO_SUCH_TRANSACTION => StoreError::Conflict(text.to_owned()),
         _ if transient => StoreError::Conflict(text.to_owned()),
-        code if code::REGEX.contains(&code) => StoreError::InvalidQuery(text.to_owned()),
+        code if code::REGEX.contains(&code) => StoreError::unreadable_pattern(),
         code::NO_QUERY_PLAN | code::INDEX_NOT_FOUND => StoreError::Unsupported(text.to_owned()),
         code::INDEX_OPTIONS_CONFLICT | code::INDEX_KEY_SPECS_CONFLICT | code::OBJECT_TOO_LARGE => {
             StoreError::Unfit(text.to_owned())
@@ -116,9 +116,23 @@ fn answered(number: i32, text: &str, transient: bool, asked: Asked) -> StoreErro
         | code::EMPTY_FIELD_NAME
         | code::NOT_A_NUMBER_TO_INCREMENT => match asked {
             Asked::Read => StoreError::InvalidQuery(shown(text).to_owned()),
-            Asked::Write => StoreError::Unfit(text.to_owned()),
+            Asked::Write => misfit(text),
         },
         code => StoreError::Unavailable(format!("MongoDB error {code}: {text}")),
+    }
+}
+
+/// What is wrong with a change, in words that both stores use: the server's show how it keeps the data.
+fn misfit(text: &str) -> StoreError {
+    let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    if says(&["$inc"]) {
+        StoreError::no_number()
+    } else if says(&["must be an array", "non-array", "$push", "$addToSet", "$pull"]) {
+        StoreError::no_list()
+    } else if says(&["Cannot create field"]) {
+        StoreError::no_object()
+    } else {
+        StoreError::Unfit(text.to_owned())
     }
 }
 

@@ -76,10 +76,12 @@ fn compile(source: &str, options: &str) -> Result<Regex, StoreError> {
     built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => StoreError::InvalidQuery("The regular expression is too large.".to_owned()),
         // The last line says what is wrong; those before it show where, over several lines.
-        error => StoreError::InvalidQuery(format!(
-            "The regular expression is not one that can be used: {}",
-            error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ")
-        )),
+        error => match error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ") {
+            lacking if lacking.contains("not supported") => {
+                StoreError::InvalidQuery(format!("The regular expression is not one that can be used: {lacking}"))
+            }
+            _ => StoreError::unreadable_pattern(),
+        },
     })
 }
 

@@ -40,6 +40,26 @@ impl StoreError {
         Self::Unavailable(cause.to_string())
     }
 
+    /// A regular expression that is none.
+    pub fn unreadable_pattern() -> Self {
+        Self::InvalidQuery("The regular expression cannot be read.".to_owned())
+    }
+
+    /// An addition to something that is no number.
+    pub fn no_number() -> Self {
+        Self::Unfit("Cannot increment a value that is not a number".to_owned())
+    }
+
+    /// A change of a list where there is none.
+    pub fn no_list() -> Self {
+        Self::Unfit("Cannot add to or remove from a value that is not an array".to_owned())
+    }
+
+    /// A change below something that is no object.
+    pub fn no_object() -> Self {
+        Self::Unfit("A part of a value that is no object cannot be changed".to_owned())
+    }
+
     /// A Polygon that is no area.
     pub fn crossed_area() -> Self {
         Self::Unfit("The edges of a Polygon must not cross, and its corners must differ.".to_owned())

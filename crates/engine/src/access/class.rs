@@ -56,10 +56,10 @@ pub(crate) fn refuse_master_only(caller: &Caller, class: &ClassName, operation: 
     let devices = builtin == Some(Builtin::Installation)
         && matches!(operation, Operation::Find | Operation::Count | Operation::Delete);
     if devices || builtin.is_some_and(Builtin::is_master_only) {
+        let collection = if devices { "installation" } else { class.as_str() };
         let detail = format!(
-            "Clients aren't allowed to perform the {} operation on the {} collection.",
-            operation.name(),
-            class.as_str().trim_start_matches('_').to_lowercase()
+            "Clients aren't allowed to perform the {} operation on the {collection} collection.",
+            operation.name()
         );
         return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
     }

@@ -79,6 +79,11 @@ impl Hidden {
         }
     }
 
+    /// The fields of an object that decide what of it is hidden.
+    pub(crate) fn deciding(&self) -> impl Iterator<Item = &str> {
+        self.unless_named_in.iter().map(|(field, _)| field.as_str())
+    }
+
     /// Whether a field is hidden in every object.
     pub(crate) fn hides(&self, field: &str) -> bool {
         self.fields.iter().any(|hidden| hidden == field)

@@ -1,6 +1,7 @@
 //! What a built-in class adds to the life of its objects: one file each, behind one trait, no class names elsewhere.
 
 mod installation;
+mod product;
 mod role;
 mod session;
 mod user;
@@ -74,9 +75,9 @@ pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
         Some(Builtin::Session) => &session::Session,
         Some(Builtin::Role) => &role::Role,
         Some(Builtin::Installation) => &installation::Installation,
+        Some(Builtin::Product) => &product::Product,
         Some(
-            Builtin::Product
-            | Builtin::PushStatus
+            Builtin::PushStatus
             | Builtin::JobStatus
             | Builtin::JobSchedule
             | Builtin::Hooks

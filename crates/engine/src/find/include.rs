@@ -11,7 +11,6 @@ use parsimony_model::update::top;
 use parsimony_model::{ErrorCode, Filter, Object, ParseError, Pointer, Query, Value};
 
 use super::lookup;
-use crate::limits::Limits;
 use crate::work::Work;
 
 /// The paths to include, as a tree: what is below `a` in `a.b` and `a.c`.
@@ -28,6 +27,11 @@ impl Tree {
             }
         }
         root
+    }
+
+    /// How many paths it has, those on the way to others too.
+    fn len(&self) -> usize {
+        self.0.values().map(|below| 1 + below.len()).sum()
     }
 }
 
@@ -48,22 +52,25 @@ pub(super) fn expand_all(query: &mut Query, class: &ClassSchema) {
     }
 }
 
-/// Refuses includes that are too deep or too many.
-pub(super) fn check_limits(query: &Query, limits: &Limits) -> Result<(), ParseError> {
+/// Refuses includes that are too deep or too many. Parse: the way to a path counts too.
+pub(super) fn check_limits(work: &Work, query: &Query) -> Result<(), ParseError> {
+    if query.include.is_empty() {
+        return Ok(());
+    }
     let refusal = |text: String| Err(ParseError::new(ErrorCode::InvalidQuery, text));
-    let count = query.include.len();
-    if count > limits.include_paths_max {
-        return refusal(format!(
-            "Number of include fields ({count}) exceeds maximum allowed ({})",
-            limits.include_paths_max
-        ));
+    let (limits, complexity) = (&work.engine.options.limits, &work.engine.options.complexity);
+    let (mut depth_max, mut paths_max) = (limits.include_depth_max, limits.include_paths_max);
+    if !work.caller.is_privileged() {
+        depth_max = complexity.include_depth_max.unwrap_or(depth_max);
+        paths_max = complexity.include_paths_max.unwrap_or(paths_max);
     }
     let depth = query.include.iter().map(|path| path.split('.').count()).max().unwrap_or(0);
-    if depth > limits.include_depth_max {
-        return refusal(format!(
-            "Include depth of {depth} exceeds maximum allowed depth of {}",
-            limits.include_depth_max
-        ));
+    if depth > depth_max {
+        return refusal(format!("Include depth of {depth} exceeds maximum allowed depth of {depth_max}"));
+    }
+    let count = Tree::of(&query.include).len();
+    if count > paths_max {
+        return refusal(format!("Number of include fields ({count}) exceeds maximum allowed ({paths_max})"));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use parsimony_model::aggregate::answer;
 use parsimony_model::builtin::Builtin;
 use parsimony_model::permissions::Operation;
+use parsimony_model::query::parse::Bounds;
 use parsimony_model::query::{Order, fit, parse};
 use parsimony_model::schema::{ClassSchema, FieldType};
 use parsimony_model::update::top;
@@ -35,15 +36,24 @@ pub(crate) enum Purpose {
 /// Reads the options of a find from a request and finds.
 pub(crate) async fn find_params(work: &Work, name: &ClassName, params: &Map) -> Result<Found, ParseError> {
     let reading = parse::Reading { now: work.engine.clock.now(), internal_fields: work.caller.is_privileged() };
-    let mut query = parse::find(params, reading)?;
-    if query.explain.is_some() && !work.caller.is_master() && !work.engine.options.allow_public_explain {
-        let text = "Using the explain query parameter requires the master key";
-        return Err(ParseError::new(ErrorCode::InvalidQuery, text));
+    if params.get("explain").is_some_and(Value::is_truthy) {
+        may_explain(work)?;
     }
+    let client = !work.caller.is_privileged();
+    let bounds = if client { work.engine.options.complexity.conditions } else { Bounds::default() };
+    let mut query = parse::find_within(params, reading, bounds)?;
     let Some(field) = query.redirect.take() else { return find(work, name, query).await };
     let target = leads_to(work, name, Some(&field)).await?;
     let found = find(work, &target, query).await?;
     Ok(Found { class_name: Some(target), ..found })
+}
+
+/// Refuses plans to clients, unless the administrator shows them to everybody.
+fn may_explain(work: &Work) -> Result<(), ParseError> {
+    if work.caller.is_master() || work.engine.options.allow_public_explain {
+        return Ok(());
+    }
+    Err(ParseError::new(ErrorCode::InvalidQuery, "Using the explain query parameter requires the master key"))
 }
 
 /// The class that a query with `redirectClassNameForKey` asks. Parse: the one that a relation leads to; every rule applies
@@ -222,8 +232,11 @@ fn selection(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Asking
         }
     };
     include::expand_all(&mut query, &class);
-    include::check_limits(&query, &options.limits)?;
-    let keys = store_keys(&query);
+    include::check_limits(work, &query)?;
+    let mut keys = store_keys(&query);
+    if !keys.is_empty() {
+        keys.extend(hidden.deciding().map(str::to_owned));
+    }
     let selection = Selection::new(class, filter, work.caller.read_scope())
         .ordered(std::mem::take(&mut query.order))
         .range(query.skip, limit)

@@ -55,7 +55,9 @@ async fn each(work: &Work, parts: Vec<Filter>, preference: Option<ReadPreference
 /// Parse: order, skip and limit inside a subquery do not count, and it has no default limit.
 fn question(work: &Work, filter: Filter, preference: Option<ReadPreference>) -> Query {
     let advice = Advice { read_preference: preference, ..Advice::default() };
-    Query { advice, ..Query::new(filter).limit(work.engine.options.limits.subquery_rows_max) }
+    let options = &work.engine.options;
+    let for_clients = options.complexity.subquery_rows_max.filter(|_| !work.caller.is_privileged());
+    Query { advice, ..Query::new(filter).limit(for_clients.unwrap_or(options.limits.subquery_rows_max)) }
 }
 
 trait KeysOnly {

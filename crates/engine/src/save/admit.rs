@@ -32,6 +32,9 @@ pub(super) async fn admit(
         let detail = format!("Objects of class {name} cannot be changed.");
         return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
     }
+    if let Some(path) = body.keys().find(|path| FieldName::parse(top(path)).is_err()) {
+        return Err(invalid_key(format!("Invalid field name: {}.", names::shorten(path))));
+    }
     keywords::refuse_denied(&engine.options.denied_keywords, &body)?;
     let mut request = match id {
         Some(id) => read_update(name, id, body)?,
@@ -77,11 +80,12 @@ fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<Sav
     if custom_ids {
         id = match body.shift_remove("objectId") {
             None => None,
-            Some(value) => Some(ObjectId::parse(value.as_str().unwrap_or_default())?),
+            Some(value) => Some(chosen_id(class, &value)?),
         };
     } else {
         for field in ["objectId", "id"] {
-            if body.contains_key(field) {
+            // Parse: an id that is null or empty is none.
+            if body.shift_remove(field).is_some_and(|id| id.is_truthy()) {
                 return Err(invalid_key(format!("{field} is an invalid field name.")));
             }
         }
@@ -91,13 +95,34 @@ fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<Sav
     for field in body.keys() {
         FieldName::parse(field)?;
     }
-    Ok(SaveRequest { class: class.clone(), id, creating: true, update: Update::parse(body)?, acl })
+    let update = Update::parse(body).map_err(|error| match &*error.message {
+        // Parse: this one has another text where there is nothing yet to be added to.
+        "incrementing must provide a number" => {
+            ParseError { message: "objects to add must be an array".into(), ..error }
+        }
+        _ => error,
+    })?;
+    Ok(SaveRequest { class: class.clone(), id, creating: true, update, acl })
+}
+
+/// The id that a client chose.
+fn chosen_id(class: &ClassName, value: &Value) -> Result<ObjectId, ParseError> {
+    match value {
+        Value::String(text) => ObjectId::parse(text),
+        falsy if !falsy.is_truthy() => ObjectId::parse(""),
+        other => match FieldType::of(other)? {
+            Some(actual) => Err(check::mismatch(class.as_str(), "objectId", &FieldType::String, &actual)),
+            None => ObjectId::parse(""),
+        },
+    }
 }
 
 fn read_update(class: &ClassName, id: &ObjectId, mut body: Map) -> Result<SaveRequest, ParseError> {
     let acl = take_acl(&mut body)?;
-    // Parse: what cannot be changed is ignored, because the SDKs send back what they were given.
-    body.shift_remove("objectId");
+    // The SDKs send back what they were given.
+    if body.shift_remove("objectId").is_some_and(|given| given.is_truthy() && given.as_str() != Some(id.as_str())) {
+        return Err(invalid_key("objectId cannot be changed.".to_owned()));
+    }
     take_dates(class, &mut body)?;
     for path in body.keys() {
         let below_is_plain =

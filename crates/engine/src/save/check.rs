@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parsimony_model::acl::Acl;
+use parsimony_model::acl::{Access, Acl, PUBLIC};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::permissions::Operation;
 use parsimony_model::schema::{ClassSchema, Field, FieldType};
@@ -11,7 +11,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, FieldName, ObjectId, Op, ParseError, Update, Value};
 use parsimony_store::ClassChange;
 
-use super::{Hooked, Pending, Related};
+use super::{Hooked, Pending, Related, file_urls};
 use crate::access::class::{self, Leave};
 use crate::classes::rules_for;
 use crate::work::Work;
@@ -23,6 +23,7 @@ pub(super) async fn check(work: &Work, hooked: Hooked) -> Result<Pending, ParseE
     for op in request.update.0.values() {
         check_nested_keys(op)?;
     }
+    file_urls::refuse_others(work.engine.options.file_url_domains.as_deref(), &request.update)?;
     let (class, leave_to_add) = fit_class(work, admitted.class, &request).await?;
     let mut pending = Pending {
         id: request.id.unwrap_or_else(|| work.engine.clock.object_id(work.engine.options.object_id_size)),
@@ -119,7 +120,9 @@ async fn fit_class(
     }
     // Parse: who may not add a field hears of that first.
     let leave = match &class {
-        Some(class) if !new_fields.is_empty() => may_add_fields(work, class, request.creating)?,
+        Some(class) if !new_fields.is_empty() || names_new_field(class, &request.update) => {
+            may_add_fields(work, class, request.creating)?
+        }
         _ => Leave::Plain,
     };
     if let Some(misfit) = misfit {
@@ -154,6 +157,12 @@ async fn fit_class(
             Ok((changed.map_err(|error| told_late(error, name.as_str()))?, leave))
         }
     }
+}
+
+/// Whether a null goes to a field that the class does not have. Parse: it is not added, and still only who may add fields
+/// may send it.
+fn names_new_field(class: &ClassSchema, update: &Update) -> bool {
+    update.0.iter().any(|(path, op)| *op == Op::Set(Value::Null) && class.kind(top(path)).is_none())
 }
 
 /// Whether the caller may add fields to the class, and with which of its objects.
@@ -238,20 +247,20 @@ fn take_relations(update: &mut Update) -> Result<Vec<Related>, ParseError> {
 /// A new object: operations become values, and what the class says is filled in.
 fn complete(work: &Work, pending: &mut Pending) -> Result<(), ParseError> {
     let mut fields = Map::default();
-    pending.update.apply(&mut fields)?;
+    std::mem::take(&mut pending.update).of_new().apply(&mut fields)?;
     for (name, field) in &pending.class.fields {
         let Some(default) = &field.default else { continue };
-        let missing = fields.get(name.as_str()).is_none_or(|value| value.is_null() || *value == Value::from(""));
+        let missing = fields.get(name.as_str()).is_none_or(Value::is_null);
         if missing {
             fields.insert(name.as_str().into(), default.clone());
             pending.computed.push(name.as_str().to_owned());
         }
     }
     pending.update = fields.into_iter().map(|(field, value)| (field, Op::Set(value))).collect();
-    if pending.acl.is_none()
-        && let Some(default) =
-            pending.class.permissions.as_ref().and_then(|permissions| permissions.default_acl.as_ref())
-    {
+    // Parse: a default that opens everything to everyone is none.
+    let open = Acl::default().with(PUBLIC, Access::BOTH);
+    let default = pending.class.permissions.as_ref().and_then(|permissions| permissions.default_acl.as_ref());
+    if let (None | Some(None), Some(default)) = (&pending.acl, default.filter(|default| **default != open)) {
         pending.acl = Some(Some(for_creator(default, work.caller.user_id())));
         pending.acl_is_default = true;
         if Builtin::of(&pending.class.name) != Some(Builtin::User) {

@@ -5,6 +5,7 @@ mod after_save;
 mod before_save;
 mod check;
 mod draft;
+pub(crate) mod file_urls;
 mod keywords;
 mod reply;
 mod write;

@@ -1,14 +1,15 @@
 //! What does the answer tell? What the client cannot know.
 
+use parsimony_model::update::top;
 use parsimony_model::value::Map;
-use parsimony_model::{Object, Value};
+use parsimony_model::{Object, Op, Value};
 
 use super::Written;
 use crate::find::redact;
 use crate::work::{Saved, Work};
 
 pub(super) fn reply(work: &Work, written: Written) -> (Saved, Object) {
-    let Written { created, mut after, computed, tell, class, .. } = written;
+    let Written { created, mut after, computed, tell, class, update, .. } = written;
     let mut answer = Map::default();
     let date = |date: Option<parsimony_model::Date>| date.map_or(Value::Null, |date| date.to_iso().into());
     if created {
@@ -20,6 +21,10 @@ pub(super) fn reply(work: &Work, written: Written) -> (Saved, Object) {
     redact::finish(&work.engine.options, &class, &mut after);
     for field in computed {
         if field == "password" {
+            continue;
+        }
+        // Parse: what was to be taken from a list that is not there is nothing to tell.
+        if matches!(update.get(&field), Some(Op::Remove(_))) && after.lookup(top(&field)).is_none() {
             continue;
         }
         // Parse: a field that a hook took away is told as a deletion.

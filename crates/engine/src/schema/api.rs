@@ -61,9 +61,7 @@ pub(crate) async fn create(work: &Work, path: Option<&str>, body: &Map) -> Resul
         class.fields.insert(field, parsed);
     }
     check_geo_points(&class)?;
-    if let Some(permissions) = body.get("classLevelPermissions").and_then(Value::as_object) {
-        class.permissions = Some(ClassPermissions::validated(permissions, &class.fields)?);
-    }
+    class.permissions = permissions(body, &class)?;
     let mut added = ClassChange::default();
     change_indexes(&class, &class, object(body, "indexes")?, &mut added)?;
     class.indexes.extend(added.add_indexes.into_iter().map(|(name, index)| (name.into(), index)));
@@ -95,9 +93,7 @@ pub(crate) async fn update(work: &Work, class: &str, body: &Map) -> Result<Value
         refuse_append_only(&stored)?;
     }
     check_geo_points(&next)?;
-    if let Some(permissions) = body.get("classLevelPermissions").and_then(Value::as_object) {
-        change.permissions = Some(ClassPermissions::validated(permissions, &next.fields)?);
-    }
+    change.permissions = permissions(body, &next)?;
     change_indexes(&stored, &next, object(body, "indexes")?, &mut change)?;
     Ok(work.engine.schemas.change(&name, &change).await?.to_value())
 }
@@ -148,12 +144,10 @@ fn change_indexes(
     for (name, keys) in indexes {
         let exists = name == ID_INDEX || stored.indexes.contains_key(name);
         if is_delete(keys) {
-            if !exists {
+            // Parse: it does not know the index that every class has.
+            if !exists || name == ID_INDEX {
                 let text = format!("Index {name} does not exist, cannot delete.");
                 return Err(refusal(ErrorCode::InvalidQuery, text));
-            }
-            if name == ID_INDEX {
-                return Err(refusal(ErrorCode::InvalidQuery, format!("Index {name} cannot be deleted.")));
             }
             change.drop_indexes.push(name.to_string());
         } else if exists {
@@ -187,13 +181,27 @@ pub(crate) async fn delete(work: &Work, class: &str) -> Result<(), ParseError> {
 
 /// The name in the path and the name in the body have to agree.
 fn class_name(path: Option<&str>, body: &Map) -> Result<Option<String>, ParseError> {
-    let in_body = body.get("className").and_then(Value::as_str);
-    match (path, in_body) {
+    let in_body = match body.get("className").filter(|name| name.is_truthy()) {
+        None => None,
+        Some(Value::String(name)) => Some(name.clone()),
+        Some(other) => Some(String::from_utf8_lossy(&parsimony_model::value::json::write(other)).into_owned()),
+    };
+    match (path, in_body.as_deref()) {
         (Some(path), Some(body)) if path != body => Err(refusal(
             ErrorCode::InvalidClassName,
             format!("Class name mismatch between {} and {path}.", parsimony_model::names::shorten(body)),
         )),
         (path, body) => Ok(path.or(body).map(str::to_owned)),
+    }
+}
+
+/// The permissions of a class, if any are sent. Parse: a null is everything for everyone.
+fn permissions(body: &Map, class: &ClassSchema) -> Result<Option<ClassPermissions>, ParseError> {
+    match body.get("classLevelPermissions") {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(ClassPermissions::of_new_class())),
+        Some(Value::Object(map)) => ClassPermissions::validated(map, &class.fields).map(Some),
+        Some(_) => Err(refusal(ErrorCode::InvalidJson, "classLevelPermissions must be an object".to_owned())),
     }
 }
 

@@ -117,7 +117,12 @@ fn part(door: &Door, work: &Work, request: Value) -> Result<Part, ParseError> {
     if segments.first().is_some_and(|area| area.eq_ignore_ascii_case("batch")) {
         return Err(nested());
     }
-    let route = route(method, &segments).and_then(|route| door.admit(work, &segments.join("/")).map(|()| route));
+    let route = match route(method, &segments) {
+        // Parse: one part that leads nowhere, and nothing of the batch is done.
+        Err(error) if error.code == ErrorCode::InvalidJson => return Err(error),
+        route => route,
+    };
+    let route = route.and_then(|route| door.admit(work, &segments.join("/")).map(|()| route));
     let (route, body) = match request.swap_remove("body") {
         Some(Value::Object(body)) => (route, body),
         None | Some(Value::Null) => (route, Map::default()),

@@ -39,7 +39,7 @@ pub(super) fn server(work: &Work) -> Result<Reply, ParseError> {
             },
             "schemas": {
                 "addField": true, "removeField": true, "addClass": true, "removeClass": true,
-                "clearAllDataFromClass": false, "exportClass": false, "editClassLevelPermissions": true,
+                "clearAllDataFromClass": true, "exportClass": false, "editClassLevelPermissions": true,
                 "editPointerPermissions": true,
             },
             "settings": { "securityCheck": false },

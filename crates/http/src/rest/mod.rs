@@ -58,6 +58,7 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::RollBackSchemas => Box::pin(schemas::roll_back(work, params)).await,
         Route::SchemaDefinitions => Box::pin(schemas::definitions(work)).await,
         Route::SchemaHistory => Box::pin(schemas::history(work, params)).await,
+        Route::Purge(class) => Box::pin(schemas::purge(work, &class)).await,
         Route::ServerInfo => info::server(work),
         Route::Unavailable(missing) => info::unavailable(work, missing),
         // The door has answered these before it came here.

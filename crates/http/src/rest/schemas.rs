@@ -1,4 +1,4 @@
-//! `/schemas`: the classes; and `/parsimony/schema`, their definitions.
+//! `/schemas` and `/purge`: the classes; and `/parsimony/schema`, their definitions.
 
 use parsimony_engine::Work;
 use parsimony_model::ParseError;
@@ -45,4 +45,9 @@ pub(super) async fn definitions(work: &Work) -> Result<Reply, ParseError> {
 
 pub(super) async fn history(work: &Work, params: Params<'_>) -> Result<Reply, ParseError> {
     Reply::json(&work.schema_history(&params.read()).await?)
+}
+
+pub(super) async fn purge(work: &Work, class: &str) -> Result<Reply, ParseError> {
+    work.purge(class).await?;
+    Ok(Reply::empty())
 }

@@ -28,6 +28,9 @@ fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Re
     let nested = path.contains('.');
     let kind = class.kind(top(&path));
     let constraint = with_moment(constraint, kind.as_ref().filter(|_| !nested))?;
+    if !nested && !matches!(kind, Some(FieldType::Array | FieldType::Relation(_))) {
+        refuse_bad_atoms(&constraint)?;
+    }
     if is_about_places(&constraint) && (nested || !has_places(kind.as_ref(), &constraint)) {
         return Ok(Filter::nothing());
     }
@@ -55,6 +58,10 @@ fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Re
             other => Ok(Filter::Field(path, other)),
         },
         kind => {
+            // Parse: nothing equals an empty list, nor an object without keys.
+            if !nested && is_empty(&constraint) {
+                return Ok(Filter::nothing());
+            }
             let refused = match &constraint {
                 _ if nested => None,
                 // Parse: against an array, a plain object is an element; a list never is.
@@ -73,6 +80,30 @@ fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Re
                 ));
             }
             Ok(Filter::Field(path, constraint))
+        }
+    }
+}
+
+fn is_empty(constraint: &Constraint) -> bool {
+    match constraint {
+        Constraint::Equals(Value::Array(items)) => items.is_empty(),
+        Constraint::Equals(Value::Object(map)) => map.is_empty(),
+        _ => false,
+    }
+}
+
+/// Parse: inside an operator, a plain object or a list can only be compared with what is in a list.
+fn refuse_bad_atoms(constraint: &Constraint) -> Result<(), ParseError> {
+    let values = match constraint {
+        Constraint::NotEquals(value) => std::slice::from_ref(value),
+        Constraint::In(values) | Constraint::NotIn(values) => values.as_slice(),
+        _ => return Ok(()),
+    };
+    match values.iter().find(|value| matches!(value, Value::Object(_) | Value::Array(_))) {
+        None => Ok(()),
+        Some(atom) => {
+            let shown = crate::names::shorten(&String::from_utf8_lossy(&json::write(atom)));
+            Err(ParseError::new(ErrorCode::InvalidJson, format!("bad atom: {shown}")))
         }
     }
 }
@@ -216,5 +247,11 @@ mod tests {
         assert!(filter(Filter::equals("list", list), &class()).is_err());
         assert!(filter(Filter::equals("list", plain_object()), &class()).is_ok());
         assert!(filter(Filter::equals("name", plain_object()), &class()).is_err());
+        let inside = |path: &str| filter(Filter::Field(path.into(), Constraint::In(vec![plain_object()])), &class());
+        assert_eq!(inside("name").unwrap_err().message, r#"bad atom: {"a":1}"#);
+        assert!(inside("list").is_ok() && inside("name.part").is_ok());
+        for empty in [Value::Array(Vec::new()), Value::Object(crate::value::Map::default())] {
+            assert_eq!(filter(Filter::equals("list", empty), &class()).unwrap(), Filter::nothing());
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! From the wire to a [`Query`]: every refusal names the key.
 
+mod all_of;
+mod bounds;
 mod geo;
 mod options;
 mod text;
@@ -16,7 +18,8 @@ use crate::value::{Date, Map, Value, json};
 /// How deep conditions may nest in one another, also through subqueries.
 pub const DEPTH_MAX: u8 = 32;
 
-pub use options::{find, get};
+pub use bounds::Bounds;
+pub use options::{find, find_within, get};
 
 /// What the reader of a `where` has to know.
 #[derive(Debug, Clone, Copy)]
@@ -104,8 +107,7 @@ fn filter_at(conditions: &Map, reading: Reading, depth: u8) -> Result<Filter, Pa
             "$or" => parts.push(Filter::Or(branches(key, value, reading, depth)?)),
             "$and" => parts.push(Filter::And(branches(key, value, reading, depth)?)),
             "$nor" => parts.push(Filter::Nor(branches(key, value, reading, depth)?)),
-            "$relatedTo" => parts.push(Filter::RelatedTo(relatives(value)?)),
-            // Parse: comments and the like of the driver are no fields.
+            "$relatedTo" if value.is_truthy() => parts.push(Filter::RelatedTo(relatives(value)?)),
             "ACL" => return Err(invalid_query("Cannot query on ACL.")),
             _ => {
                 check_key(key, reading.internal_fields)?;
@@ -140,6 +142,10 @@ fn branches(key: &str, value: &Value, reading: Reading, depth: u8) -> Result<Vec
     };
     match value {
         Value::Array(list) if !list.is_empty() => list.iter().map(branch).collect(),
+        // Parse: a client is refused before the query is read, and not told why.
+        other if other.is_truthy() && other.as_array().is_none() && !reading.internal_fields => {
+            Err(ParseError::denied(ErrorCode::InvalidQuery, format!("{key} must be an array")))
+        }
         _ if key == "$nor" => Err(invalid_query("Bad $nor format - use an array of at least 1 value.")),
         _ => Err(invalid_query(format!("Bad {key} format - use an array value."))),
     }
@@ -171,9 +177,9 @@ fn constraints(
         return Ok(());
     }
     if !plain.is_empty() {
-        // Parse: the plain part of a mixture is an equality.
+        // Parse: the plain part of a mixture is an `$eq`.
         let rest: Map = plain.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        push(Constraint::Equals(json::typed(rest)));
+        push(Constraint::In(vec![json::typed(rest)]));
     }
     for (name, operand) in operators {
         if let Some(constraint) = constraint(name, operand, map, Level { reading, depth })? {
@@ -199,9 +205,12 @@ struct Level {
 /// One operator. `None` for those that only accompany another, such as `$options`.
 fn constraint(name: &str, operand: &Value, all: &Map, level: Level) -> Result<Option<Constraint>, ParseError> {
     Ok(Some(match name {
-        // Parse: inside an operator a text may be the id of a pointer, which a plain equality does not allow.
-        "$eq" if operand.as_str().is_some() => Constraint::In(vec![operand.clone()]),
-        "$eq" => Constraint::Equals(operand.clone()),
+        "$eq" | "$ne" | "$exists" if relative_text(operand).is_some() => {
+            let text = "$relativeTime can only be used with the $lt, $lte, $gt, and $gte operators";
+            return Err(invalid_json(text));
+        }
+        // Parse: inside an operator a text may be the id of a pointer, and a list is one, which no plain equality allows.
+        "$eq" => Constraint::In(vec![operand.clone()]),
         "$ne" => Constraint::NotEquals(operand.clone()),
         "$lt" => Constraint::Less(comparable(name, operand, level)?),
         "$lte" => Constraint::LessOrEqual(comparable(name, operand, level)?),
@@ -209,7 +218,7 @@ fn constraint(name: &str, operand: &Value, all: &Map, level: Level) -> Result<Op
         "$gte" => Constraint::GreaterOrEqual(comparable(name, operand, level)?),
         "$in" => Constraint::In(list(name, operand)?),
         "$nin" => Constraint::NotIn(list(name, operand)?),
-        "$all" => all_of(operand)?,
+        "$all" => all_of::constraint(operand)?,
         "$containedBy" => match operand {
             Value::Array(items) => Constraint::ContainedBy(items.clone()),
             _ => return Err(invalid_json("bad $containedBy: should be an array")),
@@ -222,6 +231,12 @@ fn constraint(name: &str, operand: &Value, all: &Map, level: Level) -> Result<Op
         "$within" => geo::within(operand)?,
         "$geoWithin" => geo::geo_within(operand)?,
         "$geoIntersects" => geo::intersects(operand)?,
+        // Parse: what is null, zero, empty or false is as good as left out, and what is left over is not known.
+        "$inQuery" | "$notInQuery" if !operand.is_truthy() => return Err(unknown(name)),
+        "$select" | "$dontSelect" if !operand.is_truthy() => {
+            let text = format!("the {name} constraint is not supported yet");
+            return Err(ParseError::new(ErrorCode::CommandUnavailable, text));
+        }
         "$inQuery" => Constraint::InQuery(Box::new(subquery(name, operand, level)?), Membership::Inside),
         "$notInQuery" => Constraint::InQuery(Box::new(subquery(name, operand, level)?), Membership::Outside),
         "$select" => select(name, operand, level, Membership::Inside)?,
@@ -229,19 +244,27 @@ fn constraint(name: &str, operand: &Value, all: &Map, level: Level) -> Result<Op
         "$options" | "$maxDistance" | "$maxDistanceInRadians" | "$maxDistanceInMiles" | "$maxDistanceInKilometers" => {
             return Ok(None);
         }
-        _ => return Err(invalid_json(format!("bad constraint: {}", shorten(name)))),
+        _ => return Err(unknown(name)),
     }))
 }
 
+fn unknown(operator: &str) -> ParseError {
+    invalid_json(format!("bad constraint: {}", shorten(operator)))
+}
+
+/// What stands in `{"$relativeTime": …}`; Parse: unless it is null, zero, empty or false.
+fn relative_text(operand: &Value) -> Option<&Value> {
+    operand.as_object()?.get("$relativeTime").filter(|text| text.is_truthy())
+}
+
 fn comparable(name: &str, operand: &Value, level: Level) -> Result<Value, ParseError> {
+    if let Some(text) = relative_text(operand) {
+        return relative_time(text.as_str().unwrap_or_default(), level.reading.now)
+            // What stands in its place is a moment only if the field is one, which `fit` knows.
+            .map(|moment| Value::Object(crate::map! { "$relativeTime" => moment }))
+            .map_err(|reason| invalid_json(format!("bad $relativeTime ({name}) value. {reason}")));
+    }
     match operand {
-        Value::Object(map) if map.contains_key("$relativeTime") => {
-            let text = map.get("$relativeTime").and_then(Value::as_str).unwrap_or_default();
-            relative_time(text, level.reading.now)
-                // What stands in its place is a moment only if the field is one, which `fit` knows.
-                .map(|moment| Value::Object(crate::map! { "$relativeTime" => moment }))
-                .map_err(|reason| invalid_json(format!("bad $relativeTime ({name}) value. {reason}")))
-        }
         Value::Object(_) | Value::Array(_) | Value::Relation(_) => {
             Err(invalid_json(format!("bad atom: {}", shown(operand))))
         }
@@ -259,29 +282,15 @@ fn list(name: &str, operand: &Value) -> Result<Vec<Value>, ParseError> {
     Ok(flat.cloned().collect())
 }
 
-fn all_of(operand: &Value) -> Result<Constraint, ParseError> {
-    let Value::Array(items) = operand else { return Err(invalid_json("bad $all value")) };
-    let is_pattern = |item: &Value| item.as_object().is_some_and(|map| map.contains_key("$regex"));
-    if !items.iter().any(is_pattern) {
-        return Ok(Constraint::All(items.clone()));
-    }
-    let patterns = items.iter().map(|item| match item {
-        Value::Object(map) if is_pattern(item) => {
-            let source = map.get("$regex").unwrap_or(&Value::Null);
-            pattern(source, map)
-        }
-        _ => Err(invalid_json(format!("All $all values must be of regex type or none: {}", shown(operand)))),
-    });
-    Ok(Constraint::AllMatch(patterns.collect::<Result<_, _>>()?))
-}
-
 fn pattern(source: &Value, all: &Map) -> Result<Pattern, ParseError> {
     let source = source.as_str().ok_or_else(|| invalid_query("$regex value must be a string"))?;
     let options = match all.get("$options") {
         None => "",
         Some(options) => options.as_str().ok_or_else(|| invalid_query("$options value must be a string"))?,
     };
-    if !options.chars().all(|option| "imxsu".contains(option)) {
+    // Parse: where options are given, there is at least one.
+    let known = options.chars().all(|option| "imxsu".contains(option));
+    if !known || (options.is_empty() && all.contains_key("$options")) {
         return Err(invalid_query(format!("Bad $options value for query: {}", shorten(options))));
     }
     if source.contains('\0') {
@@ -372,13 +381,23 @@ mod tests {
             (r#"{"a b":1}"#, 105, "Invalid key name: a b"),
             (r#"{"_rperm":1}"#, 105, "Invalid key name: _rperm"),
             (r#"{"ACL":1}"#, 102, "Cannot query on ACL."),
-            (r#"{"$or":1}"#, 102, "Bad $or format - use an array value."),
+            (r#"{"$or":1}"#, 102, "Permission denied"),
+            (r#"{"$or":[1]}"#, 102, "Bad $or format - use an array value."),
             (r#"{"$nor":[]}"#, 102, "Bad $nor format - use an array of at least 1 value."),
             (r#"{"a":{"$nope":1}}"#, 107, "bad constraint: $nope"),
             (r#"{"a":{"$in":1}}"#, 107, "bad $in value"),
             (r#"{"a":{"$gt":{"a":1}}}"#, 107, r#"bad atom: {"a":1}"#),
             (r#"{"a":{"$regex":1}}"#, 102, "$regex value must be a string"),
             (r#"{"a":{"$regex":"x","$options":"q"}}"#, 102, "Bad $options value for query: q"),
+            (r#"{"a":{"$regex":"x","$options":""}}"#, 102, "Bad $options value for query: "),
+            (r#"{"a":{"$inQuery":null}}"#, 107, "bad constraint: $inQuery"),
+            (r#"{"a":{"$select":0}}"#, 108, "the $select constraint is not supported yet"),
+            (r#"{"$relatedTo":null}"#, 105, "Invalid key name: $relatedTo"),
+            (
+                r#"{"a":{"$eq":{"$relativeTime":"now"}}}"#,
+                107,
+                "$relativeTime can only be used with the $lt, $lte, $gt, and $gte operators",
+            ),
             (r#"{"a":{"$containedBy":1}}"#, 107, "bad $containedBy: should be an array"),
             (r#"{"a":{"$text":1}}"#, 107, "bad $text: $search, should be object"),
             (r#"{"a":{"$within":1}}"#, 107, "malformatted $within arg"),

@@ -54,8 +54,12 @@ pub fn typed(map: Map) -> Value {
 }
 
 /// The `__type` of a plain object that did not read as one, for Parse's `This is not a valid X`.
-pub fn malformed_type(value: &Value) -> Option<&str> {
-    value.as_object()?.get("__type")?.as_str()
+pub fn malformed_type(value: &Value) -> Option<String> {
+    // Parse: a type that is null, zero or empty is none.
+    match value.as_object()?.get("__type").filter(|kind| kind.is_truthy())? {
+        Value::String(kind) => Some(kind.clone()),
+        other => Some(String::from_utf8_lossy(&write(other)).into_owned()),
+    }
 }
 
 fn text<'a>(map: &'a Map, key: &str) -> Option<&'a str> {

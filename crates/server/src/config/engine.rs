@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use parsimony_engine::{DefinedSchemas, DeniedKeyword, Keys, Limits, Options};
+use parsimony_engine::{Complexity, DefinedSchemas, DeniedKeyword, Keys, Limits, Options};
 use parsimony_model::ClassName;
 use parsimony_model::aggregate::Form;
 use parsimony_model::builtin::Builtin;
+use parsimony_model::query::parse::Bounds;
 use parsimony_model::value::json;
 use regex::Regex;
 use serde_json::Value;
@@ -26,7 +27,8 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
         object_id_size: object_id_size(raw)?.unwrap_or(defaults.object_id_size),
         default_limit: raw.positive("defaultLimit")?.unwrap_or(defaults.default_limit),
         max_limit: raw.positive("maxLimit")?.or(defaults.max_limit),
-        limits: limits(raw, defaults.limits)?,
+        limits: limits(raw)?,
+        complexity: complexity(raw)?,
         protected_fields_owner_exempt: owner_exempt,
         enforce_private_users: flag("enforcePrivateUsers", defaults.enforce_private_users)?,
         session_seconds: session_seconds(raw, defaults.session_seconds)?,
@@ -55,6 +57,7 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
     protected_fields(raw, &mut options)?;
     options.route_allow_list = route_allow_list(raw)?;
     options.schema = schema(raw)?;
+    options.file_url_domains = file_url_domains(raw)?;
     Ok(options)
 }
 
@@ -105,29 +108,48 @@ fn unsigned(raw: &Raw, name: &str) -> Result<Option<u64>, String> {
     number.map_err(|_negative| format!("{name} must not be negative."))
 }
 
-/// `requestComplexity`: a number greater than 0, or -1 for the server's own bound.
-fn limits(raw: &Raw, mut limits: Limits) -> Result<Limits, String> {
-    let bound = |name: &str| -> Result<Option<u64>, String> {
-        match raw.number(name)? {
-            None | Some(-1) => Ok(None),
-            Some(number) => match u64::try_from(number) {
-                Ok(number) if number > 0 => Ok(Some(number)),
-                _ => Err(format!("{name} must be greater than 0, or -1 for no bound.")),
-            },
-        }
-    };
-    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    limits.batch_parts_max = bound("requestComplexity.batchRequestLimit")?.map(size);
-    if let Some(depth) = bound("requestComplexity.includeDepth")? {
-        limits.include_depth_max = size(depth);
+/// One of `requestComplexity`: a number greater than 0, or -1 for none.
+fn bound(raw: &Raw, name: &str) -> Result<Option<u64>, String> {
+    match raw.number(name)? {
+        None | Some(-1) => Ok(None),
+        Some(number) => match u64::try_from(number) {
+            Ok(number) if number > 0 => Ok(Some(number)),
+            _ => Err(format!("{name} must be greater than 0, or -1 for no bound.")),
+        },
     }
-    if let Some(count) = bound("requestComplexity.includeCount")? {
-        limits.include_paths_max = size(count);
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn limits(raw: &Raw) -> Result<Limits, String> {
+    let batch_parts_max = bound(raw, "requestComplexity.batchRequestLimit")?.map(size);
+    Ok(Limits { batch_parts_max, ..Limits::default() })
+}
+
+fn complexity(raw: &Raw) -> Result<Complexity, String> {
+    Ok(Complexity {
+        include_depth_max: bound(raw, "requestComplexity.includeDepth")?.map(size),
+        include_paths_max: bound(raw, "requestComplexity.includeCount")?.map(size),
+        subquery_rows_max: bound(raw, "requestComplexity.subqueryLimit")?,
+        conditions: Bounds {
+            query_depth_max: bound(raw, "requestComplexity.queryDepth")?.map(size),
+            subquery_depth_max: bound(raw, "requestComplexity.subqueryDepth")?.map(size),
+            refuses_regex: raw.flag("requestComplexity.allowRegex")? == Some(false),
+        },
+    })
+}
+
+/// `fileUpload.allowedFileUrlDomains`: `*` among them allows all.
+fn file_url_domains(raw: &Raw) -> Result<Option<Vec<String>>, String> {
+    let name = "fileUpload.allowedFileUrlDomains";
+    let Some(domains) = raw.list(name)? else { return Ok(None) };
+    if domains.iter().any(String::is_empty) {
+        return Err(format!("{name} must have no empty texts."));
     }
-    if let Some(rows) = bound("requestComplexity.subqueryLimit")? {
-        limits.subquery_rows_max = rows;
-    }
-    Ok(limits)
+    let all = domains.iter().any(|domain| domain == "*");
+    Ok((!all).then(|| domains.iter().map(|domain| domain.to_lowercase()).collect()))
 }
 
 fn denied_keywords(raw: &Raw) -> Result<Option<Vec<DeniedKeyword>>, String> {

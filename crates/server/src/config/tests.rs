@@ -2,6 +2,7 @@
 
 use parsimony_engine::MasterKey;
 use parsimony_model::Date;
+use parsimony_model::query::parse::Bounds;
 use serde_json::json;
 
 use super::*;
@@ -35,7 +36,9 @@ fn a_parse_server_configuration_means_what_it_meant() {
         "allowCustomObjectId": true, "allowClientClassCreation": true, "defaultLimit": 5, "maxLimit": 9,
         "sessionLength": 60, "expireInactiveSessions": false, "revokeSessionOnPasswordReset": false,
         "enforcePrivateUsers": false, "enableSanitizedErrorResponse": false, "cacheTTL": 0, "cacheMaxSize": 7,
-        "requestComplexity": { "batchRequestLimit": 3, "includeDepth": 4, "includeCount": 5, "subqueryLimit": 6 },
+        "requestComplexity": { "batchRequestLimit": 3, "includeDepth": 4, "includeCount": 5, "subqueryLimit": 6,
+            "queryDepth": 7, "subqueryDepth": -1, "allowRegex": false },
+        "fileUpload": { "allowedFileUrlDomains": ["Files.Example"] },
         "routeAllowList": ["classes/A|login"], "requestKeywordDenylist": [{ "key": "bad" }],
         "logLevel": "warn", "jsonLogs": false,
         "push": {}, "verifyServerUrl": false,
@@ -54,9 +57,12 @@ fn a_parse_server_configuration_means_what_it_meant() {
     let options = &config.options;
     assert_eq!((options.object_id_size, options.default_limit, options.max_limit), (12, 5, Some(9)));
     assert_eq!((options.session_seconds, options.cache_millis, options.cache_entries_max), (60, 0, 7));
-    let limits = &options.limits;
-    assert_eq!((limits.batch_parts_max, limits.include_depth_max), (Some(3), 4));
-    assert_eq!((limits.include_paths_max, limits.subquery_rows_max), (5, 6));
+    let complexity = &options.complexity;
+    assert_eq!((options.limits.batch_parts_max, complexity.include_depth_max), (Some(3), Some(4)));
+    assert_eq!((complexity.include_paths_max, complexity.subquery_rows_max), (Some(5), Some(6)));
+    let conditions = Bounds { query_depth_max: Some(7), subquery_depth_max: None, refuses_regex: true };
+    assert_eq!(complexity.conditions, conditions);
+    assert_eq!(options.file_url_domains, Some(vec!["files.example".to_owned()]));
     assert!(options.allow_custom_object_id && options.allow_client_class_creation);
     assert!(!options.expire_inactive_sessions && !options.revoke_session_on_password_reset);
     assert!(!options.enforce_private_users && !options.sanitized_errors);

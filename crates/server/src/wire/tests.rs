@@ -226,10 +226,13 @@ async fn keys_are_asked_for() {
 #[tokio::test]
 async fn the_parts_of_a_batch_are_answered_in_their_order() {
     let server = Server::start(keys()).await;
-    let body = r#"{"requests":[{"method":"POST","path":"/parse/functions/slow"},{"method":"GET","path":"/parse/x"},
+    let body = r#"{"requests":[{"method":"POST","path":"/parse/functions/slow"},{"method":"GET","path":"/parse/users/me"},
         {"method":"POST","path":"/parse/functions/echo","body":{"n":1}}]}"#;
-    let expected = r#"[{"success":{"result":"done"}},{"error":{"code":107,"error":"cannot route GET /x"}},{"success":{"result":{"n":1}}}]"#;
+    let expected = r#"[{"success":{"result":"done"}},{"error":{"code":209,"error":"Permission denied"}},{"success":{"result":{"n":1}}}]"#;
     assert_eq!(seen(server.post("/batch", body)).await, (200, expected.to_owned()));
+    let lost = r#"{"requests":[{"method":"POST","path":"/parse/functions/echo"},{"method":"GET","path":"/parse/x"}]}"#;
+    let refused = r#"{"code":107,"error":"cannot route GET /x"}"#;
+    assert_eq!(seen(server.post("/batch", lost)).await, (400, refused.to_owned()));
 }
 
 #[tokio::test]

@@ -13,15 +13,18 @@ const NEAR_HOURS: i64 = 400 * 24;
 /// What may pass between a request and the time it is read back.
 const SLACK_SECONDS: i64 = 300;
 
+/// Texts that belong to one run, and what they are called.
+type Own = [(String, &'static str)];
+
 /// The form of dates on the wire.
 pub(super) fn iso(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// A body with the values of this run replaced by names.
-pub(super) fn normalise(value: &Value, variables: &mut Variables, server: &str) -> Value {
+pub(super) fn normalise(value: &Value, variables: &mut Variables, own: &Own) -> Value {
     number_ids(value, variables);
-    renamed(None, value, variables, server)
+    renamed(None, value, variables, own)
 }
 
 /// Ids are numbered in the order they stand in, before anything is renamed: some come first as keys of an ACL.
@@ -40,14 +43,14 @@ fn number_ids(value: &Value, variables: &mut Variables) {
     }
 }
 
-fn renamed(key: Option<&str>, value: &Value, variables: &Variables, server: &str) -> Value {
+fn renamed(key: Option<&str>, value: &Value, variables: &Variables, own: &Own) -> Value {
     match value {
-        Value::String(text) => Value::String(text_of(key, text, variables, server)),
-        Value::Array(items) => Value::Array(items.iter().map(|item| renamed(None, item, variables, server)).collect()),
+        Value::String(text) => Value::String(text_of(key, text, variables, own)),
+        Value::Array(items) => Value::Array(items.iter().map(|item| renamed(None, item, variables, own)).collect()),
         Value::Object(map) => {
             let mut entries: Vec<(String, Value)> = map
                 .iter()
-                .map(|(key, value)| (variables.relabel(key), renamed(Some(key), value, variables, server)))
+                .map(|(key, value)| (variables.relabel(key), renamed(Some(key), value, variables, own)))
                 .collect();
             // Keys have no order; a recording that is made again shall be the same.
             entries.sort_by(|(left, _), (right, _)| left.cmp(right));
@@ -58,7 +61,7 @@ fn renamed(key: Option<&str>, value: &Value, variables: &Variables, server: &str
 }
 
 /// A text with the values of this run replaced by names.
-pub(super) fn text_of(key: Option<&str>, text: &str, variables: &Variables, server: &str) -> String {
+pub(super) fn text_of(key: Option<&str>, text: &str, variables: &Variables, own: &Own) -> String {
     if let Some(label) = variables.label_of(text) {
         return label.clone();
     }
@@ -75,7 +78,8 @@ pub(super) fn text_of(key: Option<&str>, text: &str, variables: &Variables, serv
     if key == Some("username") && text.len() == 25 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return "<username>".to_owned();
     }
-    variables.relabel(&text.replace(server, "<server>"))
+    let text = own.iter().fold(text.to_owned(), |text, (value, name)| text.replace(value, name));
+    variables.relabel(&text)
 }
 
 fn is_id(text: &str) -> bool {
@@ -140,6 +144,6 @@ mod tests {
             "token": "<token>",
             "n": 1,
         });
-        assert_eq!(normalise(&body, &mut variables, "http://localhost:1234"), expected);
+        assert_eq!(normalise(&body, &mut variables, &[("http://localhost:1234".to_owned(), "<server>")]), expected);
     }
 }

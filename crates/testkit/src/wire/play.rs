@@ -22,7 +22,8 @@ const JSON: &str = "application/json; charset=utf-8";
 /// Asks the steps of one scenario, one after the other.
 pub struct Player {
     url: String,
-    server: String,
+    /// What of this run's own may stand in a reply, and what it is called there.
+    own: Vec<(String, &'static str)>,
     keys: BTreeMap<String, String>,
     http: Client,
     variables: Variables,
@@ -36,8 +37,11 @@ impl Player {
         let http = http.timeout(Duration::from_secs(ANSWER_SECONDS_MAX)).build().map_err(|error| error.to_string())?;
         let keys = ["appId", "masterKey", "readOnlyMasterKey", "maintenanceKey"].into_iter();
         let keys = keys.filter_map(|name| Some((name.to_owned(), options.get(name)?.as_str()?.to_owned()))).collect();
-        let server = url.trim_end_matches("/parse").to_owned();
-        Ok(Self { url: url.to_owned(), server, keys, http, variables: Variables::default() })
+        let mut own = vec![(url.trim_end_matches("/parse").to_owned(), "<server>")];
+        let database = options.get("databaseURI").and_then(Value::as_str).and_then(|uri| uri.rsplit('/').next());
+        let database = database.and_then(|name| name.split('?').next()).filter(|name| !name.is_empty());
+        own.extend(database.map(|name| (name.to_owned(), "<database>")));
+        Ok(Self { url: url.to_owned(), own, keys, http, variables: Variables::default() })
     }
 
     /// Asks one step. The error says what is wrong with the step, or that no answer came.
@@ -65,7 +69,7 @@ impl Player {
                 if let Some(name) = &step.save {
                     self.variables.save(name, &body);
                 }
-                let mut body = normalise(&body, &mut self.variables, &self.server);
+                let mut body = normalise(&body, &mut self.variables, &self.own);
                 step.kind_of.iter().for_each(|path| keep_kind(&mut body, path));
                 if step.unordered {
                     sort_results(&mut body);
@@ -75,13 +79,13 @@ impl Player {
             Err(_) if bytes.is_empty() => {}
             Err(_) => {
                 let text = String::from_utf8_lossy(&bytes);
-                reply.text = Some(text_of(None, &text, &self.variables, &self.server));
+                reply.text = Some(text_of(None, &text, &self.variables, &self.own));
             }
         }
         let kind = header("content-type").filter(|kind| kind != JSON || reply.body.is_none());
         let looked_at = step.look_at.iter().map(|name| (name.as_str(), header(name)));
         for (name, value) in [("Location", header("location")), ("Content-Type", kind)].into_iter().chain(looked_at) {
-            let value = value.map(|value| text_of(None, &value, &self.variables, &self.server));
+            let value = value.map(|value| text_of(None, &value, &self.variables, &self.own));
             reply.headers.extend(value.map(|value| (name.to_owned(), value)));
         }
         Ok(reply)

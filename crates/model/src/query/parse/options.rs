@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use super::{Reading, filter, invalid_json, invalid_query};
+use super::{Bounds, Reading, filter, invalid_json, invalid_query};
 use crate::error::{ErrorCode, ParseError};
 use crate::names::{FieldName, is_plain, shorten};
 use crate::query::{Advice, Filter, Order, Query, ReadPreference, SCORE_FIELD, Verbosity};
@@ -36,16 +36,22 @@ const GET_OPTIONS: [&str; 6] =
 
 /// Reads the options of a find.
 pub fn find(params: &Map, reading: Reading) -> Result<Query, ParseError> {
+    find_within(params, reading, Bounds::default())
+}
+
+/// Reads the options of a find whose conditions may not go beyond these bounds.
+pub fn find_within(params: &Map, reading: Reading, bounds: Bounds) -> Result<Query, ParseError> {
+    let filter = |conditions: &Map| bounds.check(conditions).and_then(|()| filter(conditions, reading));
     if let Some(unknown) = params.keys().find(|key| !FIND_OPTIONS.contains(&key.as_str())) {
         return Err(invalid_query(format!("Invalid parameter for query: {}", shorten(unknown))));
     }
     let filter = match params.get("where") {
         None | Some(Value::Null) => Filter::everything(),
-        Some(Value::Object(conditions)) => filter(conditions, reading)?,
+        Some(Value::Object(conditions)) => filter(conditions)?,
         Some(Value::String(text)) => {
             let bad = || invalid_json("where parameter is not valid JSON");
             match json::read(text.as_bytes()) {
-                Ok(Value::Object(conditions)) => filter(&conditions, reading)?,
+                Ok(Value::Object(conditions)) => filter(&conditions)?,
                 _ => return Err(bad()),
             }
         }
@@ -106,7 +112,7 @@ fn shape(params: &Map, query: &mut Query) -> Result<(), ParseError> {
     query.include_all =
         params.get("includeAll").is_some_and(Value::is_truthy) || query.include.iter().any(|path| path == "*");
     query.include.retain(|path| path != "*");
-    // Parse: wanting a part of a pointed-at object implies including it.
+    // Parse: wanting a part of a pointed-at object, or all but a part of it, implies including it.
     for key in query.keys.iter().chain(&query.exclude_keys) {
         if let Some((parent, _)) = key.rsplit_once('.')
             && !query.include.iter().any(|path| path == parent)
@@ -122,8 +128,9 @@ fn whole(params: &Map, name: &str) -> Result<Option<u64>, ParseError> {
         None | Some(Value::Null) => Ok(None),
         #[expect(clippy::cast_sign_loss, reason = "it is not negative")]
         Some(Value::Number(number)) if *number >= 0.0 => Ok(Some(*number as u64)),
-        // Parse: a negative limit asks for no limit of its own.
-        Some(Value::Number(_)) if name == "limit" => Ok(None),
+        // Parse: MongoDB takes a negative limit for so many in one piece.
+        #[expect(clippy::cast_sign_loss, reason = "it has none")]
+        Some(Value::Number(number)) if name == "limit" => Ok(Some(number.abs() as u64)),
         Some(Value::String(text)) => match text.trim().parse() {
             Ok(number) => Ok(Some(number)),
             Err(_) => Err(invalid_query(format!("{name} must be a number"))),
@@ -132,9 +139,10 @@ fn whole(params: &Map, name: &str) -> Result<Option<u64>, ParseError> {
     }
 }
 
+/// The paths of a list with commas. Parse: blanks are part of a path.
 fn paths(name: &str, value: Option<&Value>) -> Result<Vec<CompactString>, ParseError> {
     let split = |text: &str| -> Vec<CompactString> {
-        text.split(',').map(str::trim).filter(|path| !path.is_empty()).map(Into::into).collect()
+        text.split(',').filter(|path| !path.is_empty()).map(Into::into).collect()
     };
     let bad = || invalid_query(format!("Invalid {name}: must be a comma separated list"));
     match value {
@@ -152,28 +160,40 @@ fn paths(name: &str, value: Option<&Value>) -> Result<Vec<CompactString>, ParseE
 }
 
 fn order(value: Option<&Value>) -> Result<Vec<Order>, ParseError> {
-    let mut keys = Vec::new();
-    for path in paths("order", value)? {
-        let (path, descending) = match path.strip_prefix('-') {
-            Some(path) => (CompactString::from(path), true),
-            None => (path, false),
-        };
-        // Parse: the columns' own names sort as well.
-        let path = match path.as_str() {
-            "_created_at" => "createdAt".into(),
-            "_updated_at" => "updatedAt".into(),
-            _ => path,
-        };
-        if path.starts_with("authData.") {
-            return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Cannot sort by {}", shorten(&path))));
+    // Parse: `order=1` is read as a number, and meant as a text.
+    let text = match value {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) if items.iter().all(|item| item.as_str().is_some()) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
         }
-        let first = crate::update::top(&path);
-        if path != Order::SCORE && !is_plain(first) {
-            return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Invalid field name: {}.", shorten(&path))));
-        }
-        keys.push(Order { path, descending });
+        Some(other @ (Value::Number(_) | Value::Bool(_))) => String::from_utf8_lossy(&json::write(other)).into_owned(),
+        Some(_) => return Err(invalid_query("Invalid order: must be a comma separated list")),
+    };
+    if text.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(keys)
+    text.split(',').map(str::trim).map(order_key).collect()
+}
+
+fn order_key(key: &str) -> Result<Order, ParseError> {
+    let (path, descending) = match key.strip_prefix('-') {
+        Some(path) => (path, true),
+        None => (key, false),
+    };
+    // Parse: the columns' own names sort as well.
+    let path = match path {
+        "_created_at" => "createdAt",
+        "_updated_at" => "updatedAt",
+        path => path,
+    };
+    if path.starts_with("authData.") {
+        return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Cannot sort by {}", shorten(path))));
+    }
+    if path != Order::SCORE && !is_plain(crate::update::top(path)) {
+        return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Invalid field name: {}.", shorten(path))));
+    }
+    Ok(Order { path: path.into(), descending })
 }
 
 #[cfg(test)]
