@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::config::Sources;
+use crate::schema::Schema;
 
 /// A Parse-compatible server.
 #[derive(Debug, Parser)]
@@ -18,12 +19,14 @@ pub(crate) struct Cli {
 }
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Command {
     /// Serve requests; what is done if nothing is said.
     Serve,
     /// Read the configuration, say what is wrong with it, and end.
     CheckConfig,
+    /// Make the classes of a running server what files say.
+    Schema(Schema),
 }
 
 /// Options of every command.

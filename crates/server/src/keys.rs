@@ -55,24 +55,33 @@ pub(crate) fn make_private(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Reads the keys, or makes them. A file that is there is never written to.
-pub(crate) fn load_or_make(folder: &Path, clock: &dyn Clock) -> Result<Kept, String> {
+/// Reads the keys that a server keeps there; none if none does.
+pub(crate) fn load(folder: &Path) -> Result<Option<GeneratedKeys>, String> {
     let path = folder.join(FILE);
-    let told = |error: std::io::Error| format!("The keys in {} cannot be read: {error}.", path.display());
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            make(&path, clock).map_err(|error| format!("The keys cannot be kept in {}: {error}.", path.display()))?;
-            // Whoever was first: two servers that start at one time have the same keys.
-            fs::read_to_string(&path).map_err(told)?
-        }
-        Err(error) => return Err(told(error)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("The keys in {} cannot be read: {error}.", path.display())),
     };
     let keys: GeneratedKeys = serde_json::from_str(&text)
         .map_err(|error| format!("The keys in {} are damaged: {error}. Restore the file.", path.display()))?;
     if keys.application_id.is_empty() || keys.master_key.is_empty() {
         return Err(format!("The keys in {} are empty. Restore the file.", path.display()));
     }
+    Ok(Some(keys))
+}
+
+/// Reads the keys, or makes them. A file that is there is never written to.
+pub(crate) fn load_or_make(folder: &Path, clock: &dyn Clock) -> Result<Kept, String> {
+    let path = folder.join(FILE);
+    let keys = if let Some(keys) = load(folder)? {
+        keys
+    } else {
+        make(&path, clock).map_err(|error| format!("The keys cannot be kept in {}: {error}.", path.display()))?;
+        // Whoever was first: two servers that start at one time have the same keys.
+        load(folder)?.ok_or_else(|| format!("The keys in {} are gone.", path.display()))?
+    };
+    let told = |error: std::io::Error| format!("The keys in {} cannot be read: {error}.", path.display());
     let mode = fs::metadata(&path).map_err(told)?.permissions().mode();
     let warning = (mode & 0o077 != 0)
         .then(|| format!("{} can be read by other users of this machine; run: chmod 600 {0}", path.display()));

@@ -17,6 +17,7 @@
 //! | which keys has a server that nobody chose keys for | `keys.rs` |
 //! | how are the parts put together | `wire.rs` |
 //! | where do logs go | `telemetry.rs` |
+//! | how are classes made what files say | `schema/` |
 //! | what is seen at the start | `banner.rs` |
 //! | when does it end | `shutdown.rs` |
 
@@ -24,6 +25,7 @@ mod banner;
 mod cli;
 mod config;
 mod keys;
+mod schema;
 mod shutdown;
 mod telemetry;
 mod wire;
@@ -35,34 +37,41 @@ use clap::Parser;
 use parsimony_cloud::Application;
 use serde_json::json;
 
-use cli::{Cli, Command};
+use cli::{Cli, CliOptions, Command};
 pub use config::{Config, Database, Logging, Sources};
 pub use wire::{Parts, Running, start};
 
 /// Runs a server with these applications, as the command line says, until it is told to end.
 pub fn run(applications: impl IntoIterator<Item = Application>) -> ExitCode {
-    let cli = Cli::parse();
-    match obey(cli, applications.into_iter().collect()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => {
+    let Cli { command, options } = Cli::parse();
+    let serves = matches!(command, None | Some(Command::Serve | Command::CheckConfig));
+    let done = match command {
+        None | Some(Command::Serve) => serve(options, applications.into_iter().collect()),
+        Some(Command::CheckConfig) => check(options),
+        Some(Command::Schema(schema)) => schema::obey(schema, options),
+    };
+    done.unwrap_or_else(|sentence| {
+        if serves {
             // Tools that start servers look for the line, people for the sentence.
             let line = json!({ "kind": "error", "message": sentence });
             say(&mut std::io::stdout(), &format!("STARTUP-ERROR {line}\n"));
-            say(&mut std::io::stderr(), &format!("{sentence}\n"));
-            ExitCode::FAILURE
         }
-    }
+        say(&mut std::io::stderr(), &format!("{sentence}\n"));
+        ExitCode::FAILURE
+    })
 }
 
-fn obey(cli: Cli, applications: Vec<Application>) -> Result<(), String> {
-    let config = Config::read(cli.options.sources(cli::environment())?)?;
-    if cli.command == Some(Command::CheckConfig) {
-        for warning in &config.warnings {
-            say(&mut std::io::stdout(), &format!("warning: {warning}\n"));
-        }
-        say(&mut std::io::stdout(), "The configuration is sound.\n");
-        return Ok(());
+fn check(options: CliOptions) -> Result<ExitCode, String> {
+    let config = Config::read(options.sources(cli::environment())?)?;
+    for warning in &config.warnings {
+        say(&mut std::io::stdout(), &format!("warning: {warning}\n"));
     }
+    say(&mut std::io::stdout(), "The configuration is sound.\n");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(options: CliOptions, applications: Vec<Application>) -> Result<ExitCode, String> {
+    let config = Config::read(options.sources(cli::environment())?)?;
     telemetry::begin(config.logging);
     // Requests have workers of their own; this runtime is for what goes on beside them.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -74,7 +83,8 @@ fn obey(cli: Cli, applications: Vec<Application>) -> Result<(), String> {
         }
         say(&mut std::io::stdout(), &banner::text(&running));
         shutdown::serve_until_told(running).await
-    })
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes text; if nobody reads it any more, that is no reason to fail.

@@ -15,7 +15,7 @@ const START_MILLIS_MAX = 30_000;
 const LOG_CHARS_MAX = 20_000;
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const binary = process.env.PARSIMONY_BIN ?? here('../../../target/debug/parsimony');
+export const binary = process.env.PARSIMONY_BIN ?? here('../../../target/debug/parsimony');
 
 /// Which server the tests drive: `parsimony`, or `oracle`, which is Parse Server.
 export const target = process.env.PARSIMONY_SDK_TARGET ?? 'parsimony';
