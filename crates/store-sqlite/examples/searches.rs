@@ -37,7 +37,7 @@ impl Dice {
 
     /// Forty words, of which some are much more frequent than others.
     fn text(&mut self) -> String {
-        let words: Vec<String> = (0..40).map(|_| format!("word{}", (self.roll().powi(4) * 20_000.0) as u32)).collect();
+        let words: Vec<String> = (0..40).map(|_| format!("word{:.0}", self.roll().powi(4) * 20_000.0)).collect();
         words.join(" ")
     }
 }
