@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use mongodb::IndexModel;
 use mongodb::error::Error;
 use parsimony_model::schema::{FieldType, Index};
+use parsimony_model::update::top;
 use parsimony_model::{ClassName, ClassSchema};
 use parsimony_store::{ClassChange, Join, StoreError};
 
@@ -137,6 +138,7 @@ pub(crate) async fn change(
     for _ in 0..TRIES_MAX {
         let Some(stored) = read(shared, name).await? else { return Ok(None) };
         let Some(before) = schemas::class(&stored)? else { return Ok(None) };
+        let change = &with_orphans(&before, change);
         let planned = schemas::plan(&before, &stored, listed_indexes(&stored), change)?;
         let made = make_indexes(shared, &before, change).await?;
         let updated = if planned.update.is_empty() {
@@ -161,6 +163,16 @@ pub(crate) async fn change(
         }
     }
     Err(StoreError::Conflict(format!("the class {name} is being changed by others")))
+}
+
+/// The change, and what follows from it: an index goes with a field that it is on.
+fn with_orphans(before: &ClassSchema, change: &ClassChange) -> ClassChange {
+    let mut change = change.clone();
+    let is_dropped = |path: &str| change.drop_fields.iter().any(|field| *field == top(path));
+    let orphans = before.indexes.iter().filter(|(_, index)| index.keys.keys().any(|path| is_dropped(path)));
+    let orphans: Vec<String> = orphans.map(|(name, _)| name.to_string()).collect();
+    change.drop_indexes.extend(orphans);
+    change
 }
 
 /// The indexes that a `_SCHEMA` document lists, as they are written there.

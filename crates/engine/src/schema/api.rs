@@ -150,7 +150,7 @@ fn change_indexes(
                 return Err(refusal(ErrorCode::InvalidQuery, text));
             }
             change.drop_indexes.push(name.to_string());
-        } else if exists {
+        } else if exists || name == ID_INDEX {
             return Err(refusal(ErrorCode::InvalidQuery, format!("Index {name} exists, cannot update.")));
         } else {
             let index = new_index(next, name, keys)?;

@@ -21,6 +21,7 @@ pub(super) const BEHAVIOURS: Behaviours = behaviours![
     text_is_found_whatever_its_case,
     an_index_can_stand_on_any_column,
     an_index_goes_with_its_class,
+    an_index_goes_with_its_field,
 ];
 
 fn indexing(name: &str, index: Index) -> ClassChange {
@@ -259,4 +260,24 @@ async fn an_index_goes_with_its_class(fresh: &dyn Fresh) {
     assert_eq!(table.found(r#"{"code": "x"}"#).await, "a b", "the new class has no index");
     let double = other.object("b", map! { "code" => "x" });
     assert_duplicate(&refused(other.store.insert(&other.class, &double).await, "a double"), "only_code");
+}
+
+async fn an_index_goes_with_its_field(fresh: &dyn Fresh) {
+    let mut made = class("Thing", &["a:String", "b:Number", "owner:*_User", "place:GeoPoint"]);
+    for (name, fields) in [("on_a", &["a"][..]), ("on_both", &["b", "a"]), ("on_b", &["b"]), ("on_owner", &["owner"])] {
+        made.indexes.insert(name.into(), Index::on(fields));
+    }
+    let mut table = Table::of(fresh.store().await, made).await;
+    table.put("x", r#"{"a": "1", "b": 1}"#).await;
+    let dropped = ["a", "owner", "place"].map(|field| parsimony_model::FieldName::parse(field).unwrap());
+    let change = ClassChange {
+        drop_fields: dropped.into(),
+        // That it is dropped twice is no harm.
+        drop_indexes: vec!["on_a".to_owned()],
+        ..ClassChange::default()
+    };
+    alter(&mut table, change).await;
+    assert_eq!(table.class.indexes.keys().collect::<Vec<_>>(), ["on_b"]);
+    assert_eq!(known(&*table.store, "Thing").await.unwrap().indexes, table.class.indexes);
+    assert_eq!(table.found(r#"{"b": 1}"#).await, "x");
 }
