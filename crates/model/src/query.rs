@@ -1,12 +1,14 @@
 //! What does a client ask for: the query as a typed value.
 //!
 //! `query/parse.rs` reads it from the wire (its options in `parse/options.rs`), `query/fit.rs` fits it to a class's fields,
-//! `query/advice.rs` is what it says about how to answer. A store sees neither subqueries nor wire quirks.
+//! `query/advice.rs` is what it says about how to answer. `query/pcre.rs` is its regular
+//! expressions. A store sees neither subqueries nor wire quirks.
 
 pub mod advice;
 pub mod fit;
 mod language;
 pub mod parse;
+pub mod pcre;
 
 pub use advice::{Advice, Hint, ReadPreference, Verbosity};
 

@@ -18,12 +18,14 @@
 //! | where is something, and what is near | `geo/` |
 //! | what are the words of a text, and what does a search find | `text/` |
 //! | finding, counting, distinct values | `find.rs` |
+//! | pipelines: the rows they run on | `aggregate.rs` |
 //! | inserting, changing, deleting | `write.rs` |
 //! | how does a row become an object, and a value a column | `rows.rs`, `values.rs` |
 //! | what goes when its time is over | `sweep.rs` |
 //! | what SQLite's errors mean | `error.rs` |
 #![deny(clippy::future_not_send)]
 
+mod aggregate;
 mod classes;
 mod definition;
 mod duplicates;

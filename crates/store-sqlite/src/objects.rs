@@ -8,7 +8,9 @@ use parsimony_model::query::Verbosity;
 use parsimony_model::{ClassSchema, Object, ObjectId, Value};
 use parsimony_store::{Answer, Change, Join, Objects, Selection, StoreError};
 
+use crate::aggregate::Aggregate;
 use crate::find::{self, Distinct, Find};
+use crate::open::Limits;
 use crate::patterns::Patterns;
 use crate::tables::Tables;
 use crate::transaction::Lane;
@@ -21,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) tables: ArcSwap<Tables>,
     /// Compiled expressions.
     pub(crate) patterns: Arc<Patterns>,
+    /// The bounds.
+    pub(crate) limits: Limits,
 }
 
 impl Shared {
@@ -67,8 +71,13 @@ impl<L: Lane> Objects for Asked<L> {
         })
     }
 
-    fn aggregate<'a>(&'a self, _selection: &'a Selection, _pipeline: &'a Pipeline) -> Answer<'a, Vec<Document>> {
-        Box::pin(async { Err(StoreError::Unsupported("The embedded store runs no pipelines.".to_owned())) })
+    fn aggregate<'a>(&'a self, selection: &'a Selection, pipeline: &'a Pipeline) -> Answer<'a, Vec<Document>> {
+        Box::pin(async move {
+            let Shared { tables, patterns, limits } = &*self.shared;
+            let plan = Aggregate::plan(tables.load_full(), patterns, limits.clone(), selection, pipeline)?;
+            let Some(plan) = plan else { return Ok(Vec::new()) };
+            self.lane.read(move |connection| plan.run(connection)).await
+        })
     }
 
     fn explain<'a>(

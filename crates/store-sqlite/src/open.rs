@@ -43,6 +43,10 @@ pub struct Limits {
     pub writer_cache_kib: u32,
     /// Page cache of each reader, in KiB.
     pub reader_cache_kib: u32,
+    /// How long one pipeline may run.
+    pub pipeline_millis_max: u64,
+    /// How many bytes one pipeline may hold.
+    pub pipeline_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -58,6 +62,9 @@ impl Default for Limits {
             statements_max: 128,
             writer_cache_kib: 8_192,
             reader_cache_kib: 4_096,
+            // As long as the other store lets one run.
+            pipeline_millis_max: 30_000,
+            pipeline_bytes_max: 128 << 20,
         }
     }
 }

@@ -38,7 +38,7 @@ impl Asked<Whole> {
     /// Opens the file with bounds of one's own.
     pub fn open_within(path: impl AsRef<Path>, limits: Limits) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { limits: limits.clone(), ..Shared::default() });
         let connection = open::writer(path, &limits, &shared.patterns)?;
         let tables = classes::complete(&connection, &Tables::load(&connection)?)?;
         shared.tables.store(Arc::new(tables));

@@ -1,5 +1,6 @@
 //! What can go wrong in a store, and how each case reaches the wire.
 
+use parsimony_model::query::pcre;
 use parsimony_model::{ErrorCode, ParseError};
 
 /// Why a store could not do it.
@@ -42,7 +43,7 @@ impl StoreError {
 
     /// A regular expression that is none.
     pub fn unreadable_pattern() -> Self {
-        Self::InvalidQuery("The regular expression cannot be read.".to_owned())
+        Self::InvalidQuery(pcre::UNREADABLE.to_owned())
     }
 
     /// An addition to something that is no number.

@@ -2,6 +2,10 @@
 
 use super::Form;
 use super::datum::{Datum, Document};
+use super::expression::Parser;
+use super::failure::Failure;
+use super::leading::Prepared;
+use super::stage::{self, Stage};
 use super::translate;
 use crate::error::{ErrorCode, ParseError};
 use crate::schema::ClassSchema;
@@ -16,20 +20,28 @@ const FORBIDDEN: [&str; 5] = ["$out", "$merge", "$function", "$accumulator", "$w
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     documents: Vec<Document>,
+    /// The stages, or the name of what only MongoDB can do.
+    stages: Result<Vec<Stage>, String>,
 }
 
 impl Pipeline {
     /// Reads the stages as a client sent them: their names are Parse's.
     pub fn read(stages: Vec<Document>, class: &ClassSchema, form: Form) -> Result<Self, ParseError> {
-        let refused = |text: String| Err(ParseError::new(ErrorCode::InvalidQuery, text));
+        let refused = |text: String| ParseError::new(ErrorCode::InvalidQuery, text);
         if stages.len() > STAGES_MAX {
-            return refused(format!("Pipeline length must be no longer than {STAGES_MAX} stages."));
+            return Err(refused(format!("Pipeline length must be no longer than {STAGES_MAX} stages.")));
         }
         let documents = translate::stages(stages, class, form);
         if let Some(name) = documents.iter().find_map(forbidden_in) {
-            return refused(format!("Invalid aggregate stage '{name}'."));
+            return Err(refused(format!("Invalid aggregate stage '{name}'.")));
         }
-        Ok(Self { documents })
+        let stages = match stage::stages(&Parser::default(), &documents, 0) {
+            Ok(stages) => Ok(stages),
+            Err(Failure::OnlyMongo(what)) => Err(what),
+            Err(Failure::Refused(text)) => return Err(refused(text)),
+            Err(other) => return Err(ParseError::internal(format!("{other:?}"))),
+        };
+        Ok(Self { documents, stages })
     }
 
     /// The stages as MongoDB takes them.
@@ -40,6 +52,14 @@ impl Pipeline {
     /// Whether it groups by a pointer, so that the ids of the answer are bare.
     pub fn groups_by_pointer(&self) -> bool {
         translate::groups_by_pointer(&self.documents)
+    }
+
+    /// Takes off its beginning what a plain query of the class can answer.
+    pub fn prepared(&self, class: &ClassSchema) -> Result<Prepared, Failure> {
+        match &self.stages {
+            Ok(stages) => Ok(Prepared::new(stages, class)),
+            Err(what) => Err(Failure::OnlyMongo(what.clone())),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ const DAY_MILLIS: i64 = 86_400_000;
 
 /// The objects of the cases: the first was created on the first of January 2024, each next one a day later, and each was
 /// changed an hour after that.
-async fn things(fresh: &dyn Fresh) -> Table {
+pub(super) async fn things(fresh: &dyn Fresh) -> Table {
     let table = Table::new(fresh, "Thing", FIELDS).await;
     for ((id, text), day) in OBJECTS.iter().zip(0_i64..) {
         let created = Date::from_millis(CREATED_MILLIS + day * DAY_MILLIS);

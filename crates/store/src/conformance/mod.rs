@@ -13,6 +13,7 @@
     reason = "behaviours are tests: they fail by panicking"
 )]
 
+mod aggregate;
 mod classes;
 mod expressions;
 mod filter_cases;
@@ -81,6 +82,7 @@ pub const AREAS: &[(&str, Behaviours)] = &[
     ("index options", index_options::BEHAVIOURS),
     ("geo", geo::BEHAVIOURS),
     ("text", text::BEHAVIOURS),
+    ("aggregate", aggregate::BEHAVIOURS),
     ("transactions", transactions::BEHAVIOURS),
 ];
 
