@@ -11,6 +11,7 @@
 //! | a pipeline, the distinct values of a field | `aggregate.rs` |
 //! | what the built-in classes add | `classes/` |
 //! | the classes themselves | `schema/` |
+//! | what a transaction does that lacks one | `transaction.rs` |
 //! | cloud code, and its way back in | `functions.rs`, `host.rs` |
 #![deny(clippy::future_not_send)]
 
@@ -27,6 +28,7 @@ mod limits;
 mod options;
 mod save;
 mod schema;
+mod transaction;
 mod users;
 mod work;
 

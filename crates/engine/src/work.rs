@@ -5,12 +5,13 @@ use std::sync::Arc;
 use parsimony_cloud::Json;
 use parsimony_model::value::{Map, Value};
 use parsimony_model::{ClassName, ErrorCode, Object, ObjectId, ParseError, Query};
-use parsimony_store::{Objects, Transaction};
+use parsimony_store::Objects;
 
 use crate::caller::Caller;
 use crate::classes::rules_for;
 use crate::engine::Engine;
 use crate::schema::{api, push};
+use crate::transaction::Open;
 use crate::users::{login, sessions};
 use crate::{aggregate, delete, find, functions, save};
 
@@ -21,7 +22,7 @@ pub struct Work {
     pub(crate) caller: Arc<Caller>,
     /// The store, or the open transaction.
     pub(crate) objects: Arc<dyn Objects>,
-    pub(crate) transaction: Option<Arc<dyn Transaction>>,
+    pub(crate) transaction: Option<Open>,
     /// How deep in cloud code that calls cloud code.
     pub(crate) depth: u8,
 }
@@ -216,21 +217,21 @@ impl Work {
         }
         let transaction = self.engine.store.begin().await?;
         let objects: Arc<dyn Objects> = Arc::clone(&transaction) as Arc<dyn Objects>;
-        Ok(Self { objects, transaction: Some(transaction), ..self.clone() })
+        Ok(Self { objects, transaction: Some(Open::new(transaction)), ..self.clone() })
     }
 
-    /// Ends the transaction.
+    /// Ends the transaction. Error 251 says that it was undone and may be done again.
     pub async fn commit(&self) -> Answer<()> {
         match &self.transaction {
-            Some(transaction) => Ok(transaction.commit().await?),
+            Some(open) => open.commit(&self.engine.schemas).await,
             None => Ok(()),
         }
     }
 
-    /// Undoes the transaction.
+    /// Undoes the transaction. If it lacked a class or a field, those are there when it is done again.
     pub async fn roll_back(&self) -> Answer<()> {
         match &self.transaction {
-            Some(transaction) => Ok(transaction.roll_back().await?),
+            Some(open) => open.roll_back(&self.engine.schemas).await,
             None => Ok(()),
         }
     }

@@ -9,11 +9,11 @@ use parsimony_model::schema::{ClassSchema, Field, FieldType};
 use parsimony_model::update::top;
 use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, FieldName, ObjectId, Op, ParseError, Update, Value};
-use parsimony_store::ClassChange;
 
 use super::{Hooked, Pending, Related, file_urls};
 use crate::access::class::{self, Leave};
 use crate::classes::rules_for;
+use crate::transaction::Missing;
 use crate::work::Work;
 
 pub(super) async fn check(work: &Work, hooked: Hooked) -> Result<Pending, ParseError> {
@@ -135,26 +135,12 @@ async fn fit_class(
     }
     match class {
         Some(class) if new_fields.is_empty() => Ok((class, leave)),
-        _ if work.transaction.is_some() => Err(ParseError::new(
-            ErrorCode::InvalidSchemaOperation,
-            format!("A transaction cannot add a class or a field: add what is missing in class {name} first."),
-        )),
-        Some(_) => {
-            let change = ClassChange { set_fields: new_fields, ..ClassChange::default() };
-            let changed = work.engine.schemas.change(name, &change).await;
-            Ok((changed.map_err(|error| told_late(error, name.as_str()))?, leave))
-        }
-        None => {
-            let mut class = ClassSchema::new(name.clone());
-            class.fields.extend(new_fields.iter().cloned());
-            let (class, created) = work.engine.schemas.create(class).await?;
-            if created {
-                return Ok((class, leave));
+        _ => {
+            let missing = Missing { class: name.clone(), fields: new_fields };
+            match &work.transaction {
+                None => Ok((missing.add(&work.engine.schemas).await?, leave)),
+                Some(open) => Err(open.lacks(missing)),
             }
-            // Another request was first: its fields and ours come together.
-            let change = ClassChange { set_fields: new_fields, ..ClassChange::default() };
-            let changed = work.engine.schemas.change(name, &change).await;
-            Ok((changed.map_err(|error| told_late(error, name.as_str()))?, leave))
         }
     }
 }
@@ -175,16 +161,6 @@ fn may_add_fields(work: &Work, class: &ClassSchema, creating: bool) -> Result<Le
     match &class.permissions {
         Some(permissions) if !permissions.write_user_fields.is_empty() => Ok(Leave::Plain),
         _ => Err(class::denied(Operation::AddField, &class.name)),
-    }
-}
-
-/// Another request gave a new field another type a moment ago.
-fn told_late(error: ParseError, class: &str) -> ParseError {
-    match error.code {
-        ErrorCode::IncorrectType => {
-            ParseError::new(ErrorCode::IncorrectType, format!("schema mismatch for {class}: {}", error.message))
-        }
-        _ => error,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::routes::{Route, split, unroutable};
 const PARTS_AT_ONCE_MAX: usize = 32;
 
 /// How often a transaction is tried again when another one got in its way.
-const RETRIES_MAX: u32 = 5;
+const RETRIES_MAX: usize = 5;
 
 /// The number of the error that says a transaction may be tried again.
 const CONFLICT: i32 = 251;
@@ -78,7 +78,8 @@ async fn in_transaction(door: &Door, work: &Work, parts: &[Part]) -> Result<Answ
             }
         };
         match done {
-            Err(error) if error.number() == Some(CONFLICT) && retries < RETRIES_MAX => retries += 1,
+            // Each part may lack a class or a field once.
+            Err(error) if error.number() == Some(CONFLICT) && retries < RETRIES_MAX + parts.len() => retries += 1,
             done => return done,
         }
     }
