@@ -283,7 +283,7 @@ impl ClassSchema {
         let mut indexes = Map::default();
         indexes.insert("_id_".into(), Value::Object(std::iter::once(("_id".into(), 1.into())).collect()));
         for (name, index) in &self.indexes {
-            indexes.insert(name.clone(), index.keys_to_value());
+            indexes.insert(name.clone(), index.shown());
         }
         let volatile = builtin::Builtin::of(&self.name).is_some_and(builtin::Builtin::is_volatile);
         let permissions = match &self.permissions {

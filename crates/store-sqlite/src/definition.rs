@@ -120,7 +120,7 @@ mod tests {
             class.fields.insert(FieldName::parse(name).unwrap(), Field::plain(kind));
         }
         let mut before = Table::new(&class, &tables);
-        let index = Index::on(&["_auth_data_x.id"]).unique().expiring_after(5);
+        let index = Index::on(&["authData.x.id"]).unique().expiring_after(5);
         before.places.insert("place".into(), "_User@place@".to_owned());
         before.words = Some("_User@@".to_owned());
         before.schema.indexes.insert("one".into(), index);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use parsimony_cloud::{Hook, MigrationHandler};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::schema::{FieldType, Index};
@@ -164,18 +165,18 @@ async fn apply_builtin(engine: &Engine, wanted: &ClassSchema) -> Result<(), Pars
         return Ok(());
     };
     let fields = wanted.fields.iter().filter(|(name, _)| !stored.fields.contains_key(*name));
+    let fields = fields.map(|(name, field)| (name.clone(), field.clone())).collect();
     let indexes = wanted.indexes.iter().filter(|(name, _)| !stored.indexes.contains_key(*name));
-    let change = ClassChange {
-        set_fields: fields.map(|(name, field)| (name.clone(), field.clone())).collect(),
-        add_indexes: indexes.map(|(name, index)| (name.to_string(), index.clone())).collect(),
+    let one = |(name, index): (&CompactString, &Index)| ClassChange {
+        add_indexes: vec![(name.to_string(), index.clone())],
         ..ClassChange::default()
     };
-    if change == ClassChange::default() {
-        return Ok(());
-    }
-    if let Err(error) = engine.schemas.change(&wanted.name, &change).await {
-        // Parse: a unique index of a built-in class that the data does not allow is a warning, the server starts.
-        tracing::warn!(class = %wanted.name, %error, "the class could not be brought up to date");
+    let changes = std::iter::once(ClassChange { set_fields: fields, ..ClassChange::default() }).chain(indexes.map(one));
+    for change in changes.filter(|change| *change != ClassChange::default()) {
+        if let Err(error) = engine.schemas.change(&wanted.name, &change).await {
+            // Parse: a unique index of a built-in class that the data does not allow is a warning, the server starts.
+            tracing::warn!(class = %wanted.name, %error, "the class could not be brought up to date");
+        }
     }
     Ok(())
 }
@@ -193,6 +194,11 @@ pub(crate) fn with_builtin_indexes(mut class: ClassSchema) -> ClassSchema {
         class.indexes.insert(name.into(), if unique { index.unique() } else { index });
     }
     if Builtin::of(&class.name) == Some(Builtin::User) {
+        for token in ["_email_verify_token", "_perishable_token"] {
+            class.indexes.insert(token.into(), Index::on(&[token]).sparse());
+        }
+        let anonymous = Index::on(&["authData.anonymous.id"]).unique().sparse();
+        class.indexes.insert("_auth_data_anonymous_id".into(), anonymous);
         for (name, field) in [("case_insensitive_username", "username"), ("case_insensitive_email", "email")] {
             class.indexes.insert(name.into(), Index::on(&[field]).sparse().ignoring_case());
         }

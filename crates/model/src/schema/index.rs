@@ -1,6 +1,6 @@
 //! What is an index of a class: its keys, its options, and their JSON.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use indexmap::IndexMap;
 
 use super::ClassSchema;
@@ -88,7 +88,7 @@ impl Index {
     /// Reads Parse's form, `{"field": 1}`, or ours with options: `{"keys": {"field": 1}, "unique": true, "sparse": true,
     /// "ignoreCase": true, "expireAfterSeconds": 60, "partialFilterExpression": {"field": {"$exists": true}}}`.
     pub fn parse(map: &Map) -> Self {
-        let entries = |map: &Map| map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let entries = |map: &Map| map.iter().map(|(key, value)| (path(key), value.clone())).collect();
         let is = |option: &str| map.get(option).is_some_and(Value::is_truthy);
         #[expect(clippy::cast_sign_loss, reason = "it is not negative")]
         let seconds = |number: f64| (number >= 0.0).then_some(number as u64);
@@ -103,6 +103,15 @@ impl Index {
             },
             None => Self { keys: entries(map), ..Self::default() },
         }
+    }
+
+    /// The wire form, which has no options. Parse: login providers are shown as MongoDB calls them.
+    pub(super) fn shown(&self) -> Value {
+        let shown = |key: &CompactString| match key.strip_prefix("authData.") {
+            Some(rest) => format_compact!("{PROVIDER}{rest}"),
+            None => key.clone(),
+        };
+        Value::Object(self.keys.iter().map(|(key, kind)| (shown(key), kind.clone())).collect())
     }
 
     /// Parse's form, which has no options.
@@ -167,6 +176,18 @@ impl Index {
     }
 }
 
+/// Before the name of a login provider, in Parse's name of its index.
+const PROVIDER: &str = "_auth_data_";
+
+/// The path that a key stands for; in Parse's own indexes it may be what MongoDB calls it.
+fn path(key: &CompactString) -> CompactString {
+    match (key.strip_prefix("_p_"), key.strip_prefix(PROVIDER)) {
+        (Some(field), _) => field.into(),
+        (_, Some(rest)) => format_compact!("authData.{rest}"),
+        _ => key.clone(),
+    }
+}
+
 fn invalid(text: String) -> ParseError {
     ParseError::new(ErrorCode::InvalidQuery, text)
 }
@@ -228,6 +249,7 @@ mod tests {
             read(text).check("i", &class()).unwrap();
         }
         assert_eq!(read(r#"{"a":1}"#), Index::on(&["a"]));
+        assert_eq!(read(r#"{"_p_a":1,"_auth_data_x.id":-1}"#).keys.keys().collect::<Vec<_>>(), ["a", "authData.x.id"]);
         assert_eq!(read(r#"{"a":"text"}"#).text_fields().collect::<Vec<_>>(), ["a"]);
     }
 
