@@ -61,7 +61,7 @@ async fn a_batch_in_a_transaction_is_whole_or_not_at_all(shop: Shop) {
     assert_eq!(shop.get("/classes/Item").await.results().len(), 2);
 }
 
-fn create(class: &str, body: Value) -> Value {
+fn create(class: &str, body: &Value) -> Value {
     json!({"method": "POST", "path": format!("/parse/classes/{class}"), "body": body})
 }
 
@@ -69,12 +69,12 @@ async fn a_transaction_may_bring_classes_and_fields(shop: Shop) {
     let (user, _) = shop.sign_up("ann").await;
     let ann = json!({"__type": "Pointer", "className": "_User", "objectId": user});
     let fans = json!({"__op": "AddRelation", "objects": [ann]});
-    let mut parts: Vec<Value> = (0..8).map(|n| create(&format!("New{n}"), json!({"n": n, "text": "x"}))).collect();
+    let mut parts: Vec<Value> = (0..8).map(|n| create(&format!("New{n}"), &json!({"n": n, "text": "x"}))).collect();
     parts.push(create(
         "New0",
-        json!({"n": 9, "place": {"__type": "GeoPoint", "latitude": 1, "longitude": 2}, "fans": fans}),
+        &json!({"n": 9, "place": {"__type": "GeoPoint", "latitude": 1, "longitude": 2}, "fans": fans}),
     ));
-    parts.push(create("Item", json!({"name": "hat", "color": "red"})));
+    parts.push(create("Item", &json!({"name": "hat", "color": "red"})));
     let seen = shop.as_master().post("/batch", json!({"transaction": true, "requests": parts})).await;
     assert_eq!((seen.status, seen.body.as_array().map(Vec::len)), (200, Some(10)), "{}", seen.body);
     let seen = shop.as_master().get("/classes/New0?order=n&keys=n").await;
@@ -86,19 +86,19 @@ async fn a_transaction_may_bring_classes_and_fields(shop: Shop) {
     assert_eq!(shop.get(r#"/classes/Item?where={"color":"red"}"#).await.results().len(), 1);
 
     // What fails for another reason writes nothing.
-    let parts = [create("Item", json!({"name": "coat", "size": 1})), create("Item", json!({"name": "forbidden"}))];
+    let parts = [create("Item", &json!({"name": "coat", "size": 1})), create("Item", &json!({"name": "forbidden"}))];
     let seen = shop.as_master().post("/batch", json!({"transaction": true, "requests": parts})).await;
     assert_eq!((seen.status, seen.code()), (400, 142));
     assert_eq!(shop.get("/classes/Item").await.results().len(), 1);
-    let parts = [create("Newer", json!({"n": 1})), create("Newer", json!({"n": "x"}))];
+    let parts = [create("Newer", &json!({"n": 1})), create("Newer", &json!({"n": "x"}))];
     let seen = shop.as_master().post("/batch", json!({"transaction": true, "requests": parts})).await;
     assert_eq!((seen.status, seen.code()), (400, 111));
     assert_eq!(shop.as_master().get("/classes/Newer").await.results().len(), 0);
 }
 
 async fn a_transaction_brings_no_more_than_its_caller_may(shop: Shop) {
-    for part in [create("Item", json!({"name": "hat", "color": "red"})), create("Nowhere", json!({"n": 1}))] {
-        let parts = [create("Item", json!({"name": "coat"})), part];
+    for part in [create("Item", &json!({"name": "hat", "color": "red"})), create("Nowhere", &json!({"n": 1}))] {
+        let parts = [create("Item", &json!({"name": "coat"})), part];
         let seen = shop.post("/batch", json!({"transaction": true, "requests": parts})).await;
         assert_eq!((seen.status, seen.code()), (400, 119), "{}", seen.body);
     }
