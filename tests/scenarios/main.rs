@@ -13,6 +13,7 @@ mod batch;
 mod defined;
 mod functions;
 mod hooks;
+mod idempotency;
 mod permissions;
 mod push;
 mod queries;

@@ -102,9 +102,12 @@ impl Caller {
             }
             _ => None,
         };
-        let installation_id = credentials
-            .installation_id
-            .or_else(|| (authority == Authority::Master && credentials.master_key_in_header).then(|| CLOUD.to_owned()));
+        let from_a_server = match authority {
+            Authority::Master => credentials.master_key_in_header,
+            Authority::Maintenance => true,
+            Authority::Client | Authority::ReadOnlyMaster => false,
+        };
+        let installation_id = credentials.installation_id.or_else(|| from_a_server.then(|| CLOUD.to_owned()));
         let who = Who {
             user: session.as_ref().map(|session| Arc::clone(&session.account.user)),
             roles: session.as_ref().map(|session| Arc::clone(&session.account.roles)).unwrap_or_default(),
@@ -164,6 +167,11 @@ impl Caller {
     /// Whether it is the key that may read everything and write nothing.
     pub(crate) fn is_read_only(&self) -> bool {
         self.authority == Authority::ReadOnlyMaster
+    }
+
+    /// Whether it may see and write internal fields.
+    pub(crate) fn is_maintenance(&self) -> bool {
+        self.authority == Authority::Maintenance
     }
 
     /// Refuses writes by the read-only key.

@@ -12,6 +12,7 @@
 //! | what the built-in classes add | `classes/` |
 //! | the classes themselves | `schema/` |
 //! | what a transaction does that lacks one | `transaction.rs` |
+//! | requests that must not happen twice | `idempotency.rs` |
 //! | cloud code, and its way back in | `functions.rs`, `host.rs` |
 #![deny(clippy::future_not_send)]
 
@@ -24,6 +25,7 @@ mod engine;
 mod find;
 mod functions;
 mod host;
+mod idempotency;
 mod limits;
 mod options;
 mod save;
@@ -34,6 +36,7 @@ mod work;
 
 pub use caller::Credentials;
 pub use engine::Engine;
+pub use idempotency::Idempotency;
 pub use limits::{Complexity, Limits};
 pub use options::{AddressRule, DefinedSchemas, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};
 pub use work::{Found, LogIn, Saved, Work};

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use parsimony_model::aggregate::Form;
 use parsimony_model::{ClassName, Date, Map};
 
+use crate::idempotency::Idempotency;
 use crate::limits::{Complexity, Limits};
 
 /// Decides whether a key is accepted from an address.
@@ -132,6 +133,8 @@ pub struct Options {
     pub allow_aggregation_for_read_only_master_key: bool,
     /// `query.aggregationRawValues` and `query.aggregationRawFieldNames`
     pub aggregation_form: Form,
+    /// `idempotencyOptions`; `None` watches nothing.
+    pub idempotency: Option<Idempotency>,
     /// `routeAllowList`: the only paths a client may ask, as whole-path patterns; `None` allows all.
     pub route_allow_list: Option<Vec<regex::Regex>>,
     /// `schema`
@@ -182,6 +185,7 @@ impl Options {
             allow_public_explain: false,
             allow_aggregation_for_read_only_master_key: true,
             aggregation_form: Form::default(),
+            idempotency: None,
             route_allow_list: None,
             schema: None,
         }

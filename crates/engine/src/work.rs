@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::schema::{api, push};
 use crate::transaction::Open;
 use crate::users::{login, sessions};
-use crate::{aggregate, delete, find, functions, save};
+use crate::{aggregate, delete, find, functions, idempotency, save};
 
 /// One request's work: the engine, who asks, and the store or the transaction it works in. Cheap to clone.
 #[derive(Clone)]
@@ -203,6 +203,11 @@ impl Work {
     /// What was pushed, master only.
     pub async fn schema_history(&self, params: &Map) -> Answer<Value> {
         push::history(self, params).await
+    }
+
+    /// Refuses a request whose id was seen before (159), where its path is watched.
+    pub async fn once(&self, path: &str, id: &str) -> Answer<()> {
+        idempotency::once(self, path, id).await
     }
 
     /// Deletes every object of a class, master only: `DELETE /purge/CLASS`.

@@ -131,9 +131,14 @@ impl Door {
         let forwarded = request.headers().get_all(X_FORWARDED_FOR);
         envelope.credentials.ip = self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded);
         request_id.clone_into(&mut envelope.credentials.request_id);
+        let options = self.engine.options();
+        let watched = options.idempotency.is_some() && may_be_watched(&envelope.method, area);
+        let once = watched.then(|| request.headers().get(X_PARSE_REQUEST_ID)).flatten();
+        let once = once.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()).filter(|id| !id.is_empty());
         let asked = Asked {
             route: Route::parse(&envelope.method, &segments),
-            path: self.engine.options().route_allow_list.as_ref().map(|_| segments.join("/")),
+            path: (options.route_allow_list.is_some() || once.is_some()).then(|| segments.join("/")),
+            once,
             envelope,
             query: request.uri().query().unwrap_or_default().to_owned(),
             request_id: request_id.to_owned(),
@@ -154,8 +159,12 @@ impl Door {
         if let Some(path) = &asked.path {
             self.admit(&work, path)?;
         }
+        let route = route?;
+        if let (Some(id), Some(path)) = (&asked.once, &asked.path) {
+            Box::pin(work.once(path, id)).await?;
+        }
         let params = Params { body, query: &asked.query };
-        rest::answer(&self, &work, self.telling(&asked.request_id), route?, params).await
+        rest::answer(&self, &work, self.telling(&asked.request_id), route, params).await
     }
 
     fn telling<'a>(&self, request_id: &'a str) -> Telling<'a> {
@@ -163,12 +172,23 @@ impl Door {
     }
 }
 
+/// The id a client gives a request, the same when it sends it again.
+const X_PARSE_REQUEST_ID: &str = "x-parse-request-id";
+
+/// Whether a request can be one that must not happen twice.
+fn may_be_watched(method: &str, area: &str) -> bool {
+    let areas = ["classes", "users", "installations", "functions", "jobs"];
+    matches!(method, "POST" | "PUT") && areas.iter().any(|watched| area.eq_ignore_ascii_case(watched))
+}
+
 /// A request, as it is handed over to the work on it.
 struct Asked {
     /// What it is for, or why it is for nothing; credentials are checked before that is told.
     route: Result<Route, ParseError>,
-    /// The path below the mount path, decoded, if `routeAllowList` asks for it.
+    /// The path below the mount path, decoded, if `routeAllowList` or `idempotencyOptions` asks for it.
     path: Option<String>,
+    /// The id that makes it one of a kind, where such requests are watched.
+    once: Option<String>,
     envelope: Envelope,
     query: String,
     request_id: String,

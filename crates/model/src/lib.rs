@@ -12,6 +12,7 @@
 //! | who may see one object | [`acl`] |
 //! | who may do what with a class | [`permissions`] |
 //! | which fields does a class have | [`schema`], and [`builtin`] for the classes Parse brings along |
+//! | which fields are the server's own | [`internal`] |
 //! | what does a client ask for | [`query`] |
 //! | what does a client ask of a pipeline, and what does that mean | [`aggregate`] |
 //! | what time is it, and what comes out of the dice | [`clock`] |
@@ -22,6 +23,7 @@ pub mod aggregate;
 pub mod builtin;
 pub mod clock;
 pub mod error;
+pub mod internal;
 pub mod names;
 pub mod object;
 pub mod permissions;

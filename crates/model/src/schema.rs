@@ -297,7 +297,7 @@ impl ClassSchema {
         map.insert("fields".into(), Value::Object(fields));
         map.insert("classLevelPermissions".into(), permissions);
         // Parse: a class without indexes of its own shows none, not even the one on the id.
-        if !self.indexes.is_empty() {
+        if !self.indexes.is_empty() && !volatile {
             map.insert("indexes".into(), Value::Object(indexes));
         }
         Value::Object(map)

@@ -56,6 +56,9 @@ pub(crate) trait ClassRules: Send + Sync {
     /// Takes out what the class hides from this caller, beyond protected fields.
     fn redact(&self, _caller: &Caller, _object: &mut Object) {}
 
+    /// Takes out what not even the maintenance key sees of the internal fields.
+    fn redact_internal(&self, _object: &mut Object) {}
+
     /// Adds what a client gets with an object that it asked for by its id.
     fn read_by_id(&self, _caller: &Caller, _object: &mut Object) {}
 

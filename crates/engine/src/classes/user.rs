@@ -115,6 +115,10 @@ impl ClassRules for User {
         }
     }
 
+    fn redact_internal(&self, object: &mut Object) {
+        object.fields.shift_remove(HASH);
+    }
+
     /// Parse: one's own user has the token of the session, without which the SDK would take one for logged out.
     fn read_by_id(&self, caller: &Caller, user: &mut Object) {
         if let Some(session) = caller.session().filter(|_| caller.user_id() == Some(&user.id)) {

@@ -1,5 +1,6 @@
 //! What of an object goes out: the one gate every object passes on its way to a caller.
 
+use parsimony_model::internal;
 use parsimony_model::schema::ClassSchema;
 use parsimony_model::update::top;
 use parsimony_model::{FieldType, Map, Object, Query, Value};
@@ -24,11 +25,28 @@ impl<'a> Redaction<'a> {
     }
 
     pub(super) fn apply(&self, object: &mut Object) {
-        finish(&self.work.engine.options, self.class, object);
+        if self.work.caller.is_maintenance() {
+            self.rules.redact_internal(object);
+            let internal = shown_internal(object);
+            finish(&self.work.engine.options, self.class, object);
+            object.fields.extend(internal);
+        } else {
+            finish(&self.work.engine.options, self.class, object);
+        }
         self.hidden.remove_from(&self.work.caller, object);
         self.rules.redact(&self.work.caller, object);
         shape(object, &self.query.keys, &self.query.exclude_keys);
     }
+}
+
+/// The internal fields of an object, as the maintenance key sees them. Parse: their dates are bare texts.
+fn shown_internal(object: &Object) -> Map {
+    let internal = object.fields.iter().filter(|(name, _)| internal::field(name).is_some());
+    let shown = |value: &Value| match value {
+        Value::Date(date) => date.to_iso().into(),
+        other => other.clone(),
+    };
+    internal.map(|(name, value)| (name.clone(), shown(value))).collect()
 }
 
 /// A user as that user may see itself.

@@ -8,6 +8,7 @@ use parsimony_model::{
     Acl, ClassName, ErrorCode, FieldName, FieldType, ObjectId, Op, ParseError, Update, Value, names,
 };
 
+use super::internal::{self, Internal};
 use super::{Admitted, SaveRequest, check, keywords};
 use crate::access::class::{self, Leave};
 use crate::access::rows;
@@ -32,6 +33,8 @@ pub(super) async fn admit(
         let detail = format!("Objects of class {name} cannot be changed.");
         return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
     }
+    let mut body = body;
+    let internal = internal::take(work, name, id.is_none(), &mut body)?;
     if let Some(path) = body.keys().find(|path| FieldName::parse(top(path)).is_err()) {
         return Err(invalid_key(format!("Invalid field name: {}.", names::shorten(path))));
     }
@@ -40,6 +43,10 @@ pub(super) async fn admit(
         Some(id) => read_update(name, id, body)?,
         None => read_create(name, body, engine.options.allow_custom_object_id)?,
     };
+    if let Some(acl) = internal.acl(work, name, id).await? {
+        request.acl = Some(Some(acl));
+    }
+    request.internal = internal;
     rules_for(name).admit(&work.caller, &mut request)?;
     let leave = match &class {
         Some(class) => class::decide(&work.caller, class, operation)?,
@@ -102,7 +109,7 @@ fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<Sav
         }
         _ => error,
     })?;
-    Ok(SaveRequest { class: class.clone(), id, creating: true, update, acl })
+    Ok(SaveRequest { class: class.clone(), id, creating: true, update, acl, internal: Internal::default() })
 }
 
 /// The id that a client chose.
@@ -136,5 +143,5 @@ fn read_update(class: &ClassName, id: &ObjectId, mut body: Map) -> Result<SaveRe
     if update.0.iter().any(|(path, op)| path.contains('.') && matches!(op, Op::Relate { .. })) {
         return Err(invalid_key("A relation cannot be part of an object value.".to_owned()));
     }
-    Ok(SaveRequest { class: class.clone(), id: Some(id.clone()), creating: false, update, acl })
+    Ok(SaveRequest { class: class.clone(), id: Some(id.clone()), creating: false, update, acl, internal: Internal::default() })
 }

@@ -30,6 +30,7 @@ pub(super) async fn check(work: &Work, hooked: Hooked) -> Result<Pending, ParseE
         creating: request.creating,
         update: request.update,
         acl: request.acl,
+        internal: request.internal,
         acl_is_default: false,
         related: Vec::new(),
         leave: if request.creating { Leave::Plain } else { admitted.leave },

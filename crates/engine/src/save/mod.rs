@@ -6,6 +6,7 @@ mod before_save;
 mod check;
 mod draft;
 pub(crate) mod file_urls;
+mod internal;
 mod keywords;
 mod reply;
 mod write;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use parsimony_model::value::Map;
 use parsimony_model::{Acl, ClassName, ClassSchema, FieldName, Object, ObjectId, ParseError, Pointer, Update};
 
+use self::internal::Internal;
 use crate::access::class::Leave;
 use crate::classes::rules_for;
 use crate::work::{Saved, Work};
@@ -57,6 +59,8 @@ pub(crate) struct SaveRequest {
     pub(crate) update: Update,
     /// The new ACL, if one was sent; `Some(None)` for a `null`.
     pub(crate) acl: Option<Option<Acl>>,
+    /// What the maintenance key sent for the server's own fields.
+    pub(crate) internal: Internal,
 }
 
 /// A save that this caller may do, as far as the class goes.
@@ -95,6 +99,8 @@ pub(crate) struct Pending {
     /// What is written; for a new object only values.
     pub(crate) update: Update,
     pub(crate) acl: Option<Option<Acl>>,
+    /// What is written to the server's own fields.
+    pub(crate) internal: Internal,
     /// The ACL came from the class, not from the request.
     pub(crate) acl_is_default: bool,
     pub(crate) related: Vec<Related>,

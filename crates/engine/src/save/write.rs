@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parsimony_model::builtin::Builtin;
 use parsimony_model::permissions::Operation;
+use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, Filter, Object, ObjectId, Op, ParseError, Pointer};
 use parsimony_store::{Change, Join, Selection, StoreError};
 
@@ -15,6 +16,9 @@ use crate::work::Work;
 pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, ParseError> {
     let now = work.engine.clock.now();
     let after = if pending.creating {
+        let (created_at, updated_at) = pending.internal.dates.unwrap_or((now, now));
+        let mut internal = Map::default();
+        pending.internal.update.apply(&mut internal)?;
         let fields = pending.update.0.iter().filter_map(|(field, op)| match op {
             Op::Set(value) => Some((field.clone(), value.clone())),
             _ => None,
@@ -22,15 +26,17 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
         let object = Object {
             class: pending.class.name.clone(),
             id: pending.id.clone(),
-            created_at: Some(now),
-            updated_at: Some(now),
+            created_at: Some(created_at),
+            updated_at: Some(updated_at),
             acl: pending.acl.clone().flatten(),
-            fields: fields.collect(),
+            fields: fields.chain(internal).collect(),
         };
         work.objects.insert(&pending.class, &object).await.map_err(|error| duplicate(&pending, error))?;
         object
     } else {
-        let change = Change { update: pending.update.clone(), acl: pending.acl.clone(), updated_at: now };
+        let mut update = pending.update.clone();
+        update.0.extend(pending.internal.update.0.iter().map(|(field, op)| (field.clone(), op.clone())));
+        let change = Change { update, acl: pending.acl.clone(), updated_at: now };
         let mut filter = Filter::id(&pending.id);
         for (leave, operation) in [(&pending.leave, Operation::Update), (&pending.leave_to_add, Operation::AddField)] {
             filter = rows::narrow(&work.caller, &pending.class, leave.clone(), operation, filter)?;
@@ -54,9 +60,9 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
         created: pending.creating,
         update: pending.update,
         before: pending.original,
-        after,
         computed: pending.computed,
-        tell: parsimony_model::value::Map::default(),
+        tell: pending.internal.told(&after),
+        after,
     })
 }
 

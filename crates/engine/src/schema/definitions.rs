@@ -23,7 +23,8 @@ const TRIES_MAX: u8 = 5;
 /// theirs.
 pub(crate) async fn apply(engine: &Arc<Engine>) -> Result<(), String> {
     migration_hooks(engine, "beforeMigration", engine.registry.before_migration()).await?;
-    for builtin in [Builtin::User, Builtin::Session, Builtin::Role] {
+    let watches = engine.options.idempotency.is_some().then_some(Builtin::Idempotency);
+    for builtin in [Builtin::User, Builtin::Session, Builtin::Role].into_iter().chain(watches) {
         let class = with_builtin_indexes(ClassSchema::new(builtin.name()));
         apply_builtin(engine, &class).await.map_err(|error| format!("class {}: {error}", class.name))?;
     }
@@ -184,7 +185,13 @@ async fn apply_builtin(engine: &Engine, wanted: &ClassSchema) -> Result<(), Pars
 /// The indexes Parse makes at start; and one on the session token, which every request with a session looks up.
 pub(crate) fn with_builtin_indexes(mut class: ClassSchema) -> ClassSchema {
     let indexes = match Builtin::of(&class.name) {
-        Some(Builtin::User) => vec![("username_1", "username", true), ("email_1", "email", true)],
+        Some(Builtin::User) => vec![
+            ("username_1", "username", true),
+            ("email_1", "email", true),
+            ("_email_verify_token", "_email_verify_token", false),
+            ("_perishable_token", "_perishable_token", false),
+        ],
+        Some(Builtin::Idempotency) => vec![("reqId_1", "reqId", true)],
         Some(Builtin::Role) => vec![("name_1", "name", true)],
         Some(Builtin::Session) => vec![("session_token_1", "sessionToken", false), ("session_user_1", "user", false)],
         _ => Vec::new(),
@@ -202,6 +209,9 @@ pub(crate) fn with_builtin_indexes(mut class: ClassSchema) -> ClassSchema {
         for (name, field) in [("case_insensitive_username", "username"), ("case_insensitive_email", "email")] {
             class.indexes.insert(name.into(), Index::on(&[field]).sparse().ignoring_case());
         }
+    }
+    if Builtin::of(&class.name) == Some(Builtin::Idempotency) {
+        class.indexes.insert("ttl".into(), Index::on(&["expire"]).sparse().expiring_after(0));
     }
     class
 }

@@ -12,6 +12,7 @@ use compact_str::CompactString;
 
 use super::{Constraint, Filter, Membership, Pattern, Relatives, SubQuery};
 use crate::error::{ErrorCode, ParseError};
+use crate::internal;
 use crate::names::{ClassName, FieldName, shorten};
 use crate::value::{Date, Map, Value, json};
 
@@ -29,22 +30,6 @@ pub struct Reading {
     /// Whether Parse's internal fields may be asked for: the master key only.
     pub internal_fields: bool,
 }
-
-/// Internal fields that the master key may ask for.
-const INTERNAL: [&str; 12] = [
-    "_rperm",
-    "_wperm",
-    "_email_verify_token",
-    "_perishable_token",
-    "_perishable_token_expires_at",
-    "_email_verify_token_expires_at",
-    "_failed_login_count",
-    "_account_lockout_expires_at",
-    "_password_changed_at",
-    "_password_history",
-    "_tombstone",
-    "_session_token",
-];
 
 fn invalid_json(text: impl Into<String>) -> ParseError {
     ParseError::new(ErrorCode::InvalidJson, text.into())
@@ -128,7 +113,7 @@ fn check_key(key: &str, internal_fields: bool) -> Result<(), ParseError> {
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
         && !key.ends_with('.')
         && !key.contains("..");
-    if plain || (internal_fields && INTERNAL.contains(&key)) {
+    if plain || (internal_fields && internal::field(key).is_some_and(|field| field.can_be_asked())) {
         Ok(())
     } else {
         Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Invalid key name: {}", shorten(key))))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use parsimony_engine::{Complexity, DefinedSchemas, DeniedKeyword, Keys, Limits, Options};
+use parsimony_engine::{Complexity, DefinedSchemas, DeniedKeyword, Idempotency, Keys, Limits, Options};
 use parsimony_model::ClassName;
 use parsimony_model::aggregate::Form;
 use parsimony_model::builtin::Builtin;
@@ -14,6 +14,9 @@ use serde_json::Value;
 use super::addresses::rule;
 use super::master_key;
 use super::raw::Raw;
+
+/// How long a request is remembered unless told otherwise, `idempotencyOptions.ttl`.
+const IDEMPOTENCY_SECONDS: u64 = 300;
 
 /// Reads the options of the engine.
 pub(super) fn options(raw: &Raw) -> Result<Options, String> {
@@ -55,6 +58,7 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
         options.denied_keywords = denied;
     }
     protected_fields(raw, &mut options)?;
+    options.idempotency = idempotency(raw)?;
     options.route_allow_list = route_allow_list(raw)?;
     options.schema = schema(raw)?;
     options.file_url_domains = file_url_domains(raw)?;
@@ -247,6 +251,19 @@ fn snake(name: &str) -> String {
         text.push(letter.to_ascii_lowercase());
     }
     text
+}
+
+/// `idempotencyOptions`: patterns of what a path begins with, and seconds.
+fn idempotency(raw: &Raw) -> Result<Option<Idempotency>, String> {
+    let seconds = raw.positive("idempotencyOptions.ttl")?.unwrap_or(IDEMPOTENCY_SECONDS);
+    let seconds = i64::try_from(seconds).map_err(|_too_large| "idempotencyOptions.ttl is too large.".to_owned())?;
+    let begins = |pattern: &String| {
+        let pattern = pattern.trim_start_matches('^');
+        Regex::new(&format!("^(?:{pattern})")).map_err(|error| format!("idempotencyOptions.paths: {error}"))
+    };
+    let paths = raw.list("idempotencyOptions.paths")?.unwrap_or_default();
+    let paths = paths.iter().map(begins).collect::<Result<Vec<_>, _>>()?;
+    Ok((!paths.is_empty()).then_some(Idempotency { paths, seconds }))
 }
 
 fn route_allow_list(raw: &Raw) -> Result<Option<Vec<Regex>>, String> {
