@@ -114,6 +114,20 @@ pub enum Constraint {
     Select(Box<SubQuery>, CompactString, Membership),
 }
 
+impl Constraint {
+    /// Whether it asks where something is.
+    pub const fn is_about_places(&self) -> bool {
+        matches!(
+            self,
+            Self::Near { .. }
+                | Self::WithinBox { .. }
+                | Self::WithinPolygon(_)
+                | Self::WithinSphere { .. }
+                | Self::Intersects(_)
+        )
+    }
+}
+
 /// Whether membership is asked for, or its opposite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership {

@@ -90,12 +90,18 @@ impl Writer<'_> {
         match filter {
             Filter::And(parts) if parts.is_empty() => drop(sql.push("1")),
             Filter::Or(parts) if parts.is_empty() => drop(sql.push("0")),
-            Filter::And(parts) => self.parts(parts, " AND ", sql)?,
-            Filter::Or(parts) => self.parts(parts, " OR ", sql)?,
+            Filter::And(parts) => {
+                // SQLite asks in this order, and a search costs more than most other questions.
+                let (mut quick, searches): (Vec<&Filter>, Vec<&Filter>) =
+                    parts.iter().partition(|part| !is_search(part));
+                quick.extend(searches);
+                self.parts(&quick, " AND ", sql)?;
+            }
+            Filter::Or(parts) => self.parts(&parts.iter().collect::<Vec<_>>(), " OR ", sql)?,
             Filter::Nor(parts) if parts.is_empty() => drop(sql.push("1")),
             Filter::Nor(parts) => {
                 sql.push("(");
-                self.parts(parts, " OR ", sql)?;
+                self.parts(&parts.iter().collect::<Vec<_>>(), " OR ", sql)?;
                 // A comparison with NULL is neither true nor false; here it counts as not true.
                 sql.push(" IS NOT TRUE)");
             }
@@ -136,7 +142,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn parts(&self, parts: &[Filter], separator: &str, sql: &mut Sql) -> Result<(), StoreError> {
+    fn parts(&self, parts: &[&Filter], separator: &str, sql: &mut Sql) -> Result<(), StoreError> {
         sql.push("(");
         if parts.len() > PARTS_MAX {
             let (first, second) = parts.split_at(parts.len() / 2);
@@ -210,7 +216,7 @@ impl Writer<'_> {
             Constraint::All(values) if values.is_empty() => drop(sql.push("0")),
             Constraint::All(values) => {
                 let each: Vec<Filter> = values.iter().map(|value| Filter::equals(field, value.clone())).collect();
-                self.parts(&each, " AND ", sql)?;
+                self.parts(&each.iter().collect::<Vec<_>>(), " AND ", sql)?;
             }
             // MongoDB: only a list can hold something else.
             Constraint::ContainedBy(_) => drop(sql.push("1")),
@@ -352,6 +358,15 @@ pub(crate) enum Source {
     Typed(FieldType),
     /// As what is at a path in JSON.
     Json(Vec<String>),
+}
+
+/// Whether a condition is a search by place or by text.
+fn is_search(filter: &Filter) -> bool {
+    match filter {
+        Filter::Field(_, Constraint::Text(_)) => true,
+        Filter::Field(_, constraint) => constraint.is_about_places(),
+        _ => false,
+    }
 }
 
 fn encode(path: &[&str], constraint: &Constraint, patterns: &Patterns) -> Result<String, StoreError> {

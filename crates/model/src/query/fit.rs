@@ -31,7 +31,7 @@ fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Re
     if !nested && !matches!(kind, Some(FieldType::Array | FieldType::Relation(_))) {
         refuse_bad_atoms(&constraint)?;
     }
-    if is_about_places(&constraint) && (nested || !has_places(kind.as_ref(), &constraint)) {
+    if constraint.is_about_places() && (nested || !has_places(kind.as_ref(), &constraint)) {
         return Ok(Filter::nothing());
     }
     match kind {
@@ -106,17 +106,6 @@ fn refuse_bad_atoms(constraint: &Constraint) -> Result<(), ParseError> {
             Err(ParseError::new(ErrorCode::InvalidJson, format!("bad atom: {shown}")))
         }
     }
-}
-
-fn is_about_places(constraint: &Constraint) -> bool {
-    matches!(
-        constraint,
-        Constraint::Near { .. }
-            | Constraint::WithinBox { .. }
-            | Constraint::WithinPolygon(_)
-            | Constraint::WithinSphere { .. }
-            | Constraint::Intersects(_)
-    )
 }
 
 /// Whether a field of this type can meet a condition about places. MongoDB: an area is on the sphere, so it is in no flat

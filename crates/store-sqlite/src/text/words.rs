@@ -58,13 +58,14 @@ impl Reader {
 
     /// The words of a text, in its order.
     pub(crate) fn words(self, text: &str) -> impl Iterator<Item = String> {
-        let delimiters = DELIMITERS.as_ref();
         // MongoDB: in English, an apostrophe is a part of the word.
-        let is_inside = move |letter: char| letter == '\'' && self.language == Language::English;
-        let is_between = move |letter: char| {
-            let mut bytes = [0; 4];
-            let quick = letter.is_ascii_alphanumeric() || letter == '_' || is_inside(letter);
-            !quick && delimiters.is_some_and(|regex| regex.is_match(letter.encode_utf8(&mut bytes)))
+        let apostrophe = self.language == Language::English;
+        let is_between = move |letter: char| match letter {
+            '\'' => !apostrophe,
+            '_' => false,
+            // Most letters are of these, for which the expression would say the same.
+            _ if letter.is_ascii() => letter.is_ascii_punctuation() || letter.is_whitespace(),
+            _ => DELIMITERS.as_ref().is_some_and(|regex| regex.is_match(letter.encode_utf8(&mut [0; 4]))),
         };
         let stemmer = algorithm(self.language).map(Stemmer::create);
         let stop_words = STOP_WORDS.get(&self.language).filter(|_| self.leaves_out);
@@ -173,6 +174,15 @@ mod tests {
         assert_eq!(read(all, "The end"), "the end");
         let exact = Reader { kept: Kept { case: true, accents: true }, ..Reader::INDEX };
         assert_eq!(read(exact, "The Café"), "Café");
+    }
+
+    #[test]
+    fn letters_of_ascii_are_told_apart_as_the_others_are() {
+        let regex = DELIMITERS.as_ref().unwrap();
+        for letter in (0..128_u8).map(char::from).filter(|letter| *letter != '\'') {
+            let parts = Reader { language: Language::None, ..Reader::INDEX }.words(&format!("a{letter}b")).count();
+            assert_eq!(parts == 2, regex.is_match(&letter.to_string()), "{letter:?}");
+        }
     }
 
     #[test]
