@@ -327,13 +327,17 @@ impl Writer<'_> {
             return;
         }
         let direction = if key.descending { " DESC" } else { "" };
+        let mut by_sort_key = |column: &str, path: &[&str]| {
+            let path = SqlValue::Text(serde_json::to_string(path).unwrap_or_default());
+            sql.push(separator).push(&format!("{SORT_KEY}({column},")).bind(path);
+            sql.push(if key.descending { ",1)" } else { ",0)" }).push(direction);
+        };
         match self.place(&key.path) {
-            Place::Column { column, .. } => drop(sql.push(separator).push(column).push(direction)),
-            Place::Inside { column, path, .. } => {
-                let path = SqlValue::Text(serde_json::to_string(&path).unwrap_or_default());
-                sql.push(separator).push(&format!("{SORT_KEY}({column},")).bind(path);
-                sql.push(if key.descending { ",1)" } else { ",0)" }).push(direction);
+            Place::Column { column, kind, .. } if !matches!(kind, FieldType::Object | FieldType::Array) => {
+                sql.push(separator).push(column).push(direction);
             }
+            Place::Column { column, .. } => by_sort_key(column, &[]),
+            Place::Inside { column, path, .. } => by_sort_key(column, &path),
             // All objects are equal in what none has.
             Place::Nowhere => {}
         }

@@ -9,8 +9,9 @@ use rusqlite::types::{FromSqlError, Value as SqlValue, ValueRef};
 use rusqlite::{Connection, Error};
 
 use crate::geo;
-use crate::inside::{self, Condition};
+use crate::inside::Condition;
 use crate::patterns::Patterns;
+use crate::sort_key;
 use crate::text;
 
 /// `granted(list, grants)`: whether a JSON list of names has one of another such list.
@@ -64,7 +65,7 @@ pub(crate) fn register(connection: &Connection, patterns: &Arc<Patterns>) -> rus
         let path: Arc<Vec<String>> =
             context.get_or_create_aux(1, |path| -> Result<_, Broken> { Ok(serde_json::from_str(path.as_str()?)?) })?;
         let descending: bool = context.get(2)?;
-        inside::sort_key(text(context, 0)?, &path, descending).map_err(broken)
+        sort_key::of(text(context, 0)?, &path, descending).map_err(broken)
     })
 }
 

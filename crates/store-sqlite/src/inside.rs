@@ -10,7 +10,6 @@ use parsimony_model::value::json;
 use parsimony_model::{Map, Value};
 use parsimony_store::StoreError;
 use regex::Regex;
-use rusqlite::types::Value as SqlValue;
 
 use crate::patterns::Patterns;
 use crate::values::stored;
@@ -139,14 +138,19 @@ fn needle(value: &Value) -> Option<String> {
     }
 }
 
-/// The values at a path in a column's text, lists taken apart.
-pub(crate) fn values(text: &str, path: &[String]) -> Result<Vec<Value>, StoreError> {
+/// What is at a path in a column's text; `None` stands for an object on the way that does not have it.
+pub(crate) fn at(text: &str, path: &[String]) -> Result<Vec<Option<Value>>, StoreError> {
     let whole = read(Some(text))?.unwrap_or_default();
     let mut found = Vec::new();
     reach(Cow::Borrowed(&whole), path, &mut found);
+    Ok(found.into_iter().map(|value| value.map(Cow::into_owned)).collect())
+}
+
+/// The values at a path in a column's text, lists taken apart.
+pub(crate) fn values(text: &str, path: &[String]) -> Result<Vec<Value>, StoreError> {
     let mut values = Vec::new();
-    for value in found.into_iter().flatten() {
-        match value.into_owned() {
+    for value in at(text, path)?.into_iter().flatten() {
+        match value {
             Value::Array(items) => values.extend(items),
             value => values.push(value),
         }
@@ -154,62 +158,11 @@ pub(crate) fn values(text: &str, path: &[String]) -> Result<Vec<Value>, StoreErr
     Ok(values)
 }
 
-/// What a path of a column sorts by: types in MongoDB's order, and in a list its least or greatest element.
-pub(crate) fn sort_key(text: Option<&str>, path: &[String], descending: bool) -> Result<SqlValue, StoreError> {
-    let Some(text) = text else { return Ok(SqlValue::Null) };
-    let mut best: Option<SqlValue> = None;
-    for value in values(text, path)? {
-        let key = key_of(&value);
-        let better = match &best {
-            None => true,
-            Some(best) => {
-                let order = key_order(&key, best);
-                if descending { order.is_gt() } else { order.is_lt() }
-            }
-        };
-        if better {
-            best = Some(key);
-        }
-    }
-    Ok(best.unwrap_or(SqlValue::Null))
-}
-
 fn read(text: Option<&str>) -> Result<Option<Value>, StoreError> {
     let read = |text: &str| {
         json::read(text.as_bytes()).map_err(|error| StoreError::Corrupt(format!("JSON in a column: {}", error.message)))
     };
     text.map(read).transpose()
-}
-
-/// SQLite sorts NULL, numbers, text, blobs; the types that MongoDB sorts after text become blobs.
-fn key_of(value: &Value) -> SqlValue {
-    let tagged = |tag: u8, bytes: &[u8]| SqlValue::Blob(std::iter::once(tag).chain(bytes.iter().copied()).collect());
-    match value {
-        Value::Null => SqlValue::Null,
-        Value::Number(number) => SqlValue::Real(*number),
-        Value::String(text) => SqlValue::Text(text.clone()),
-        Value::Array(_) => tagged(2, &json::write(value)),
-        Value::Bytes(bytes) => tagged(3, bytes),
-        Value::Bool(value) => tagged(4, &[u8::from(*value)]),
-        // With the sign turned over, the bytes of a moment are in the order of moments.
-        Value::Date(date) => tagged(5, &(date.millis() ^ i64::MIN).to_be_bytes()),
-        other => tagged(1, &json::write(other)),
-    }
-}
-
-fn key_order(a: &SqlValue, b: &SqlValue) -> Ordering {
-    let rank = |key: &SqlValue| match key {
-        SqlValue::Null => 0,
-        SqlValue::Integer(_) | SqlValue::Real(_) => 1,
-        SqlValue::Text(_) => 2,
-        SqlValue::Blob(_) => 3,
-    };
-    match (a, b) {
-        (SqlValue::Real(a), SqlValue::Real(b)) => a.total_cmp(b),
-        (SqlValue::Text(a), SqlValue::Text(b)) => a.cmp(b),
-        (SqlValue::Blob(a), SqlValue::Blob(b)) => a.cmp(b),
-        _ => rank(a).cmp(&rank(b)),
-    }
 }
 
 /// Collects what is at a path; `None` stands for an object on the way that does not have it.
@@ -249,7 +202,7 @@ fn has_parts(value: &Value) -> bool {
 }
 
 /// The parts of a value that is an object in MongoDB.
-fn parts(value: &Value) -> Map {
+pub(crate) fn parts(value: &Value) -> Map {
     let mut map = Map::default();
     let mut part = |key: &str, value: Value| drop(map.insert(key.into(), value));
     match value {
@@ -374,18 +327,5 @@ mod tests {
         ] {
             assert_eq!(met(text, &[], &Constraint::Equals(value.clone())), expected, "{text} {value:?}");
         }
-    }
-
-    #[test]
-    fn sort_keys_have_mongodb_s_order_of_types() {
-        let path = ["a".to_owned()];
-        let key = |json: &str| sort_key(Some(&format!(r#"{{"a":{json}}}"#)), &path, false).unwrap();
-        let date = |year: &str| format!(r#"{{"__type":"Date","iso":"{year}-01-01T00:00:00.000Z"}}"#);
-        let ordered = ["null", "-1", "2", r#""a""#, r#""b""#, "{}", "false", "true", &date("1950"), &date("2020")];
-        for pair in ordered.windows(2) {
-            assert_eq!(key_order(&key(pair[0]), &key(pair[1])), Ordering::Less, "{pair:?}");
-        }
-        assert_eq!(sort_key(Some(r#"{"a":[3,1,2]}"#), &path, true).unwrap(), SqlValue::Real(3.0));
-        assert_eq!(sort_key(Some(r#"{"a":[3,1,2]}"#), &path, false).unwrap(), SqlValue::Real(1.0));
     }
 }

@@ -14,6 +14,7 @@
 //! | what keeps a unique index from being made | `duplicates.rs` |
 //! | how does a condition become SQL | `filter.rs`, `searches.rs`, `sql.rs` |
 //! | what is inside a list or an object | `inside.rs`, through `functions.rs` |
+//! | what it sorts by | `sort_key.rs` |
 //! | regular expressions | `patterns.rs` |
 //! | where is something, and what is near | `geo/` |
 //! | what are the words of a text, and what does a search find | `text/` |
@@ -41,6 +42,7 @@ mod open;
 mod patterns;
 mod rows;
 mod searches;
+mod sort_key;
 mod sql;
 mod store;
 mod sweep;

@@ -61,6 +61,10 @@ async fn objects_come_in_the_order_asked_for(fresh: &dyn Fresh) {
         ("stats.wins,objectId", "c e f d a b"),
         ("-stats.wins,objectId", "b a d c e f"),
         ("nosuch,-objectId", "f e d c b a"),
+        // objects entry by entry, lists by their least or greatest element
+        ("stats,objectId", "e f c d a b"),
+        ("tags,objectId", "c e f d a b"),
+        ("-tags,objectId", "a b d e f c"),
     ] {
         let found = ids(&people.find(&people.select("{}").ordered(order(keys))).await);
         if found != expected {
