@@ -11,10 +11,11 @@ use rusqlite::types::Value as SqlValue;
 
 use crate::error::store_error;
 use crate::filter::{self, Writer};
+use crate::hints::{self, Hinted};
 use crate::open::Limits;
 use crate::patterns::Patterns;
 use crate::rows::Shape;
-use crate::sql::{Param, Sql, bind, quote};
+use crate::sql::{Param, bind, quote};
 use crate::tables::{Table, Tables};
 
 /// A pipeline, ready to run.
@@ -29,7 +30,8 @@ pub(crate) struct Aggregate {
 /// A statement that gives objects.
 #[derive(Debug)]
 struct Rows {
-    sql: Sql,
+    text: Hinted,
+    params: Vec<Param>,
     shape: Shape,
 }
 
@@ -48,10 +50,16 @@ impl Aggregate {
         leading.filter = leading.filter.and(pipeline.filter.clone());
         let mut shape = Shape::only(table, &pipeline.keys);
         let writer = Writer { tables: &tables, table, patterns };
-        let mut sql = shape.select(None);
-        sql.append(filter::condition(&writer, &leading)?);
-        sql.append(filter::order_and_range(&writer, &leading));
-        Ok(Some(Self { rows: Rows { sql, shape }, pipeline, tables, limits }))
+        let hint = hints::clause(table, &leading)?;
+        let mut rest = filter::condition(&writer, &leading)?;
+        rest.append(filter::order_and_range(&writer, &leading));
+        let (text, params) = Hinted::new(shape.select(None), hint.as_deref(), rest);
+        Ok(Some(Self { rows: Rows { text, params, shape }, pipeline, tables, limits }))
+    }
+
+    /// The statement that gives it rows, and its values.
+    pub(crate) fn statement(&self) -> (Hinted, &[Param]) {
+        (self.rows.text.clone(), &self.rows.params)
     }
 
     /// What it gives.
@@ -101,8 +109,8 @@ impl Rows {
         take: &mut dyn FnMut(Object) -> Result<Flow, Failure>,
     ) -> Result<(), Failure> {
         let failed = |error| source(store_error(error));
-        let mut statement = connection.prepare_cached(&self.sql.text).map_err(failed)?;
-        bind(&mut statement, &self.sql.params).map_err(source)?;
+        let mut statement = self.text.prepare(connection).map_err(source)?;
+        bind(&mut statement, &self.params).map_err(source)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(failed)? {
             if take(self.shape.object(row).map_err(source)?)? == Flow::Enough {
@@ -121,14 +129,12 @@ struct Collections<'c> {
 
 impl Collections<'_> {
     fn objects(&self, table: &Arc<Table>, id: Option<&str>, take: &mut Take<'_>) -> Result<(), Failure> {
-        let sql = match id {
-            None => Sql::new(&*table.select),
-            Some(id) => {
-                let params = vec![Param::One(SqlValue::Text(id.to_owned()))];
-                Sql { text: table.select_by_id.to_string(), params }
-            }
+        let (text, params) = match id {
+            None => (&table.select, Vec::new()),
+            Some(id) => (&table.select_by_id, vec![Param::One(SqlValue::Text(id.to_owned()))]),
         };
-        let rows = Rows { sql, shape: Shape::whole(table) };
+        let text = Hinted { text: text.to_string(), otherwise: None };
+        let rows = Rows { text, params, shape: Shape::whole(table) };
         rows.each(self.connection, &mut |object| take(layout::row(object)))
     }
 

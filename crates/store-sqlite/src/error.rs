@@ -3,10 +3,8 @@
 use parsimony_store::StoreError;
 use rusqlite::ffi::{self, ErrorCode};
 
+use crate::hints::ID_INDEX;
 use crate::tables::Table;
-
-/// The name of the index on `objectId`, as Parse knows it.
-const ID_INDEX: &str = "_id_";
 
 /// What an error means where no value can collide.
 pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {

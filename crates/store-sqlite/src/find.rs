@@ -1,8 +1,10 @@
 //! Finding, counting and distinct values: planned where the question is asked, run on the thread of a connection.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use parsimony_model::aggregate::Datum;
 use parsimony_model::value::json;
 use parsimony_model::{Object, Value};
 use parsimony_store::{Scope, Selection, StoreError};
@@ -11,6 +13,7 @@ use rusqlite::types::Value as SqlValue;
 
 use crate::error::store_error;
 use crate::filter::{self, Source, Writer};
+use crate::hints::{self, Hinted};
 use crate::inside;
 use crate::patterns::Patterns;
 use crate::rows::Shape;
@@ -22,7 +25,7 @@ use crate::values::from_sql;
 #[derive(Debug)]
 enum Text {
     Kept(Arc<str>),
-    Made(String),
+    Made(Hinted),
 }
 
 /// A statement, ready to run.
@@ -34,11 +37,10 @@ struct Step {
 
 impl Step {
     fn run(&self, connection: &Connection, shape: &Shape) -> Result<Vec<Object>, StoreError> {
-        let text = match &self.text {
-            Text::Kept(text) => text,
-            Text::Made(text) => text.as_str(),
+        let mut statement = match &self.text {
+            Text::Kept(text) => connection.prepare_cached(text).map_err(store_error)?,
+            Text::Made(made) => made.prepare(connection)?,
         };
-        let mut statement = connection.prepare_cached(text).map_err(store_error)?;
         bind(&mut statement, &self.params)?;
         let mut rows = statement.raw_query();
         let mut objects = Vec::new();
@@ -69,6 +71,7 @@ impl Find {
         selection: &Selection,
     ) -> Result<Option<Self>, StoreError> {
         let Some(table) = tables.get(selection.class.name.as_str()) else { return Ok(None) };
+        let hint = hints::clause(table, selection)?;
         let is_plain = selection.keys.is_empty() && selection.skip == 0 && selection.limit != Some(0);
         if let (Some(id), Scope::Everything, true) = (selection.filter.as_id(), &selection.scope, is_plain) {
             let params = vec![Param::One(SqlValue::Text(id.to_owned()))];
@@ -80,10 +83,10 @@ impl Find {
         let score = if selection.score { writer.score(&selection.filter) } else { None };
         let select = shape.select(score);
         let step = |selection: &Selection| -> Result<Step, StoreError> {
-            let mut sql = select.clone();
-            sql.append(filter::source(&writer, selection)?);
-            sql.append(filter::order_and_range(&writer, selection));
-            Ok(Step { text: Text::Made(sql.text), params: sql.params })
+            let mut rest = filter::source(&writer, selection)?;
+            rest.append(filter::order_and_range(&writer, selection));
+            let (made, params) = Hinted::new(select.clone(), hint.as_deref(), rest);
+            Ok(Step { text: Text::Made(made), params })
         };
         let nearer = nearer(table, selection).iter().map(step).collect::<Result<_, _>>()?;
         let enough = selection.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
@@ -94,6 +97,15 @@ impl Find {
     /// Whether it finds one object at most, by its id.
     pub(crate) const fn is_by_id(&self) -> bool {
         self.by_id
+    }
+
+    /// The text of the statement that looks everywhere, and its values.
+    pub(crate) fn statement(&self) -> (Hinted, &[Param]) {
+        let text = match &self.last.text {
+            Text::Kept(text) => Hinted { text: text.to_string(), otherwise: None },
+            Text::Made(made) => made.clone(),
+        };
+        (text, &self.last.params)
     }
 
     /// How many statements it may come to.
@@ -142,17 +154,26 @@ pub(crate) fn plan_count(
     tables: &Tables,
     patterns: &Patterns,
     selection: &Selection,
-) -> Result<Option<Sql>, StoreError> {
+) -> Result<Option<Count>, StoreError> {
     let Some(table) = tables.get(selection.class.name.as_str()) else { return Ok(None) };
-    let mut sql = Sql::new(format!("SELECT count(*) FROM {}", quote(&table.name)));
-    sql.append(filter::condition(&Writer { tables, table, patterns }, selection)?);
-    Ok(Some(sql))
+    let hint = hints::clause(table, selection)?;
+    let select = Sql::new(format!("SELECT count(*) FROM {}", quote(&table.name)));
+    let condition = filter::condition(&Writer { tables, table, patterns }, selection)?;
+    let (text, params) = Hinted::new(select, hint.as_deref(), condition);
+    Ok(Some(Count { text, params }))
+}
+
+/// A count, ready to run.
+#[derive(Debug)]
+pub(crate) struct Count {
+    text: Hinted,
+    params: Vec<Param>,
 }
 
 /// Runs a count.
-pub(crate) fn count(connection: &Connection, sql: &Sql) -> Result<u64, StoreError> {
-    let mut statement = connection.prepare_cached(&sql.text).map_err(store_error)?;
-    bind(&mut statement, &sql.params)?;
+pub(crate) fn count(connection: &Connection, count: &Count) -> Result<u64, StoreError> {
+    let mut statement = count.text.prepare(connection)?;
+    bind(&mut statement, &count.params)?;
     let mut rows = statement.raw_query();
     let row = rows.next().map_err(store_error)?;
     let count: i64 = row.map_or(Ok(0), |row| row.get(0)).map_err(store_error)?;
@@ -201,7 +222,27 @@ impl Distinct {
                 }
             }
         }
+        // In the order in which MongoDB gives them.
+        values.sort_by_cached_key(|value| InOrder(Datum::inside(value.clone())));
         Ok(values)
+    }
+}
+
+/// A value, compared as MongoDB does.
+#[derive(PartialEq)]
+struct InOrder(Datum);
+
+impl Eq for InOrder {}
+
+impl PartialOrd for InOrder {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for InOrder {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.order(&other.0)
     }
 }
 

@@ -20,6 +20,7 @@
 //! | what are the words of a text, and what does a search find | `text/` |
 //! | finding, counting, distinct values | `find.rs` |
 //! | pipelines: the rows they run on | `aggregate.rs` |
+//! | plans, and hints of indexes | `explain.rs`, `hints.rs` |
 //! | inserting, changing, deleting | `write.rs` |
 //! | how does a row become an object, and a value a column | `rows.rs`, `values.rs` |
 //! | what goes when its time is over | `sweep.rs` |
@@ -31,10 +32,12 @@ mod classes;
 mod definition;
 mod duplicates;
 mod error;
+mod explain;
 mod filter;
 mod find;
 mod functions;
 mod geo;
+mod hints;
 mod indexes;
 mod inside;
 mod objects;

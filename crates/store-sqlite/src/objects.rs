@@ -6,9 +6,10 @@ use arc_swap::ArcSwap;
 use parsimony_model::aggregate::{Document, Pipeline};
 use parsimony_model::query::Verbosity;
 use parsimony_model::{ClassSchema, Object, ObjectId, Value};
-use parsimony_store::{Answer, Change, Join, Objects, Selection, StoreError};
+use parsimony_store::{Answer, Change, Join, Objects, Selection};
 
 use crate::aggregate::Aggregate;
+use crate::explain::Explain;
 use crate::find::{self, Distinct, Find};
 use crate::open::Limits;
 use crate::patterns::Patterns;
@@ -82,11 +83,14 @@ impl<L: Lane> Objects for Asked<L> {
 
     fn explain<'a>(
         &'a self,
-        _selection: &'a Selection,
-        _pipeline: Option<&'a Pipeline>,
-        _verbosity: Verbosity,
+        selection: &'a Selection,
+        pipeline: Option<&'a Pipeline>,
+        verbosity: Verbosity,
     ) -> Answer<'a, Document> {
-        Box::pin(async { Err(StoreError::Unsupported("The embedded store tells no plans.".to_owned())) })
+        Box::pin(async move {
+            let plan = Explain::plan(&self.shared, selection, pipeline, verbosity)?;
+            self.lane.read(move |connection| plan.run(connection)).await
+        })
     }
 
     fn insert<'a>(&'a self, _class: &'a Arc<ClassSchema>, object: &'a Object) -> Answer<'a, ()> {
