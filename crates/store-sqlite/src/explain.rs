@@ -19,7 +19,7 @@ use crate::tables::Table;
 #[derive(Debug)]
 enum Question {
     Find(Find),
-    Aggregate(Aggregate),
+    Aggregate(Box<Aggregate>),
 }
 
 /// A question for a plan, ready to run.
@@ -64,7 +64,7 @@ impl Explain {
                 let stages = pipeline.documents().iter().cloned().map(Datum::Document).collect();
                 let command = document([("aggregate", text(class)), ("pipeline", Datum::Array(stages))]);
                 let plan = Aggregate::plan(tables, patterns, shared.limits.clone(), selection, pipeline)?;
-                (plan.map(Question::Aggregate), command)
+                (plan.map(|plan| Question::Aggregate(Box::new(plan))), command)
             }
         };
         let around = if pipeline.is_none() { around(selection) } else { Vec::new() };

@@ -143,5 +143,12 @@ fn read_update(class: &ClassName, id: &ObjectId, mut body: Map) -> Result<SaveRe
     if update.0.iter().any(|(path, op)| path.contains('.') && matches!(op, Op::Relate { .. })) {
         return Err(invalid_key("A relation cannot be part of an object value.".to_owned()));
     }
-    Ok(SaveRequest { class: class.clone(), id: Some(id.clone()), creating: false, update, acl, internal: Internal::default() })
+    Ok(SaveRequest {
+        class: class.clone(),
+        id: Some(id.clone()),
+        creating: false,
+        update,
+        acl,
+        internal: Internal::default(),
+    })
 }

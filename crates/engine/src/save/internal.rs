@@ -5,7 +5,9 @@ use compact_str::CompactString;
 use parsimony_model::internal::{self, InternalField};
 use parsimony_model::update::top;
 use parsimony_model::value::Map;
-use parsimony_model::{Acl, ClassName, Date, ErrorCode, FieldType, Filter, Object, ObjectId, Op, ParseError, Update, Value, names};
+use parsimony_model::{
+    Acl, ClassName, Date, ErrorCode, FieldType, Filter, Object, ObjectId, Op, ParseError, Update, Value, names,
+};
 use parsimony_store::{Scope, Selection};
 
 use super::check;
@@ -25,12 +27,7 @@ pub(crate) struct Internal {
 }
 
 /// Takes the server's own fields out of a body, if its sender may write them.
-pub(super) fn take(
-    work: &Work,
-    class: &ClassName,
-    creating: bool,
-    body: &mut Map,
-) -> Result<Internal, ParseError> {
+pub(super) fn take(work: &Work, class: &ClassName, creating: bool, body: &mut Map) -> Result<Internal, ParseError> {
     let mut internal = Internal::default();
     if !work.caller.is_maintenance() {
         return Ok(internal);
@@ -104,7 +101,12 @@ impl Internal {
     }
 
     /// The ACL that comes of the lists, of which one may be missing: then it stays as it is.
-    pub(super) async fn acl(&self, work: &Work, class: &ClassName, id: Option<&ObjectId>) -> Result<Option<Acl>, ParseError> {
+    pub(super) async fn acl(
+        &self,
+        work: &Work,
+        class: &ClassName,
+        id: Option<&ObjectId>,
+    ) -> Result<Option<Acl>, ParseError> {
         if self.readers.is_none() && self.writers.is_none() {
             return Ok(None);
         }

@@ -12,7 +12,7 @@ use compact_str::CompactString;
 
 use super::{Constraint, Filter, Membership, Pattern, Relatives, SubQuery};
 use crate::error::{ErrorCode, ParseError};
-use crate::internal;
+use crate::internal::{self, InternalField};
 use crate::names::{ClassName, FieldName, shorten};
 use crate::value::{Date, Map, Value, json};
 
@@ -113,7 +113,7 @@ fn check_key(key: &str, internal_fields: bool) -> Result<(), ParseError> {
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
         && !key.ends_with('.')
         && !key.contains("..");
-    if plain || (internal_fields && internal::field(key).is_some_and(|field| field.can_be_asked())) {
+    if plain || (internal_fields && internal::field(key).is_some_and(InternalField::can_be_asked)) {
         Ok(())
     } else {
         Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Invalid key name: {}", shorten(key))))

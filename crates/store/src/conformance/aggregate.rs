@@ -192,10 +192,8 @@ async fn a_pipeline_reaches_the_members_of_a_relation(fresh: &dyn Fresh) {
     let text = r#"[{"$lookup": {"from": "_Join:fans:Thing", "localField": "_id", "foreignField": "owningId", "as": "fans"}},
         {"$sort": {"_id": 1}}, {"$project": {"n": {"$size": "$fans"}, "fans.relatedId": 1}}]"#;
     let found = given(&table, text).await.unwrap();
-    let expected = [
-        r#"{"_id":"a","fans":[{"relatedId":"u1"},{"relatedId":"u2"}],"n":2}"#,
-        r#"{"_id":"b","fans":[],"n":0}"#,
-    ];
+    let expected =
+        [r#"{"_id":"a","fans":[{"relatedId":"u1"},{"relatedId":"u2"}],"n":2}"#, r#"{"_id":"b","fans":[],"n":0}"#];
     assert_eq!(found, expected);
 }
 
@@ -263,7 +261,10 @@ async fn a_plan_tells_which_index_is_used(fresh: &dyn Fresh) {
         (told(&scan, None, Verbosity::QueryPlanner).await, vec!["\"queryPlanner\":", "\"COLLSCAN\""]),
         (told(&by_index, None, Verbosity::QueryPlanner).await, vec!["\"IXSCAN\"", "\"indexName\":\"by_n\""]),
         (told(&by_index, None, Verbosity::ExecutionStats).await, vec!["\"executionStats\":", "\"nReturned\":2"]),
-        (told(&everything, Some(&matching), Verbosity::QueryPlanner).await, vec!["\"IXSCAN\"", "\"by_n\"", "\"$match\""]),
+        (
+            told(&everything, Some(&matching), Verbosity::QueryPlanner).await,
+            vec!["\"IXSCAN\"", "\"by_n\"", "\"$match\""],
+        ),
     ] {
         for part in parts {
             assert!(plan.contains(part), "{part} is missing in {plan}");
@@ -284,7 +285,10 @@ async fn distinct_values_come_in_order(fresh: &dyn Fresh) {
         ("items.price", "[5,10,20]"),
         ("objectId", r#"["a","b","c","d","e","f","g","h","i","j","k","l","m","n","o","p","q","r","s","t"]"#),
         ("ok", "[false,true]"),
-        ("owner", r#"[{"__type":"Pointer","className":"_User","objectId":"u1"},{"__type":"Pointer","className":"_User","objectId":"u2"}]"#),
+        (
+            "owner",
+            r#"[{"__type":"Pointer","className":"_User","objectId":"u1"},{"__type":"Pointer","className":"_User","objectId":"u2"}]"#,
+        ),
         ("nosuch", "[]"),
     ] {
         let found = things.store.distinct(&everything, field).await.unwrap();
