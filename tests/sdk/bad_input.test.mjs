@@ -277,10 +277,13 @@ onEachStore('bad input', (server) => {
       await refuses(JSON.stringify(requests), batch({ requests }), 107);
     }
     const bodies = [1, 'x', true, [1]].map((body) => ({ method: 'POST', path: '/parse/classes/Bad', body }));
-    const parts = [...bodies, { method: 'FLY', path: '/parse/classes/Bad' }, { method: 'GET', path: '/parse/nothing' }];
-    const { status, body } = await batch({ requests: parts });
+    const good = { method: 'POST', path: '/parse/classes/Bad', body: {} };
+    for (const nowhere of [{ method: 'FLY', path: '/parse/classes/Bad' }, { method: 'GET', path: '/parse/nothing' }]) {
+      await refuses('a part that leads nowhere', batch({ requests: [good, nowhere] }), 107);
+    }
+    const { status, body } = await batch({ requests: bodies });
     assert.equal(status, 200);
-    assert.ok(body.length === parts.length && body.every((part) => part.error?.code === 107), JSON.stringify(body));
+    assert.ok(body.length === bodies.length && body.every((part) => part.error?.code === 107), JSON.stringify(body));
   });
 
   test('a session is worth nothing beside nonsense', async () => {

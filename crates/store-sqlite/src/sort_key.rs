@@ -1,12 +1,13 @@
 //! What does a JSON column, or a path in one, sort by? MongoDB's order of types, and within each type its order of values.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use parsimony_model::Value;
+use parsimony_store::StoreError;
 use rusqlite::types::Value as SqlValue;
 
 use crate::inside::{at, parts};
-use parsimony_store::StoreError;
 
 /// The key of what is at a path of a column; of a list it is that of its least or greatest element.
 pub(crate) fn of(text: Option<&str>, path: &[String], descending: bool) -> Result<SqlValue, StoreError> {
@@ -114,8 +115,12 @@ fn write(value: &Value, bytes: &mut Vec<u8>) {
         Value::Bool(value) => bytes.push(u8::from(*value)),
         Value::Date(date) => bytes.extend((date.millis() ^ i64::MIN).to_be_bytes()),
         // MongoDB: of two entries the types are compared, then the names, then the values.
-        object => {
-            for (name, value) in &parts(object) {
+        other => {
+            let entries = match other {
+                Value::Object(map) => Cow::Borrowed(map),
+                other => Cow::Owned(parts(other)),
+            };
+            for (name, value) in entries.iter() {
                 bytes.push(rank(value));
                 bytes.extend(name.as_bytes());
                 bytes.push(END);
