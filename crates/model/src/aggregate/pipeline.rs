@@ -33,7 +33,10 @@ impl Pipeline {
         }
         let documents = translate::stages(stages, class, form);
         if let Some(name) = documents.iter().find_map(forbidden_in) {
-            return Err(refused(format!("Invalid aggregate stage '{name}'.")));
+            return Err(refused(match name {
+                "$where" => "$where is not allowed in this context".to_owned(),
+                name => format!("Invalid aggregate stage '{name}'."),
+            }));
         }
         let stages = match stage::stages(&Parser::default(), &documents, 0) {
             Ok(stages) => Ok(stages),
