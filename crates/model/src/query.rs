@@ -2,13 +2,17 @@
 //!
 //! `query/parse.rs` reads it from the wire (its options in `parse/options.rs`), `query/fit.rs` fits it to a class's fields,
 //! `query/advice.rs` is what it says about how to answer. `query/pcre.rs` is its regular
-//! expressions. A store sees neither subqueries nor wire quirks.
+//! expressions, `query/places.rs` its places and `query/text.rs` its texts; `query/matches.rs` puts all of it to one object. A store
+//! sees neither subqueries nor wire quirks.
 
 pub mod advice;
 pub mod fit;
 mod language;
+pub mod matches;
 pub mod parse;
 pub mod pcre;
+pub mod places;
+pub mod text;
 
 pub use advice::{Advice, Hint, ReadPreference, Verbosity};
 
@@ -18,6 +22,7 @@ use crate::names::{ClassName, FieldName, ObjectId};
 use crate::value::{GeoPoint, Pointer, Polygon, Value};
 
 pub use language::Language;
+pub use matches::Matcher;
 
 /// A condition on an object.
 #[derive(Debug, Clone, PartialEq)]

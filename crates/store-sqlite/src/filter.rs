@@ -1,8 +1,11 @@
 //! How does a condition become SQL? What a client sent is always a bound value; the text holds names of ours only.
 
-use parsimony_model::Value;
+use std::borrow::Cow;
+
+use parsimony_model::query::matches::{self, column as column_form, in_column};
 use parsimony_model::query::{Constraint, Filter, Order, Pattern};
 use parsimony_model::schema::FieldType;
+use parsimony_model::{ClassName, Value};
 use parsimony_store::{Scope, Selection, StoreError};
 use rusqlite::types::Value as SqlValue;
 
@@ -110,8 +113,9 @@ impl Writer<'_> {
                 Place::Column { column, kind, field } => self.on_column((column, kind, field), constraint, sql)?,
                 Place::Inside { column, path, field } => self.on_inside((column, &path, field), constraint, sql)?,
                 Place::Nowhere => {
-                    let condition = encode(&[], constraint, self.patterns)?;
-                    let met = inside::Condition::decode(&condition, self.patterns)?.is_met(None)?;
+                    let compile = |pattern: &_| self.patterns.get(&patterns::key(pattern));
+                    let condition = matches::Condition::new(&[], constraint, compile)?;
+                    let met = condition.ok_or_else(|| refusal(constraint))?.is_met(None);
                     sql.push(if met { "1" } else { "0" });
                 }
             },
@@ -180,7 +184,7 @@ impl Writer<'_> {
             _ => match self.table.columns.get(field) {
                 Some(column) => match &column.kind {
                     FieldType::Array | FieldType::Object => inside(&column.quoted, field),
-                    FieldType::GeoPoint if below.is_some() => inside(&column.quoted, field),
+                    FieldType::GeoPoint | FieldType::Polygon if below.is_some() => inside(&column.quoted, field),
                     kind if below.is_none() => Place::Column { column: &column.quoted, kind, field },
                     _ => Place::Nowhere,
                 },
@@ -195,6 +199,9 @@ impl Writer<'_> {
         constraint: &Constraint,
         sql: &mut Sql,
     ) -> Result<(), StoreError> {
+        if matches!(kind, FieldType::GeoPoint | FieldType::Polygon) && !is_simple(constraint) {
+            return self.on_inside((column, &[], Some(field)), constraint, sql);
+        }
         match constraint {
             Constraint::Equals(Value::Null) => drop(sql.push(column).push(" IS NULL")),
             Constraint::NotEquals(Value::Null) => drop(sql.push(column).push(" IS NOT NULL")),
@@ -203,19 +210,24 @@ impl Writer<'_> {
                 Some(value) => drop(sql.push(column).push(" IS NOT ").bind(value)),
                 None => drop(sql.push("1")),
             },
-            Constraint::Less(value) => compare(column, "<", ordered(kind, value), sql),
-            Constraint::Greater(value) => compare(column, ">", ordered(kind, value), sql),
+            Constraint::Less(value) => compare_order((column, kind), "<", value, sql),
+            Constraint::Greater(value) => compare_order((column, kind), ">", value, sql),
             // MongoDB: null is at most null.
             Constraint::LessOrEqual(Value::Null) | Constraint::GreaterOrEqual(Value::Null) => {
                 sql.push(column).push(" IS NULL");
             }
-            Constraint::LessOrEqual(value) => compare(column, "<=", ordered(kind, value), sql),
-            Constraint::GreaterOrEqual(value) => compare(column, ">=", ordered(kind, value), sql),
+            Constraint::LessOrEqual(value) => compare_order((column, kind), "<=", value, sql),
+            Constraint::GreaterOrEqual(value) => compare_order((column, kind), ">=", value, sql),
             Constraint::In(values) => is_in((column, kind), values, sql),
             Constraint::NotIn(values) => is_not_in((column, kind), values, sql),
             Constraint::All(values) if values.is_empty() => drop(sql.push("0")),
             Constraint::All(values) => {
-                let each: Vec<Filter> = values.iter().map(|value| Filter::equals(field, value.clone())).collect();
+                // Parse: here a pointer or a file is one that is inside a list, which no column but a list holds.
+                let each = values.iter().map(|value| match column_form(value) {
+                    Cow::Borrowed(value) => Filter::equals(field, value.clone()),
+                    Cow::Owned(_) => Filter::nothing(),
+                });
+                let each: Vec<Filter> = each.collect();
                 self.parts(&each.iter().collect::<Vec<_>>(), " AND ", sql)?;
             }
             // MongoDB: only a list can hold something else.
@@ -266,9 +278,18 @@ impl Writer<'_> {
 
     fn is_match(&self, (column, kind): (&str, &FieldType), pattern: &Pattern, sql: &mut Sql) -> Result<(), StoreError> {
         let key = self.patterns.check(pattern)?;
-        if !matches!(kind, FieldType::String | FieldType::File) {
-            sql.push("0");
-            return Ok(());
+        match kind {
+            FieldType::String | FieldType::File => {}
+            FieldType::Pointer(class) => {
+                sql.push(&format!("{MATCHES}("));
+                pointer_text(column, class, sql);
+                sql.push(",").bind(SqlValue::Text(key)).push(")");
+                return Ok(());
+            }
+            _ => {
+                sql.push("0");
+                return Ok(());
+            }
         }
         sql.push("(");
         if let Some(start) = patterns::literal_start(pattern) {
@@ -292,9 +313,12 @@ impl Writer<'_> {
             exists((column, field), *there, sql);
             return Ok(());
         }
-        let condition = SqlValue::Text(encode(path, constraint, self.patterns)?);
+        let is_list =
+            self.table.columns.get(field.unwrap_or_default()).is_none_or(|column| column.kind == FieldType::Array);
+        let constraint = if path.is_empty() && !is_list { in_column(constraint) } else { Cow::Borrowed(constraint) };
+        let condition = SqlValue::Text(encode(path, &constraint, self.patterns)?);
         sql.push("(");
-        if let Constraint::Equals(Value::String(text)) = constraint
+        if let Constraint::Equals(Value::String(text)) = &*constraint
             && let Some(expression) = self.indexed(column, path)
         {
             // The index holds lists as text that begins with a bracket; the condition proper looks into those.
@@ -333,10 +357,17 @@ impl Writer<'_> {
             sql.push(if key.descending { ",1)" } else { ",0)" }).push(direction);
         };
         match self.place(&key.path) {
-            Place::Column { column, kind, .. } if !matches!(kind, FieldType::Object | FieldType::Array) => {
-                sql.push(separator).push(column).push(direction);
+            Place::Column { column, kind: FieldType::GeoPoint | FieldType::Polygon, .. } => by_sort_key(column, &[]),
+            Place::Column { column, kind, .. } => {
+                // MongoDB: the shorter bytes come first.
+                if *kind == FieldType::Bytes {
+                    sql.push(separator).push(&format!("length({column})")).push(direction);
+                    sql.push(",");
+                } else {
+                    sql.push(separator);
+                }
+                sql.push(column).push(direction);
             }
-            Place::Column { column, .. } => by_sort_key(column, &[]),
             Place::Inside { column, path, .. } => by_sort_key(column, &path),
             // All objects are equal in what none has.
             Place::Nowhere => {}
@@ -387,18 +418,46 @@ fn refusal(constraint: &Constraint) -> StoreError {
     }
 }
 
+/// Whether a column of places or areas can be asked it as any other column.
+fn is_simple(constraint: &Constraint) -> bool {
+    match constraint {
+        Constraint::Equals(value) | Constraint::NotEquals(value) => value.is_null(),
+        Constraint::Exists(_) | Constraint::Text(_) | Constraint::SameText(_) => true,
+        other => other.is_about_places(),
+    }
+}
+
 /// What a column of this type can be equal to.
 fn operand(kind: &FieldType, value: &Value) -> Option<SqlValue> {
-    match (kind, value) {
-        // Parse: a file is its name.
-        (FieldType::File, Value::String(name)) => Some(SqlValue::Text(name.clone())),
+    match (kind, column_form(value).as_ref()) {
+        // Parse: a file is its name, and a pointer in a column is text too.
+        (FieldType::String | FieldType::File, Value::String(text)) => Some(SqlValue::Text(text.clone())),
+        (FieldType::Pointer(class), Value::String(text)) => {
+            let id = text.strip_prefix(class.as_str())?.strip_prefix('$')?;
+            Some(SqlValue::Text(id.to_owned()))
+        }
         _ => to_sql(kind, value),
     }
 }
 
-/// What a column of this type can be less or greater than.
-fn ordered(kind: &FieldType, value: &Value) -> Option<SqlValue> {
-    if matches!(kind, FieldType::GeoPoint | FieldType::Polygon) { None } else { to_sql(kind, value) }
+/// The text that a pointer is in a column of MongoDB's.
+fn pointer_text(column: &str, class: &ClassName, sql: &mut Sql) {
+    sql.push("(").bind(SqlValue::Text(format!("{class}$"))).push(&format!("||{column})"));
+}
+
+fn compare_order((column, kind): (&str, &FieldType), operator: &str, value: &Value, sql: &mut Sql) {
+    match (kind, column_form(value).as_ref(), operand(kind, value)) {
+        (FieldType::Pointer(class), Value::String(text), None) => {
+            pointer_text(column, class, sql);
+            sql.push(operator).bind(SqlValue::Text(text.clone()));
+        }
+        // MongoDB: the shorter bytes are less.
+        (FieldType::Bytes, Value::Bytes(bytes), Some(value)) => {
+            let length = SqlValue::Integer(i64::try_from(bytes.len()).unwrap_or(i64::MAX));
+            sql.push(&format!("(length({column}),{column}){operator}(")).bind(length).push(",").bind(value).push(")");
+        }
+        (.., operand) => compare(column, operator, operand, sql),
+    }
 }
 
 /// Present, or `null`: the names of fields that are `null` are in a column of their own.

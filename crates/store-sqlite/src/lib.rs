@@ -13,11 +13,11 @@
 //! | creating, changing and dropping classes, and their indexes | `classes.rs`, `indexes.rs` |
 //! | what keeps a unique index from being made | `duplicates.rs` |
 //! | how does a condition become SQL | `filter.rs`, `searches.rs`, `sql.rs` |
-//! | what is inside a list or an object | `inside.rs`, through `functions.rs` |
+//! | what is inside a list or an object | `inside.rs`, through `functions.rs`; what it means, `model::query::matches` |
 //! | what it sorts by | `sort_key.rs` |
 //! | regular expressions | `patterns.rs` |
-//! | where is something, and what is near | `geo/` |
-//! | what are the words of a text, and what does a search find | `text/` |
+//! | how are places found, and how is a condition on them put | `geo/`; what it means, `model::query::places` |
+//! | how are words found | `text/`; what a search means, `model::query::text` |
 //! | finding, counting, distinct values | `find.rs` |
 //! | pipelines: the rows they run on | `aggregate.rs` |
 //! | plans, and hints of indexes | `explain.rs`, `hints.rs` |

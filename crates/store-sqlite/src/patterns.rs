@@ -23,9 +23,7 @@ impl Patterns {
         if let Some(known) = self.0.lock().get(key) {
             return Ok(Arc::clone(known));
         }
-        let (options, source) = key.split_once('/').unwrap_or(("", key));
-        let pattern = Pattern { source: source.to_owned(), options: options.to_owned() };
-        let compiled = Arc::new(pcre::compile(&pattern).map_err(StoreError::InvalidQuery)?);
+        let compiled = Arc::new(pcre::compile(&pattern(key)).map_err(StoreError::InvalidQuery)?);
         let mut known = self.0.lock();
         // Rarely reached: an application has few expressions, and a stranger's many push out each other.
         if known.len() >= PATTERNS_MAX {
@@ -45,8 +43,14 @@ impl Patterns {
 }
 
 /// The expression with its options as one text, which a statement can bind.
-fn key(pattern: &Pattern) -> String {
+pub(crate) fn key(pattern: &Pattern) -> String {
     format!("{}/{}", pattern.options, pattern.source)
+}
+
+/// The expression that this text stands for.
+pub(crate) fn pattern(key: &str) -> Pattern {
+    let (options, source) = key.split_once('/').unwrap_or(("", key));
+    Pattern { source: source.to_owned(), options: options.to_owned() }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ impl Writer<'_> {
         constraint: &Constraint,
         sql: &mut Sql,
     ) {
-        let condition = Condition::of(constraint).zip(Condition::encode(constraint));
+        let condition = Condition::of(constraint).zip(geo::encode(constraint));
         match condition {
             _ if !matches!(kind, FieldType::GeoPoint | FieldType::Polygon) => drop(sql.push("0")),
             // Anything that has a place is near enough.
@@ -40,7 +40,7 @@ impl Writer<'_> {
     /// A text search: the rows with one of its words, and of those the ones that meet all of it.
     pub(crate) fn is_said(&self, field: &str, search: &TextSearch, sql: &mut Sql) {
         let parts = Search::new(search);
-        let Some(candidates) = parts.candidates() else {
+        let Some(candidates) = text::candidates(&parts) else {
             sql.push("0");
             return;
         };
@@ -61,7 +61,7 @@ impl Writer<'_> {
     fn of_texts(&self, function: &str, (field, search): (&str, &TextSearch), sql: &mut Sql) {
         let columns = self.table.text_columns(field);
         let columns = columns.iter().map(|(column, kind)| (column.as_str(), *kind));
-        sql.push(&format!("{function}(")).bind(SqlValue::Text(Search::encode(search)));
+        sql.push(&format!("{function}(")).bind(SqlValue::Text(text::encode(search)));
         let arguments = text::tables::arguments(columns, "");
         sql.push(if arguments.is_empty() { "" } else { "," }).push(&arguments).push(")");
     }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use parsimony_model::Value;
+use parsimony_model::query::matches::parts;
 use parsimony_store::StoreError;
 use rusqlite::types::Value as SqlValue;
 
-use crate::inside::{at, parts};
+use crate::inside::at;
 
 /// The key of what is at a path of a column; of a list it is that of its least or greatest element.
 pub(crate) fn of(text: Option<&str>, path: &[String], descending: bool) -> Result<SqlValue, StoreError> {

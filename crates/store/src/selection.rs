@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use parsimony_model::ClassSchema;
+use parsimony_model::acl::Acl;
 use parsimony_model::query::{Advice, Filter, Order, Relatives};
+use parsimony_model::{ClassSchema, Object};
 
 /// Whose eyes a selection looks through. There is no default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,21 @@ pub enum Scope {
     ReadableBy(Arc<[String]>),
     /// Rows without an ACL, and rows whose ACL lets one of these write.
     WritableBy(Arc<[String]>),
+}
+
+impl Scope {
+    /// Whether these eyes see an object.
+    pub fn admits(&self, object: &Object) -> bool {
+        fn names<'a>(grants: &[String], mut granted: impl Iterator<Item = &'a str>) -> bool {
+            granted.any(|name| grants.iter().any(|grant| grant == name))
+        }
+        let Some(acl): Option<&Acl> = object.acl.as_ref() else { return true };
+        match self {
+            Self::Everything => true,
+            Self::ReadableBy(grants) => names(grants, acl.readers()),
+            Self::WritableBy(grants) => names(grants, acl.writers()),
+        }
+    }
 }
 
 /// What a store is asked for: class, condition, scope, order and range.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use parsimony_model::query::places::sphere::vector;
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 
 use super::tables::{PLACE_BOUND, end};
-use super::{Condition, Spot};
+use super::{Condition, Spot, decode};
 use crate::functions::{Broken, broken, text};
 
 /// `somewhere(json, condition)`: whether what is in a column meets an encoded [`Condition`].
@@ -15,21 +16,21 @@ pub(crate) const SOMEWHERE: &str = "somewhere";
 pub(crate) const PLACE_DISTANCE: &str = "place_distance";
 
 fn spot(context: &Context<'_>) -> rusqlite::Result<Option<Spot>> {
-    text(context, 0)?.map(Spot::read).transpose().map_err(broken)
+    text(context, 0)?.map(super::spot).transpose().map_err(broken)
 }
 
 /// Registers them all.
 pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     connection.create_scalar_function(SOMEWHERE, 2, flags, |context| {
-        let condition: Arc<Condition> = context
-            .get_or_create_aux(1, |encoded| -> Result<_, Broken> { Ok(Condition::decode(encoded.as_str()?)?) })?;
+        let condition: Arc<Condition> =
+            context.get_or_create_aux(1, |encoded| -> Result<_, Broken> { Ok(decode(encoded.as_str()?)?) })?;
         Ok(spot(context)?.is_some_and(|spot| condition.is_met(&spot)))
     })?;
     connection.create_scalar_function(PLACE_DISTANCE, 2, flags, |context| {
         let center: Arc<s2::point::Point> = context.get_or_create_aux(1, |center| -> Result<_, Broken> {
-            match Spot::read(center.as_str()?)? {
-                Spot::Place(center) => Ok(super::sphere::vector(center)),
+            match super::spot(center.as_str()?)? {
+                Spot::Place(center) => Ok(vector(center)),
                 Spot::Area(_) => Err("a distance is from a place".into()),
             }
         })?;

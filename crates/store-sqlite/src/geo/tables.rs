@@ -1,10 +1,10 @@
 //! How are places found quickly? Beside each column of places or areas is a table of the boxes around them (an R*Tree), which
 //! triggers keep up to date.
 
+use parsimony_model::query::places::sphere::Bounds;
 use rusqlite::Connection;
 use rusqlite::types::Value as SqlValue;
 
-use super::sphere::Bounds;
 use crate::sql::{Sql, quote};
 
 /// `place_bound(json, end)`: an end of the box around what is in a column; 0 and 1 along the first axis, and so on.

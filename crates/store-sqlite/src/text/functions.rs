@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 
-use super::Search;
 use super::tables::{Kind, TEXT_FINDS, TEXT_SCORE, TEXT_TERMS, terms};
+use super::{Search, decode};
 use crate::functions::{Broken, broken, text};
 
 /// The texts in the columns that are given from this argument on, each after its kind.
@@ -24,7 +24,7 @@ fn texts(context: &Context<'_>, first: usize) -> rusqlite::Result<Vec<String>> {
 }
 
 fn search(context: &Context<'_>) -> rusqlite::Result<Arc<Search>> {
-    context.get_or_create_aux(0, |encoded| -> Result<_, Broken> { Ok(Search::decode(encoded.as_str()?)?) })
+    context.get_or_create_aux(0, |encoded| -> Result<_, Broken> { Ok(decode(encoded.as_str()?)?) })
 }
 
 /// Registers them all.

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use parsimony_model::Value;
+use parsimony_model::query::text::texts;
+use parsimony_model::query::text::words::Reader;
 use parsimony_model::value::json;
 use parsimony_store::StoreError;
 use rusqlite::Connection;
 
-use super::words::Reader;
 use crate::sql::quote;
 
 /// `text_terms(kind, column, …)`: the words of columns, as the table of words has them.
@@ -41,7 +41,7 @@ impl Kind {
             return Ok(vec![text.to_owned()]);
         }
         match json::read(text.as_bytes()) {
-            Ok(Value::Array(items)) => Ok(items.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+            Ok(list) if list.as_array().is_some() => Ok(texts(&list)),
             _ => Err(StoreError::Corrupt("a list in a column cannot be read".to_owned())),
         }
     }

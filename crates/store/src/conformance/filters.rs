@@ -1,6 +1,6 @@
 //! Which objects does a condition find? Tables of cases over one set of objects, checked against MongoDB under Parse Server.
 
-use parsimony_model::query::{Pattern, parse};
+use parsimony_model::query::{Matcher, Pattern, parse};
 use parsimony_model::{Constraint, Date, Filter, Object, map};
 
 use super::filter_cases::{CASES, FIELDS, OBJECTS};
@@ -11,6 +11,7 @@ use crate::StoreError;
 /// The behaviours of this area.
 pub(super) const BEHAVIOURS: Behaviours = behaviours![
     a_condition_finds_what_it_finds_in_mongodb,
+    one_object_meets_what_it_is_found_by,
     a_count_is_the_number_of_what_is_found,
     a_condition_and_its_opposite_find_everything_once,
     no_conditions_mean_everything_or_nothing,
@@ -52,6 +53,20 @@ async fn a_condition_finds_what_it_finds_in_mongodb(fresh: &dyn Fresh) {
                 wrong.push(format!("{text}\n    expected {expected:?}\n    found    {found:?}"));
             }
             Err(error) => wrong.push(format!("{text}\n    failed: {error}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} conditions:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
+}
+
+async fn one_object_meets_what_it_is_found_by(fresh: &dyn Fresh) {
+    let things = things(fresh).await;
+    let objects = things.find(&things.selection(Filter::everything())).await;
+    let mut wrong = Vec::new();
+    for (text, expected) in CASES {
+        let matcher = Matcher::new(&things.select(text).filter, &things.class).unwrap();
+        let met: Vec<Object> = objects.iter().filter(|object| matcher.matches(object)).cloned().collect();
+        if sorted_ids(&met) != *expected {
+            wrong.push(format!("{text}\n    expected {expected:?}\n    met by   {:?}", sorted_ids(&met)));
         }
     }
     assert!(wrong.is_empty(), "{} of {} conditions:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));

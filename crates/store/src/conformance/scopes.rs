@@ -1,6 +1,6 @@
 //! Who sees and changes which objects? The access control list as part of every query.
 
-use parsimony_model::{Access, Acl, Filter};
+use parsimony_model::{Access, Acl, Filter, Object};
 
 use super::given::{Table, change, filter, grants, sorted_ids};
 use super::{Behaviours, Fresh, behaviours};
@@ -53,6 +53,7 @@ fn write(names: &[&str]) -> Scope {
 
 async fn a_scope_decides_what_is_seen(fresh: &dyn Fresh) {
     let notes = notes(fresh).await;
+    let all = notes.find(&notes.selection(Filter::everything())).await;
     let mut wrong = Vec::new();
     for (scope, expected) in [
         (Scope::Everything, "dropbox master mine mixed odd open public shared team yours"),
@@ -72,6 +73,8 @@ async fn a_scope_decides_what_is_seen(fresh: &dyn Fresh) {
         let selection = scoped(&notes, "{}", scope.clone());
         let found = sorted_ids(&notes.find(&selection).await);
         let counted = notes.store.count(&selection).await.unwrap();
+        let admitted: Vec<Object> = all.iter().filter(|object| scope.admits(object)).cloned().collect();
+        assert_eq!(sorted_ids(&admitted), expected, "{scope:?} admits");
         if found != expected || counted != expected.split(' ').count() as u64 {
             wrong.push(format!("{scope:?}: expected {expected:?}, found {found:?}, counted {counted}"));
         }

@@ -5,22 +5,23 @@
 use std::collections::HashSet;
 use std::f64::consts::PI;
 
-use parsimony_model::{GeoPoint, Polygon};
 use s2::edge_crossings::{Crossing, EdgeCrosser, angle_contains_vertex, crossing_sign};
 use s2::edgeutil::distance_from_segment;
 use s2::latlng::LatLng;
 use s2::point::Point;
 
+use crate::value::{GeoPoint, Polygon};
+
 /// What is as near as this to a border is on it, in radians: the size of MongoDB's smallest cell, about a centimetre.
-pub(crate) const BORDER_RADIANS: f64 = 1e-9;
+pub const BORDER_RADIANS: f64 = 1e-9;
 
 /// The vector of a place.
-pub(crate) fn vector(place: GeoPoint) -> Point {
+pub fn vector(place: GeoPoint) -> Point {
     Point::from(LatLng::from_degrees(place.latitude, place.longitude))
 }
 
 /// How far apart two places are, in radians.
-pub(crate) fn distance(a: &Point, b: &Point) -> f64 {
+pub fn distance(a: &Point, b: &Point) -> f64 {
     a.distance(b).rad()
 }
 
@@ -30,7 +31,7 @@ fn opposite(place: &Point) -> Point {
 
 /// An area: the smaller side of its border, whichever way round that goes.
 #[derive(Debug, Clone)]
-pub(crate) struct Area {
+pub struct Area {
     corners: Vec<Point>,
     /// Whether the place that all are compared with, [`Point::origin`], is inside.
     origin_is_inside: bool,
@@ -38,13 +39,13 @@ pub(crate) struct Area {
 
 impl Area {
     /// The area inside a border; `None` if its edges cross or it comes to a corner twice.
-    pub(crate) fn new(border: &Polygon) -> Option<Self> {
+    pub fn new(border: &Polygon) -> Option<Self> {
         let area = Self::unchecked(border);
         (area.has_no_corner_twice() && !area.crosses_itself()).then_some(area)
     }
 
     /// The area inside a border that was checked before.
-    pub(crate) fn unchecked(border: &Polygon) -> Self {
+    pub fn unchecked(border: &Polygon) -> Self {
         let mut corners: Vec<Point> = border.corners().iter().map(|corner| vector(*corner)).collect();
         corners.dedup();
         while corners.len() > 1 && corners.first() == corners.last() {
@@ -88,17 +89,17 @@ impl Area {
     }
 
     /// How far a place is from the area, in radians; 0 inside.
-    pub(crate) fn distance(&self, place: &Point) -> f64 {
+    pub fn distance(&self, place: &Point) -> f64 {
         if self.is_inside(place) { 0.0 } else { self.distance_to_border(place) }
     }
 
     /// Whether a place is in the area or on its border.
-    pub(crate) fn contains(&self, place: &Point) -> bool {
+    pub fn contains(&self, place: &Point) -> bool {
         self.is_inside(place) || self.distance_to_border(place) <= BORDER_RADIANS
     }
 
     /// Whether all of the area is in a circle: none of it in the circle around the opposite place that is the rest.
-    pub(crate) fn is_within(&self, center: &Point, radians: f64) -> bool {
+    pub fn is_within(&self, center: &Point, radians: f64) -> bool {
         self.distance(&opposite(center)) >= PI - radians
     }
 
@@ -121,7 +122,7 @@ impl Area {
     }
 
     /// A box around it.
-    pub(crate) fn bounds(&self) -> Bounds {
+    pub fn bounds(&self) -> Bounds {
         let mut bounds = self.edges().map(|(a, b)| Bounds::of_edge(a, b)).fold(Bounds::NOTHING, Bounds::with);
         // What is inside reaches further than its border only where it reaches the end of an axis.
         for (x, y, z) in [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)] {
@@ -145,11 +146,11 @@ fn signed_size(a: &Point, b: &Point, c: &Point) -> f64 {
 
 /// From a number to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Span {
+pub struct Span {
     /// The least.
-    pub(crate) low: f64,
+    pub low: f64,
     /// The greatest.
-    pub(crate) high: f64,
+    pub high: f64,
 }
 
 impl Span {
@@ -181,20 +182,20 @@ impl Span {
 
 /// A box in the space that the sphere is in.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     /// Along the axis through 0° north 0° east.
-    pub(crate) x: Span,
+    pub x: Span,
     /// Along the axis through 0° north 90° east.
-    pub(crate) y: Span,
+    pub y: Span,
     /// Along the axis through the north pole.
-    pub(crate) z: Span,
+    pub z: Span,
 }
 
 impl Bounds {
     const NOTHING: Self = Self { x: Span::NOTHING, y: Span::NOTHING, z: Span::NOTHING };
 
     /// The box around a place.
-    pub(crate) fn of_place(place: &Point) -> Self {
+    pub fn of_place(place: &Point) -> Self {
         Self { x: Span::at(place.0.x), y: Span::at(place.0.y), z: Span::at(place.0.z) }
     }
 
@@ -206,7 +207,7 @@ impl Bounds {
     }
 
     /// A box around a circle; `None` if that is the whole sphere.
-    pub(crate) fn of_circle(center: &Point, radians: f64) -> Option<Self> {
+    pub fn of_circle(center: &Point, radians: f64) -> Option<Self> {
         if radians >= PI {
             return None;
         }
@@ -218,7 +219,7 @@ impl Bounds {
     }
 
     /// A box around all places between these degrees.
-    pub(crate) fn of_degrees((south, north): (f64, f64), (west, east): (f64, f64)) -> Self {
+    pub fn of_degrees((south, north): (f64, f64), (west, east): (f64, f64)) -> Self {
         let (south, north, west, east) = (south.to_radians(), north.to_radians(), west.to_radians(), east.to_radians());
         let widest = if south <= 0.0 && north >= 0.0 { 1.0 } else { south.cos().max(north.cos()) };
         let out = Span { low: south.cos().min(north.cos()).max(0.0), high: widest };
@@ -235,7 +236,8 @@ impl Bounds {
     }
 
     /// The box, wider by this on all sides.
-    pub(crate) fn wider(self, by: f64) -> Self {
+    #[must_use]
+    pub fn wider(self, by: f64) -> Self {
         Self { x: self.x.wider(by), y: self.y.wider(by), z: self.z.wider(by) }
     }
 

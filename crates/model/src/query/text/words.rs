@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use parsimony_model::query::Language;
 use regex::Regex;
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization as _;
+
+use crate::query::Language;
 
 /// What is between words.
 static DELIMITERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -33,31 +34,31 @@ static STOP_WORDS: LazyLock<HashMap<Language, HashSet<&'static str>>> = LazyLock
 
 /// What of a word counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Kept {
+pub struct Kept {
     /// Its case.
-    pub(crate) case: bool,
+    pub case: bool,
     /// Its accents.
-    pub(crate) accents: bool,
+    pub accents: bool,
 }
 
 /// How words are taken from a text.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reader {
+pub struct Reader {
     /// The language of stems and stop words.
-    pub(crate) language: Language,
+    pub language: Language,
     /// What of them counts.
-    pub(crate) kept: Kept,
+    pub kept: Kept,
     /// Whether stop words are left out.
-    pub(crate) leaves_out: bool,
+    pub leaves_out: bool,
 }
 
 impl Reader {
     /// As an index reads the texts of objects.
-    pub(crate) const INDEX: Self =
+    pub const INDEX: Self =
         Self { language: Language::English, kept: Kept { case: false, accents: false }, leaves_out: true };
 
     /// The words of a text, in its order.
-    pub(crate) fn words(self, text: &str) -> impl Iterator<Item = String> {
+    pub fn words(self, text: &str) -> impl Iterator<Item = String> {
         // MongoDB: in English, an apostrophe is a part of the word.
         let apostrophe = self.language == Language::English;
         let is_between = move |letter: char| match letter {
@@ -86,7 +87,7 @@ impl Reader {
 }
 
 /// A text of which only this counts.
-pub(crate) fn reduced(text: &str, kept: Kept) -> Cow<'_, str> {
+pub fn reduced(text: &str, kept: Kept) -> Cow<'_, str> {
     let text = if kept.case { Cow::Borrowed(text) } else { without_case(text) };
     if kept.accents { text } else { Cow::Owned(without_accents(&text).into_owned()) }
 }
