@@ -36,6 +36,8 @@ pub enum Builtin {
     Idempotency,
     /// What was pushed to the classes, by whom; ours.
     SchemaChange,
+    /// The mark of a database that another one is being copied into; ours.
+    Move,
 }
 
 /// A row: the class, its name, whether only the master key may use it, and its fields as `name:Type`.
@@ -158,6 +160,7 @@ const TABLE: &[Row] = &[
             "undoes:Number",
         ],
     ),
+    (Builtin::Move, "_Move", true, &["source:String"]),
 ];
 
 fn row(name: &str) -> Option<&'static Row> {

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::config::Sources;
+use crate::moving::Move;
 use crate::schema::Schema;
 
 /// A Parse-compatible server.
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     CheckConfig,
     /// Make the classes of a running server what files say.
     Schema(Schema),
+    /// Copy a whole database into an empty one, from SQLite to MongoDB or back, and compare the two.
+    Move(Move),
 }
 
 /// Options of every command.

@@ -18,6 +18,7 @@
 //! | how are the parts put together | `wire.rs` |
 //! | where do logs go | `telemetry.rs` |
 //! | how are classes made what files say | `schema/` |
+//! | how does a whole database get into another one | `moving/` |
 //! | what is seen at the start | `banner.rs` |
 //! | when does it end | `shutdown.rs` |
 
@@ -25,6 +26,7 @@ mod banner;
 mod cli;
 mod config;
 mod keys;
+mod moving;
 mod schema;
 mod shutdown;
 mod telemetry;
@@ -39,6 +41,7 @@ use serde_json::json;
 
 use cli::{Cli, CliOptions, Command};
 pub use config::{Config, Database, Logging, Sources};
+pub use moving::{Ear, Moved, MovedClass, MovedRelation, Told, move_database};
 pub use wire::{Parts, Running, start};
 
 /// Runs a server with these applications, as the command line says, until it is told to end.
@@ -49,6 +52,7 @@ pub fn run(applications: impl IntoIterator<Item = Application>) -> ExitCode {
         None | Some(Command::Serve) => serve(options, applications.into_iter().collect()),
         Some(Command::CheckConfig) => check(options),
         Some(Command::Schema(schema)) => schema::obey(schema, options),
+        Some(Command::Move(typed)) => moving::obey(&typed),
     };
     done.unwrap_or_else(|sentence| {
         if serves {

@@ -17,6 +17,7 @@ use parsimony_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Database};
 use crate::keys;
+use crate::moving;
 
 /// Parts that a test brings along instead of the configured ones.
 #[derive(Default)]
@@ -77,6 +78,7 @@ pub async fn start(
         Some(store) => store,
         None => open_store(&config).await?,
     };
+    moving::refuse_half_moved(&*store).await?;
     let described = store.describe();
     let url = config.local_url(port);
     let engine = Engine::open(config.options, store, registry, clock).await?;

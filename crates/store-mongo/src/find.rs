@@ -4,13 +4,14 @@ use bson::{Bson, Document, RawBsonRef};
 use futures::TryStreamExt;
 use mongodb::error::Error;
 use mongodb::options::{CountOptions, DistinctOptions, FindOptions};
-use mongodb::raw_batch_cursor::RawBatch;
+use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor};
 use parsimony_model::query::{Filter, SCORE_FIELD};
 use parsimony_model::schema::{ClassSchema, FieldType};
 use parsimony_model::{Object, Value};
 use parsimony_store::{Selection, StoreError};
 
 use crate::advice;
+use crate::bulk::BATCH_ROWS;
 use crate::documents;
 use crate::error;
 use crate::filter::{self, Purpose};
@@ -77,13 +78,25 @@ async fn find_where(
         }
         answer => answer,
     };
-    let mut objects = read(&selection.class, &batches.map_err(error::of_read)?)?;
+    objects(selection, &batches.map_err(error::of_read)?)
+}
+
+/// The objects in what the server answers, with the fields that are wanted.
+pub(crate) fn objects(selection: &Selection, batches: &[RawBatch]) -> Result<Vec<Object>, StoreError> {
+    let mut objects = read(&selection.class, batches)?;
     if filters_keys_itself(selection) {
         for object in &mut objects {
             object.fields.retain(|field, _| selection.keys.iter().any(|key| key == field));
         }
     }
     Ok(objects)
+}
+
+/// A cursor over what is found, which gives some objects at a time.
+pub(crate) async fn cursor(shared: &Shared, selection: &Selection, query: Document) -> Result<RawBatchCursor, Error> {
+    let mut options = options(shared, selection, false);
+    options.batch_size = Some(BATCH_ROWS);
+    shared.objects(&selection.class.name).find(query).with_options(options).batch().await
 }
 
 /// What the server answers, as it came.
@@ -159,7 +172,7 @@ fn read(class: &ClassSchema, batches: &[RawBatch]) -> Result<Vec<Object>, StoreE
 }
 
 /// Parse: the index that a query by distance or text needs is created when the first such query comes.
-async fn create_special_index(shared: &Shared, selection: &Selection, condition: &Filter) -> Result<(), StoreError> {
+pub(crate) async fn create_special_index(shared: &Shared, selection: &Selection, condition: &Filter) -> Result<(), StoreError> {
     let class = &selection.class;
     let mut refused = None;
     for index in filter::special_indexes(class, condition)? {

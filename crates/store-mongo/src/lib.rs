@@ -9,6 +9,7 @@
 //! | how does a condition become a query document | `filter.rs` |
 //! | how does a change become an update document | `update.rs` |
 //! | finding, counting, distinct values | `find.rs` |
+//! | whole classes and relations in pieces | `bulk.rs` |
 //! | pipelines, and their values | `aggregate.rs`, `datum.rs` |
 //! | plans, hints, remarks and read preferences | `explain.rs`, `advice.rs` |
 //! | inserting, changing, deleting | `write.rs` |
@@ -21,6 +22,7 @@
 
 mod advice;
 mod aggregate;
+mod bulk;
 mod classes;
 mod clients;
 mod datum;

@@ -8,7 +8,7 @@ use parsimony_model::aggregate::Datum;
 use parsimony_model::value::json;
 use parsimony_model::{Object, Value};
 use parsimony_store::{Scope, Selection, StoreError};
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use rusqlite::types::Value as SqlValue;
 
 use crate::error::store_error;
@@ -16,8 +16,9 @@ use crate::filter::{self, Source, Writer};
 use crate::hints::{self, Hinted};
 use crate::inside;
 use crate::patterns::Patterns;
-use crate::rows::Shape;
+use crate::rows::{self, Shape};
 use crate::sql::{Param, Sql, bind, quote};
+use crate::streams::Hand;
 use crate::tables::{Table, Tables};
 use crate::values::from_sql;
 
@@ -36,11 +37,15 @@ struct Step {
 }
 
 impl Step {
+    fn prepare<'c>(&self, connection: &'c Connection) -> Result<CachedStatement<'c>, StoreError> {
+        match &self.text {
+            Text::Kept(text) => connection.prepare_cached(text).map_err(store_error),
+            Text::Made(made) => made.prepare(connection),
+        }
+    }
+
     fn run(&self, connection: &Connection, shape: &Shape) -> Result<Vec<Object>, StoreError> {
-        let mut statement = match &self.text {
-            Text::Kept(text) => connection.prepare_cached(text).map_err(store_error)?,
-            Text::Made(made) => made.prepare(connection)?,
-        };
+        let mut statement = self.prepare(connection)?;
         bind(&mut statement, &self.params)?;
         let mut rows = statement.raw_query();
         let mut objects = Vec::new();
@@ -48,6 +53,16 @@ impl Step {
             objects.push(shape.object(row)?);
         }
         Ok(objects)
+    }
+
+    fn hand_over(&self, connection: &Connection, shape: &Shape, hand: &mut Hand<Object>) -> Result<(), StoreError> {
+        let mut statement = self.prepare(connection)?;
+        bind(&mut statement, &self.params)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            hand.over(shape.object(row)?, rows::bytes(row))?;
+        }
+        Ok(())
     }
 }
 
@@ -97,6 +112,16 @@ impl Find {
     /// Whether it finds one object at most, by its id.
     pub(crate) const fn is_by_id(&self) -> bool {
         self.by_id
+    }
+
+    /// Whether it looks only once.
+    pub(crate) const fn is_one_statement(&self) -> bool {
+        self.nearer.is_empty()
+    }
+
+    /// Hands over what is found by the statement that looks everywhere.
+    pub(crate) fn hand_over(&self, connection: &Connection, hand: &mut Hand<Object>) -> Result<(), StoreError> {
+        self.last.hand_over(connection, &self.shape, hand)
     }
 
     /// The text of the statement that looks everywhere, and its values.

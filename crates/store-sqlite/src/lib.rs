@@ -19,6 +19,7 @@
 //! | how are places found, and how is a condition on them put | `geo/`; what it means, `model::query::places` |
 //! | how are words found | `text/`; what a search means, `model::query::text` |
 //! | finding, counting, distinct values | `find.rs` |
+//! | whole classes and relations in pieces, without holding them | `bulk.rs`, `streams.rs` |
 //! | pipelines: the rows they run on | `aggregate.rs` |
 //! | plans, and hints of indexes | `explain.rs`, `hints.rs` |
 //! | inserting, changing, deleting | `write.rs` |
@@ -28,6 +29,7 @@
 #![deny(clippy::future_not_send)]
 
 mod aggregate;
+mod bulk;
 mod classes;
 mod definition;
 mod duplicates;
@@ -48,6 +50,7 @@ mod searches;
 mod sort_key;
 mod sql;
 mod store;
+mod streams;
 mod sweep;
 mod tables;
 mod text;

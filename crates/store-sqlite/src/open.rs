@@ -47,6 +47,14 @@ pub struct Limits {
     pub pipeline_millis_max: u64,
     /// How many bytes one pipeline may hold.
     pub pipeline_bytes_max: usize,
+    /// Reads that hand their rows over in pieces, each with a thread and a connection; beyond these, rows are collected.
+    pub streams_max: usize,
+    /// Page cache of each of them, in KiB.
+    pub stream_cache_kib: u32,
+    /// How long such a read may go on: as long as it does, the log of writes cannot be shortened.
+    pub stream_millis_max: u64,
+    /// How long it waits for the next piece to be taken.
+    pub stream_idle_millis_max: u64,
 }
 
 impl Default for Limits {
@@ -65,6 +73,10 @@ impl Default for Limits {
             // As long as the other store lets one run.
             pipeline_millis_max: 30_000,
             pipeline_bytes_max: 128 << 20,
+            streams_max: 8,
+            stream_cache_kib: 1_024,
+            stream_millis_max: 300_000,
+            stream_idle_millis_max: 30_000,
         }
     }
 }
@@ -107,7 +119,15 @@ fn create(path: &Path) -> Result<(), StoreError> {
 
 /// A reader's connection.
 pub(crate) fn reader(path: &Path, limits: &Limits, patterns: &Arc<Patterns>) -> Result<Connection, StoreError> {
-    let connection = connect(path, limits, patterns, limits.reader_cache_kib)?;
+    only_reading(connect(path, limits, patterns, limits.reader_cache_kib)?)
+}
+
+/// The connection of a read that hands its rows over in pieces.
+pub(crate) fn stream(path: &Path, limits: &Limits, patterns: &Arc<Patterns>) -> Result<Connection, StoreError> {
+    only_reading(connect(path, limits, patterns, limits.stream_cache_kib)?)
+}
+
+fn only_reading(connection: Connection) -> Result<Connection, StoreError> {
     run_setting(&connection, "PRAGMA query_only=1")?;
     Ok(connection)
 }

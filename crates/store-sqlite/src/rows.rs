@@ -122,6 +122,15 @@ impl Shape {
     }
 }
 
+/// How many bytes of text and blobs a row has.
+pub(crate) fn bytes(row: &Row<'_>) -> usize {
+    let length = |place: usize| match row.get_ref(place) {
+        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => bytes.len(),
+        _ => 0,
+    };
+    (0..row.as_ref().column_count()).map(length).sum()
+}
+
 fn text(value: ValueRef<'_>) -> Result<Option<&str>, StoreError> {
     value.as_str_or_null().map_err(|error| StoreError::Corrupt(error.to_string()))
 }

@@ -18,6 +18,7 @@ use crate::error::store_error;
 use crate::objects::{Asked, Shared};
 use crate::open::{self, Limits};
 use crate::sql::quote;
+use crate::streams::Streams;
 use crate::sweep;
 use crate::tables::Tables;
 use crate::transaction::{Doors, Lane, Whole};
@@ -67,11 +68,13 @@ impl Asked<Whole> {
             sweep::run(&swept, &jobs, &stopped, every);
             drop(also_alive);
         })?);
+        let streams = Streams::new(path.to_owned(), Arc::clone(&shared), alive.clone());
         threads.push(worker::start("sqlite-write".to_owned(), move || {
             Writer::new(connection, messages, limits).run();
             drop(alive);
         })?);
-        let doors = ArcSwapOption::from_pointee(Doors { writer, readers: reader, connections, _sweeping: sweeping });
+        let doors = Doors { writer, readers: reader, connections, streams, _sweeping: sweeping };
+        let doors = ArcSwapOption::from_pointee(doors);
         let lane = Whole { doors, threads: Mutex::new(threads), gone, path: path.to_owned() };
         Ok(Self { shared, lane })
     }

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::objects::Asked;
+use crate::streams::Streams;
 use crate::worker::{Message, Opening, Read, Step, job};
 
 /// A way to the connections.
@@ -54,6 +55,8 @@ pub(crate) struct Doors {
     pub(crate) readers: flume::Sender<Read>,
     /// The connections that read, each shared with its thread.
     pub(crate) connections: Vec<Arc<Mutex<Connection>>>,
+    /// The reads that have threads of their own.
+    pub(crate) streams: Arc<Streams>,
     /// Sweeping stops when this is gone.
     pub(crate) _sweeping: flume::Sender<()>,
 }

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use parsimony_model::schema::FieldType;
 use parsimony_model::update::top;
 use parsimony_model::{Map, Object, ObjectId, Op, Value};
-use parsimony_store::{Change, Join, Selection, StoreError};
+use parsimony_store::{Change, Join, Link, Selection, StoreError};
 use rusqlite::Connection;
 use rusqlite::types::Value as SqlValue;
 
@@ -280,6 +280,37 @@ pub(crate) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, StoreEr
     Ok(statement.raw_execute().map_err(store_error)? as u64)
 }
 
+/// Rows of a relation, ready to be written.
+#[derive(Debug)]
+pub(crate) struct Fill {
+    text: String,
+    links: Vec<Link>,
+}
+
+impl Fill {
+    /// Plans it.
+    pub(crate) fn plan(tables: &Tables, join: &Join, links: &[Link]) -> Result<Self, StoreError> {
+        Ok(Self { text: ENTER.replace("{}", &quote(join_table(tables, join)?)), links: links.to_vec() })
+    }
+
+    /// Writes them.
+    pub(crate) fn run(&self, connection: &Connection) -> Result<(), StoreError> {
+        let mut statement = connection.prepare_cached(&self.text).map_err(store_error)?;
+        for link in &self.links {
+            statement.execute([link.owner.as_str(), link.member.as_str()]).map_err(store_error)?;
+        }
+        Ok(())
+    }
+}
+
+/// A member enters a relation, unless it is in it.
+const ENTER: &str = "INSERT OR IGNORE INTO {} (\"owningId\",\"relatedId\") VALUES (?,?)";
+
+fn join_table<'t>(tables: &'t Tables, join: &Join) -> Result<&'t str, StoreError> {
+    let table = tables.join(join.class.as_str(), join.field.as_str());
+    table.ok_or_else(|| StoreError::Unfit(format!("{}.{} is no relation.", join.class, join.field)))
+}
+
 /// Members that enter or leave a relation, ready to be written.
 #[derive(Debug)]
 pub(crate) struct Members {
@@ -296,7 +327,7 @@ impl Members {
         owner: &ObjectId,
         members: &[ObjectId],
     ) -> Result<Self, StoreError> {
-        Self::plan(tables, join, owner, members, "INSERT OR IGNORE INTO {} (\"owningId\",\"relatedId\") VALUES (?,?)")
+        Self::plan(tables, join, owner, members, ENTER)
     }
 
     /// Those who leave.
@@ -316,10 +347,8 @@ impl Members {
         members: &[ObjectId],
         text: &str,
     ) -> Result<Self, StoreError> {
-        let table = tables.join(join.class.as_str(), join.field.as_str());
-        let table = table.ok_or_else(|| StoreError::Unfit(format!("{}.{} is no relation.", join.class, join.field)))?;
         Ok(Self {
-            text: text.replace("{}", &quote(table)),
+            text: text.replace("{}", &quote(join_table(tables, join)?)),
             owner: owner.as_str().to_owned(),
             ids: members.iter().map(|id| id.as_str().to_owned()).collect(),
         })

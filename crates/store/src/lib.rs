@@ -2,7 +2,7 @@
 //!
 //! # How to write a store
 //!
-//! Implement [`Store`], [`Transaction`] and, for both, [`Objects`]; then call `conformance::all` from a test. A store
+//! Implement [`Store`] with [`Bulk`], [`Transaction`] and, for both, [`Objects`]; then call `conformance::all` from a test. A store
 //! keeps objects and classes; it knows nothing of callers, permissions of classes, hooks or the wire. What it is asked is
 //! always a [`Selection`], which cannot be made without a [`Scope`], so the access control list is part of the database's
 //! own query and no read can forget it.
@@ -11,6 +11,7 @@
 #![deny(clippy::future_not_send)]
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod bulk;
 mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -18,6 +19,7 @@ mod error;
 mod objects;
 mod selection;
 
+pub use bulk::{Bulk, Link, PIECE_ROWS_MAX, Pieces};
 pub use change::{Change, ClassChange, Duplicates, Join, Progress};
 pub use error::StoreError;
 pub use objects::{Answer, Objects, Store, Transaction};

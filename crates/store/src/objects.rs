@@ -9,6 +9,7 @@ use parsimony_model::query::Verbosity;
 use parsimony_model::schema::Index;
 use parsimony_model::{ClassName, ClassSchema, Object, ObjectId, Value};
 
+use crate::bulk::Bulk;
 use crate::change::{Change, ClassChange, Duplicates, Join, Progress};
 use crate::error::StoreError;
 use crate::selection::Selection;
@@ -70,7 +71,7 @@ pub trait Transaction: Objects {
 }
 
 /// A database.
-pub trait Store: Objects {
+pub trait Store: Bulk {
     /// What it is called in logs and the start banner, such as `SQLite ./data/parsimony.db`; never with credentials.
     fn describe(&self) -> String;
 

@@ -88,7 +88,8 @@ pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
             | Builtin::GraphQLConfig
             | Builtin::Audience
             | Builtin::Idempotency
-            | Builtin::SchemaChange,
+            | Builtin::SchemaChange
+            | Builtin::Move,
         )
         | None => &Plain,
     }

@@ -87,6 +87,22 @@ pub struct Logging {
     pub json: bool,
 }
 
+impl Database {
+    /// Which database a URI means. `option` is how it is called where it was written.
+    pub(crate) fn parse(option: &str, uri: &str, prefix: &str) -> Result<Self, String> {
+        if uri.starts_with("mongodb://") || uri.starts_with("mongodb+srv://") {
+            if !prefix.is_empty() && !is_plain(prefix.trim_start_matches('_')) {
+                return Err("collectionPrefix may have letters, digits and _ only.".to_owned());
+            }
+            return Ok(Self::Mongo { uri: uri.to_owned(), collection_prefix: prefix.to_owned() });
+        }
+        match uri.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
+            Some("") | None => Err(format!("{option} must begin with mongodb://, mongodb+srv:// or sqlite:PATH.")),
+            Some(path) => Ok(Self::Sqlite(PathBuf::from(path))),
+        }
+    }
+}
+
 impl Config {
     /// Reads the options. The error is a sentence that names the option to mend.
     pub fn read(sources: Sources) -> Result<Self, String> {
@@ -149,16 +165,9 @@ impl Config {
 
 fn database(raw: &Raw, data_dir: &std::path::Path) -> Result<Database, String> {
     let prefix = raw.text("collectionPrefix")?.unwrap_or_default();
-    let Some(uri) = raw.text("databaseURI")? else { return Ok(Database::Sqlite(data_dir.join(DATABASE_FILE))) };
-    if uri.starts_with("mongodb://") || uri.starts_with("mongodb+srv://") {
-        if !prefix.is_empty() && !is_plain(prefix.trim_start_matches('_')) {
-            return Err("collectionPrefix may have letters, digits and _ only.".to_owned());
-        }
-        return Ok(Database::Mongo { uri, collection_prefix: prefix });
-    }
-    match uri.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
-        Some("") | None => Err("databaseURI must begin with mongodb://, mongodb+srv:// or sqlite:PATH.".to_owned()),
-        Some(path) => Ok(Database::Sqlite(PathBuf::from(path))),
+    match raw.text("databaseURI")? {
+        None => Ok(Database::Sqlite(data_dir.join(DATABASE_FILE))),
+        Some(uri) => Database::parse("databaseURI", &uri, &prefix),
     }
 }
 

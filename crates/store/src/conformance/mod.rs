@@ -14,6 +14,7 @@
 )]
 
 mod aggregate;
+mod bulk;
 mod classes;
 mod expressions;
 mod filter_cases;
@@ -83,6 +84,7 @@ pub const AREAS: &[(&str, Behaviours)] = &[
     ("geo", geo::BEHAVIOURS),
     ("text", text::BEHAVIOURS),
     ("aggregate", aggregate::BEHAVIOURS),
+    ("bulk", bulk::BEHAVIOURS),
     ("transactions", transactions::BEHAVIOURS),
 ];
 
