@@ -12,8 +12,10 @@
 mod batch;
 mod defined;
 mod functions;
+mod great_answers;
 mod hooks;
 mod idempotency;
+mod moving;
 mod permissions;
 mod push;
 mod queries;

@@ -14,9 +14,38 @@ crate::on_both_stores!(
     columns_names_sort_too,
     excluding_a_part_of_a_pointed_at_object_includes_it,
     who_may_only_count_counts,
+    what_is_near_is_counted_wherever_it_stands,
     fields_are_added_only_with_objects_that_name_their_user,
     a_changed_element_is_told_as_the_whole_list,
 );
+
+/// Without an order, what is near is what is within: then it may stand in a branch.
+async fn what_is_near_is_counted_wherever_it_stands(shop: Shop) {
+    let place = |latitude: f64| json!({"__type": "GeoPoint", "latitude": latitude, "longitude": 10.0});
+    let master = shop.as_master();
+    for (n, latitude) in [(1, 0.0), (2, 0.5), (3, 40.0), (4, -89.0)] {
+        assert_eq!(master.post("/classes/Place", json!({"n": n, "at": place(latitude)})).await.status, 201);
+    }
+    assert_eq!(master.post("/classes/Place", json!({"n": 5})).await.status, 201);
+    let near = |latitude: f64, kilometres: f64| json!({"at": {"$nearSphere": place(latitude), "$maxDistanceInKilometers": kilometres}});
+    let anywhere = json!({"at": {"$nearSphere": place(0.0)}});
+    for (condition, count) in [
+        (json!({"$or": [near(0.0, 100.0), near(40.0, 1.0)]}), 3),
+        (json!({"$or": [near(0.0, 10.0), {"n": 5}]}), 2),
+        (json!({"$nor": [near(0.0, 100.0)]}), 3),
+        (json!({"$or": [anywhere, {"n": -1}]}), 4),
+        (json!({"$and": [near(0.0, 100.0), near(0.5, 1.0)]}), 1),
+        (anywhere.clone(), 4),
+    ] {
+        let body = json!({"_method": "GET", "where": condition, "count": 1, "limit": 0});
+        let seen = master.post("/classes/Place", body).await;
+        assert_eq!(seen.body, json!({"results": [], "count": count}), "{condition}");
+        if condition.get("$or").is_some() {
+            let body = json!({"_method": "GET", "where": condition, "count": 1});
+            assert_eq!(master.post("/classes/Place", body).await.code(), 102, "{condition}");
+        }
+    }
+}
 
 fn pointer(class: &str, id: &str) -> Value {
     json!({"__type": "Pointer", "className": class, "objectId": id})

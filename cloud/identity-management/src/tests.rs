@@ -2,7 +2,7 @@
 
 use parsimony_cloud::Registry;
 use parsimony_kit::state::{self, State};
-use parsimony_model::permissions::ClassPermissions;
+use parsimony_model::permissions::{ClassPermissions, UserIds};
 use parsimony_model::schema::Index;
 use parsimony_model::value::json;
 use parsimony_model::{ClassSchema, Field, FieldName, Operation, Value};
@@ -79,7 +79,7 @@ fn schema(text: &str) -> (ClassSchema, Value) {
         schema.fields.insert(FieldName::parse(name).unwrap(), field);
     }
     let permissions = map["classLevelPermissions"].as_object().unwrap();
-    schema.permissions = Some(ClassPermissions::validated(permissions, &schema.fields).unwrap());
+    schema.permissions = Some(ClassPermissions::validated(permissions, &schema.fields, UserIds::Made).unwrap());
     for (name, index) in map["indexes"].as_object().unwrap() {
         schema.indexes.insert(name.clone(), Index::parse(index.as_object().unwrap()));
     }

@@ -36,6 +36,7 @@ mod work;
 
 pub use caller::Credentials;
 pub use engine::Engine;
+pub use find::pieces::Rest;
 pub use idempotency::Idempotency;
 pub use limits::{Complexity, Limits};
 pub use options::{AddressRule, DefinedSchemas, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};

@@ -9,6 +9,8 @@ pub struct Limits {
     pub include_depth_max: usize,
     /// How many paths one query may include.
     pub include_paths_max: usize,
+    /// How many objects an answer holds for sure; of a query for more, the others may come in pieces.
+    pub find_rows_held_max: u64,
     /// How many rows a subquery (`$inQuery`, `$select`) may bring.
     pub subquery_rows_max: u64,
     /// How many parts a batch may have; `None` is Parse's: no limit.
@@ -43,6 +45,7 @@ impl Default for Limits {
         Self {
             include_depth_max: 16,
             include_paths_max: 200,
+            find_rows_held_max: 1_000,
             subquery_rows_max: 1_000_000,
             batch_parts_max: None,
             roles_max: 10_000,

@@ -8,6 +8,8 @@ use indexmap::IndexMap;
 use parsimony_model::aggregate::Form;
 use parsimony_model::{ClassName, Date, Map};
 
+use parsimony_model::permissions::UserIds;
+
 use crate::idempotency::Idempotency;
 use crate::limits::{Complexity, Limits};
 
@@ -142,6 +144,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// What the ids of users look like.
+    pub(crate) fn user_ids(&self) -> UserIds {
+        if self.allow_custom_object_id { UserIds::Chosen } else { UserIds::Made }
+    }
+
     /// Parse Server's defaults, with these keys, the master key accepted from this machine only.
     pub fn new(application_id: &str, master_key: &str) -> Self {
         let local: fn(IpAddr) -> bool = |ip| ip.to_canonical().is_loopback();

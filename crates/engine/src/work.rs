@@ -10,6 +10,7 @@ use parsimony_store::Objects;
 use crate::caller::Caller;
 use crate::classes::rules_for;
 use crate::engine::Engine;
+use crate::find::pieces::Rest;
 use crate::schema::{api, push};
 use crate::transaction::Open;
 use crate::users::{login, sessions};
@@ -115,6 +116,12 @@ impl Work {
     /// Reads the options of a find from the request's parameters and finds.
     pub async fn find(&self, class: &ClassName, params: &Map) -> Answer<Found> {
         find::find_params(self, class, params).await
+    }
+
+    /// As [`Self::find`]; but where there may be many objects, only the first are in the answer, and the others come after
+    /// it. Whatever can be refused is refused before.
+    pub async fn begin_find(&self, class: &ClassName, params: &Map) -> Answer<(Found, Option<Rest>)> {
+        find::begin_params(self, class, params).await
     }
 
     /// Reads a request of `/aggregate` from its parameters and answers it, master only.

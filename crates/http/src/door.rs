@@ -6,10 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::http::Method;
+use actix_web::body::BodyStream;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, ORIGIN};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, rt, web};
-use futures::FutureExt;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use parsimony_engine::{Engine, Work};
 use parsimony_model::{ErrorCode, ParseError};
 
@@ -18,7 +21,7 @@ use crate::envelope::{Envelope, Head, Params};
 use crate::error::Telling;
 use crate::layers::cors::Cors;
 use crate::layers::{log, request_id};
-use crate::reply::Reply;
+use crate::reply::{Coming, Reply};
 use crate::routes::{Route, below, decoded};
 use crate::{body, rest};
 
@@ -207,6 +210,20 @@ async fn to_its_end(mut work: Pin<Box<impl Future<Output = Done> + 'static>>) ->
     done.unwrap_or_else(|_panic| Err(ParseError::internal("the work on a request panicked")))
 }
 
+/// A body whose rest comes later. If it does not, the connection breaks, so that nobody takes the part for the whole.
+fn in_pieces(
+    status: StatusCode,
+    first: Bytes,
+    rest: BoxStream<'static, Result<Bytes, ParseError>>,
+    request_id: String,
+) -> HttpResponse {
+    let told = rest.inspect_err(move |error| {
+        tracing::error!(request_id, cause = error.detail.as_deref(), "an answer broke off: {}", error.message);
+    });
+    let body = stream::once(async { Ok(first) }).chain(told);
+    HttpResponse::with_body(status, BodyStream::new(body)).map_into_boxed_body()
+}
+
 /// Answers one request, whatever it is.
 async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let started = Instant::now();
@@ -217,7 +234,10 @@ async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> 
         Err(error) => door.telling(&id).reply(&error),
     };
     log::answered(&method, request.uri().path(), &id, started, &reply);
-    let mut response = HttpResponse::with_body(reply.status, reply.body).map_into_boxed_body();
+    let mut response = match reply.rest {
+        None => HttpResponse::with_body(reply.status, reply.body).map_into_boxed_body(),
+        Some(Coming(rest)) => in_pieces(reply.status, reply.body, rest, id.clone()),
+    };
     let headers = response.headers_mut();
     let json = *request.method() != Method::OPTIONS;
     let kind = if json { "application/json; charset=utf-8" } else { "text/plain; charset=utf-8" };

@@ -54,6 +54,7 @@ impl Telling<'_> {
             location: None,
             code: error.number(),
             reason: reason.cloned(),
+            rest: None,
         }
     }
 }

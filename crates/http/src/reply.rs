@@ -1,8 +1,11 @@
 //! What does an answer look like: a status, JSON bytes written straight from the model's types, perhaps a `Location`.
 
+use std::fmt;
+
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
-use parsimony_engine::{Found, Saved};
+use futures::stream::{self, BoxStream, StreamExt};
+use parsimony_engine::{Found, Rest, Saved};
 use parsimony_model::{ClassName, Object, ParseError, builtin::Builtin};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -23,6 +26,37 @@ pub(crate) struct Reply {
     pub(crate) code: Option<i32>,
     /// What the log may know of a refusal and the client not.
     pub(crate) reason: Option<String>,
+    /// What comes after the body, if it is long.
+    pub(crate) rest: Option<Coming>,
+}
+
+/// The rest of a body.
+pub(crate) struct Coming(pub(crate) BoxStream<'static, Result<Bytes, ParseError>>);
+
+impl fmt::Debug for Coming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Coming")
+    }
+}
+
+/// Parse: the results of a redirected query say which class they are of.
+fn name_class(objects: &mut [Object], class: Option<&ClassName>) {
+    let Some(class) = class else { return };
+    for object in objects {
+        object.fields.insert("className".into(), class.as_str().into());
+    }
+}
+
+/// Writes objects with commas between them.
+fn write_objects(objects: &mut [Object], class: Option<&ClassName>, out: &mut Vec<u8>) -> Result<(), ParseError> {
+    name_class(objects, class);
+    for (place, object) in objects.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, object).map_err(ParseError::internal)?;
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -35,7 +69,7 @@ struct Results<'a, T: ?Sized> {
 impl Reply {
     /// 200 with JSON text.
     pub(crate) fn text(body: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, body: body.into(), location: None, code: None, reason: None }
+        Self { status: StatusCode::OK, body: body.into(), location: None, code: None, reason: None, rest: None }
     }
 
     /// 200 with a value.
@@ -50,16 +84,28 @@ impl Reply {
 
     /// What a find answers.
     pub(crate) fn found(mut found: Found) -> Result<Self, ParseError> {
-        if let Some(class) = &found.class_name {
-            // Parse: the results of a redirected query say which class they are of.
-            for object in &mut found.results {
-                object.fields.insert("className".into(), class.as_str().into());
-            }
-        }
+        name_class(&mut found.results, found.class_name.as_ref());
         match &found.plan {
             Some(plan) => Self::json(&Results { results: plan, count: found.count }),
             None => Self::json(&Results::<[Object]> { results: &found.results, count: found.count }),
         }
+    }
+
+    /// What a find answers of which the rest comes later.
+    pub(crate) fn begun(found: Found, rest: Option<Rest>) -> Result<Self, ParseError> {
+        let Some(rest) = rest else { return Self::found(found) };
+        let Found { mut results, count, class_name, .. } = found;
+        let mut head = Vec::from(*b"{\"results\":[");
+        write_objects(&mut results, class_name.as_ref(), &mut head)?;
+        // The first piece is never empty, so whatever comes stands after a comma.
+        let rest = rest.map(move |piece| {
+            let mut body = Vec::from(*b",");
+            write_objects(&mut piece?, class_name.as_ref(), &mut body)?;
+            Ok(Bytes::from(body))
+        });
+        let tail = count.map_or_else(|| "]}".to_owned(), |count| format!("],\"count\":{count}}}"));
+        let rest = rest.chain(stream::once(async { Ok(Bytes::from(tail)) }));
+        Ok(Self { rest: Some(Coming(rest.boxed())), ..Self::text(head) })
     }
 
     /// A list under `results`.

@@ -20,19 +20,19 @@ const RESERVED: [&str; 2] = ["length", "className"];
 #[serde(transparent)]
 pub struct ClassName(Arc<str>);
 
+/// The refusal of a name that no class can have here.
+pub fn invalid_class_name(raw: &str) -> ParseError {
+    let rule = "classnames can only have alphanumeric characters and _, and must start with an alpha character ";
+    ParseError::new(ErrorCode::InvalidClassName, format!("Invalid classname: {}, {rule}", shorten(raw)))
+}
+
 impl ClassName {
     /// Reads a class name from outside: a URL, a body, a schema file.
     pub fn parse(raw: &str) -> Result<Self, ParseError> {
         if builtin::is_builtin(raw) || is_plain(raw) && !RESERVED.contains(&raw) {
             Ok(Self(raw.into()))
         } else {
-            Err(ParseError::new(
-                ErrorCode::InvalidClassName,
-                format!(
-                    "Invalid classname: {}, classnames can only have alphanumeric characters and _, and must start with an alpha character ",
-                    shorten(raw)
-                ),
-            ))
+            Err(invalid_class_name(raw))
         }
     }
 

@@ -128,14 +128,14 @@ impl ClassPermissions {
     }
 
     /// Reads the wire form for a class with these fields, with Parse's refusals (107).
-    pub fn validated(map: &Map, fields: &IndexMap<FieldName, Field>) -> Result<Self, ParseError> {
+    pub fn validated(map: &Map, fields: &IndexMap<FieldName, Field>, ids: UserIds) -> Result<Self, ParseError> {
         for (key, value) in map {
             match key.as_str() {
-                "ACL" => check_default_acl(value)?,
-                "protectedFields" => check_protected_fields(value, fields)?,
+                "ACL" => check_default_acl(value, ids)?,
+                "protectedFields" => check_protected_fields(value, fields, ids)?,
                 "readUserFields" | "writeUserFields" => check_pointer_fields(key, value, fields)?,
                 _ if Operation::ALL.iter().any(|operation| operation.name() == key) => {
-                    check_operation(key, value, fields)?;
+                    check_operation(key, value, fields, ids)?;
                 }
                 _ => return Err(invalid(format!("{key} is not a valid operation for class level permissions"))),
             }
@@ -195,9 +195,18 @@ fn field_names(value: Option<&Value>) -> Vec<FieldName> {
     value.map(texts).unwrap_or_default().iter().filter_map(|name| FieldName::parse(name).ok()).collect()
 }
 
+/// What the ids of users look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserIds {
+    /// As the server makes them: letters and digits.
+    Made,
+    /// As clients choose them: any text.
+    Chosen,
+}
+
 /// Parse: a group is `*`, `requiresAuthentication` (or `authenticated`), `role:NAME`, or a user id.
-fn is_entity(key: &str, extra: &[&str]) -> bool {
-    let is_id = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+fn is_entity(key: &str, extra: &[&str], ids: UserIds) -> bool {
+    let is_id = !key.is_empty() && (ids == UserIds::Chosen || key.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     key == "*" || extra.contains(&key) || key.starts_with("role:") || is_id
 }
 
@@ -205,7 +214,12 @@ fn bad_key(key: &str) -> ParseError {
     invalid(format!("'{key}' is not a valid key for class level permissions"))
 }
 
-fn check_operation(operation: &str, value: &Value, fields: &IndexMap<FieldName, Field>) -> Result<(), ParseError> {
+fn check_operation(
+    operation: &str,
+    value: &Value,
+    fields: &IndexMap<FieldName, Field>,
+    ids: UserIds,
+) -> Result<(), ParseError> {
     let Some(map) = value.as_object() else {
         return Err(invalid(format!(
             "'{}' is not a valid value for class level permissions {operation} - must be an object",
@@ -215,7 +229,7 @@ fn check_operation(operation: &str, value: &Value, fields: &IndexMap<FieldName, 
     for (entity, permit) in map {
         if entity == "pointerFields" {
             check_pointer_fields(operation, permit, fields)?;
-        } else if !is_entity(entity, &["requiresAuthentication"]) {
+        } else if !is_entity(entity, &["requiresAuthentication"], ids) {
             return Err(bad_key(entity));
         } else if *permit != Value::Bool(true) {
             return Err(invalid(format!(
@@ -227,7 +241,7 @@ fn check_operation(operation: &str, value: &Value, fields: &IndexMap<FieldName, 
     Ok(())
 }
 
-fn check_default_acl(value: &Value) -> Result<(), ParseError> {
+fn check_default_acl(value: &Value, ids: UserIds) -> Result<(), ParseError> {
     let Some(map) = value.as_object() else {
         return Err(invalid(format!(
             "'{}' is not a valid value for class level permissions ACL - must be an object",
@@ -235,7 +249,7 @@ fn check_default_acl(value: &Value) -> Result<(), ParseError> {
         )));
     };
     for (entity, permit) in map {
-        if !is_entity(entity, &["currentUser"]) {
+        if !is_entity(entity, &["currentUser"], ids) {
             return Err(bad_key(entity));
         }
         let entries = permit.as_object().ok_or_else(|| {
@@ -256,7 +270,7 @@ fn check_default_acl(value: &Value) -> Result<(), ParseError> {
     Ok(())
 }
 
-fn check_protected_fields(value: &Value, fields: &IndexMap<FieldName, Field>) -> Result<(), ParseError> {
+fn check_protected_fields(value: &Value, fields: &IndexMap<FieldName, Field>, ids: UserIds) -> Result<(), ParseError> {
     let Some(groups) = value.as_object() else {
         return Err(invalid(format!(
             "'{}' is not a valid value for class level permissions protectedFields - must be an object",
@@ -265,7 +279,7 @@ fn check_protected_fields(value: &Value, fields: &IndexMap<FieldName, Field>) ->
     };
     for (group, list) in groups {
         let user_field = group.strip_prefix("userField:").is_some_and(is_plain);
-        if !user_field && !is_entity(group, &["authenticated"]) {
+        if !user_field && !is_entity(group, &["authenticated"], ids) {
             return Err(bad_key(group));
         }
         let Value::Array(list) = list else {
@@ -328,11 +342,16 @@ mod tests {
     use crate::value::json;
 
     fn parse(text: &str) -> Result<ClassPermissions, ParseError> {
+        parse_with(text, UserIds::Made)
+    }
+
+    fn parse_with(text: &str, ids: UserIds) -> Result<ClassPermissions, ParseError> {
         let mut fields = IndexMap::new();
         let owner = FieldType::Pointer(crate::names::ClassName::parse("_User").unwrap());
         fields.insert(FieldName::parse("owner").unwrap(), Field::plain(owner));
         fields.insert(FieldName::parse("name").unwrap(), Field::plain(FieldType::String));
-        ClassPermissions::validated(json::read(text.as_bytes()).unwrap().as_object().unwrap(), &fields)
+        let map = json::read(text.as_bytes()).unwrap();
+        ClassPermissions::validated(map.as_object().unwrap(), &fields, ids)
     }
 
     #[test]
@@ -343,6 +362,15 @@ mod tests {
         let text = String::from_utf8(json::write(&permissions.to_value())).unwrap();
         assert!(text.contains(r#""create":{}"#), "{text}");
         assert!(text.contains(r#""update":{"pointerFields":["owner"]}"#), "{text}");
+    }
+
+    #[test]
+    fn ids_that_clients_choose_are_any_text() {
+        let text = r#"{"find":{"set:ID+symbol$=@llowed":true}}"#;
+        assert_eq!(parse(text).unwrap_err().code, ErrorCode::InvalidJson);
+        let permissions = parse_with(text, UserIds::Chosen).unwrap();
+        assert!(permissions.rule(Operation::Find).unwrap().grants.contains("set:ID+symbol$=@llowed"));
+        assert!(parse_with(r#"{"find":{"":true}}"#, UserIds::Chosen).is_err());
     }
 
     #[test]

@@ -307,6 +307,23 @@ impl Filter {
         }
     }
 
+    /// The same condition without an order: what is searched by distance is what is within the distance.
+    #[must_use]
+    pub fn without_distances(self) -> Self {
+        let each = |parts: Vec<Self>| parts.into_iter().map(Self::without_distances).collect();
+        match self {
+            Self::And(parts) => Self::And(each(parts)),
+            Self::Or(parts) => Self::Or(each(parts)),
+            Self::Nor(parts) => Self::Nor(each(parts)),
+            Self::Field(path, Constraint::Near { center, radians_max }) => {
+                // Nothing on earth is further away than half of its circumference.
+                let radians = radians_max.unwrap_or(std::f64::consts::PI);
+                Self::Field(path, Constraint::WithinSphere { center, radians })
+            }
+            other => other,
+        }
+    }
+
     fn search(&self) -> Option<(&str, &Constraint)> {
         match self {
             Self::And(parts) => parts.iter().find_map(Self::search),

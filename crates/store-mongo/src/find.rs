@@ -172,7 +172,11 @@ fn read(class: &ClassSchema, batches: &[RawBatch]) -> Result<Vec<Object>, StoreE
 }
 
 /// Parse: the index that a query by distance or text needs is created when the first such query comes.
-pub(crate) async fn create_special_index(shared: &Shared, selection: &Selection, condition: &Filter) -> Result<(), StoreError> {
+pub(crate) async fn create_special_index(
+    shared: &Shared,
+    selection: &Selection,
+    condition: &Filter,
+) -> Result<(), StoreError> {
     let class = &selection.class;
     let mut refused = None;
     for index in filter::special_indexes(class, condition)? {

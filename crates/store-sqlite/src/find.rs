@@ -8,8 +8,8 @@ use parsimony_model::aggregate::Datum;
 use parsimony_model::value::json;
 use parsimony_model::{Object, Value};
 use parsimony_store::{Scope, Selection, StoreError};
-use rusqlite::{CachedStatement, Connection};
 use rusqlite::types::Value as SqlValue;
+use rusqlite::{CachedStatement, Connection};
 
 use crate::error::store_error;
 use crate::filter::{self, Source, Writer};

@@ -77,6 +77,14 @@ impl App {
         Self::open(Arc::clone(&self.store), self.data.clone(), applications, change).await
     }
 
+    /// Starts these applications on a store that something else has filled. Whoever owns the files of the store keeps them.
+    pub async fn on(
+        store: Arc<dyn Store>,
+        applications: impl IntoIterator<Item = Application>,
+    ) -> Result<Self, String> {
+        Self::open(store, None, applications, |_options| {}).await
+    }
+
     /// Its store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
@@ -252,19 +260,27 @@ impl Client {
         self.send(reqwest::Method::DELETE, path, None).await
     }
 
+    /// Asks, and leaves the answer to be read.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn begin(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> reqwest::Response {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        for (header, value) in &self.headers {
+            request = request.header(*header, value);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        request.send().await.expect("the app answers")
+    }
+
     /// Asks, and reads the answer.
     ///
     /// # Panics
     /// When no answer comes, or one with a 5xx status: nothing a test asks is the server's fault.
     async fn send(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Seen {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.url));
-        for (header, value) in &self.headers {
-            request = request.header(*header, value);
-        }
-        if let Some(body) = &body {
-            request = request.json(body);
-        }
-        let answer = request.send().await.expect("the app answers");
+        let answer = self.begin(method.clone(), path, body.as_ref()).await;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await.expect("the answer is text");
         assert!(status < 500, "{method} {path} {body:?}: {status} {text}");

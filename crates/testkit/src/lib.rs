@@ -9,5 +9,5 @@ pub mod tools;
 pub mod wire;
 
 #[cfg(feature = "app")]
-pub use app::{App, Client, DefinedSchemas, Seen, StoreKind, everything};
+pub use app::{App, Client, DefinedSchemas, Seen, StoreKind, everything, fresh};
 pub use mongod::Mongod;

@@ -1,6 +1,7 @@
 //! The permission rules as tables of cases.
 
 use parsimony_model::permissions::Operation;
+use parsimony_model::permissions::UserIds;
 use parsimony_model::query::parse::{Reading, filter};
 use parsimony_model::schema::Index;
 use parsimony_model::value::{Map, json};
@@ -25,7 +26,8 @@ fn class(permissions: &str) -> ClassSchema {
         class.fields.insert(FieldName::parse(name).unwrap(), Field::plain(kind));
     }
     let permissions = json::read(permissions.as_bytes()).unwrap();
-    class.permissions = Some(ClassPermissions::validated(permissions.as_object().unwrap(), &class.fields).unwrap());
+    class.permissions =
+        Some(ClassPermissions::validated(permissions.as_object().unwrap(), &class.fields, UserIds::Made).unwrap());
     class
 }
 

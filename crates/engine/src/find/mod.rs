@@ -1,6 +1,7 @@
 //! Queries: every read of objects, from whatever door, passes through here.
 
 pub(crate) mod include;
+pub(crate) mod pieces;
 pub(crate) mod redact;
 mod search;
 mod subqueries;
@@ -23,6 +24,7 @@ use crate::access::fields::Hidden;
 use crate::access::{class, rows};
 use crate::classes::rules_for;
 use crate::work::{Found, Work};
+use pieces::{Finishing, Rest};
 
 /// What a find is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +35,35 @@ pub(crate) enum Purpose {
     Lookup,
 }
 
+/// Whether an answer may leave objects to come after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Results {
+    /// All are wanted at once.
+    AtOnce,
+    /// If they may be many, some can come later.
+    MayCome,
+}
+
 /// Reads the options of a find from a request and finds.
 pub(crate) async fn find_params(work: &Work, name: &ClassName, params: &Map) -> Result<Found, ParseError> {
+    answer_params(work, name, params, Results::AtOnce).await.map(|(found, _)| found)
+}
+
+/// The same, but if there may be many objects, only the first are in the answer and the others come.
+pub(crate) async fn begin_params(
+    work: &Work,
+    name: &ClassName,
+    params: &Map,
+) -> Result<(Found, Option<Rest>), ParseError> {
+    answer_params(work, name, params, Results::MayCome).await
+}
+
+async fn answer_params(
+    work: &Work,
+    name: &ClassName,
+    params: &Map,
+    results: Results,
+) -> Result<(Found, Option<Rest>), ParseError> {
     let reading = parse::Reading { now: work.engine.clock.now(), internal_fields: work.caller.is_privileged() };
     if params.get("explain").is_some_and(Value::is_truthy) {
         may_explain(work)?;
@@ -42,10 +71,10 @@ pub(crate) async fn find_params(work: &Work, name: &ClassName, params: &Map) -> 
     let client = !work.caller.is_privileged();
     let bounds = if client { work.engine.options.complexity.conditions } else { Bounds::default() };
     let mut query = parse::find_within(params, reading, bounds)?;
-    let Some(field) = query.redirect.take() else { return find(work, name, query).await };
+    let Some(field) = query.redirect.take() else { return answer(work, name, query, results).await };
     let target = leads_to(work, name, Some(&field)).await?;
-    let found = find(work, &target, query).await?;
-    Ok(Found { class_name: Some(target), ..found })
+    let (found, rest) = answer(work, &target, query, results).await?;
+    Ok((Found { class_name: Some(target), ..found }, rest))
 }
 
 /// Refuses plans to clients, unless the administrator shows them to everybody.
@@ -69,6 +98,15 @@ async fn leads_to(work: &Work, name: &ClassName, field: Option<&FieldName>) -> R
 
 /// Finds objects, and counts them if that is asked.
 pub(crate) async fn find(work: &Work, name: &ClassName, query: Query) -> Result<Found, ParseError> {
+    answer(work, name, query, Results::AtOnce).await.map(|(found, _)| found)
+}
+
+async fn answer(
+    work: &Work,
+    name: &ClassName,
+    query: Query,
+    results: Results,
+) -> Result<(Found, Option<Rest>), ParseError> {
     let (wants_results, wants_count, explain) = (query.limit != Some(0), query.count, query.explain);
     let operation = match query.filter.as_id() {
         // Parse: who only counts needs no leave to find.
@@ -78,10 +116,11 @@ pub(crate) async fn find(work: &Work, name: &ClassName, query: Query) -> Result<
     };
     let Some(admitted) = admit(work, name, query, operation).await? else {
         let plan = explain.filter(|_| wants_results).map(|_| plan_of_nothing());
-        return Ok(Found { count: wants_count.then_some(0), plan, ..Found::default() });
+        return Ok((Found { count: wants_count.then_some(0), plan, ..Found::default() }, None));
     };
     let count = if wants_count { Some(count_admitted(work, &admitted).await?) } else { None };
     let mut found = Found { count, ..Found::default() };
+    let mut rest = None;
     match explain {
         // Parse: where nothing is looked for, there is no plan either.
         _ if !wants_results => {}
@@ -89,9 +128,16 @@ pub(crate) async fn find(work: &Work, name: &ClassName, query: Query) -> Result<
             let selection = selection(work, admitted, Purpose::Question)?.selection;
             found.plan = Some(answer::bare(work.objects.explain(&selection, None, verbosity).await?));
         }
-        None => found.results = run(work, admitted, Purpose::Question).await?,
+        None => {
+            let (selection, finishing) = Finishing::of(selection(work, admitted, Purpose::Question)?);
+            if results == Results::MayCome && pieces::may_come(work, &selection) {
+                (found.results, rest) = pieces::begin(work, &selection, finishing).await?;
+            } else {
+                found.results = finishing.finish(work, work.objects.find(&selection).await?).await?;
+            }
+        }
     }
-    Ok(found)
+    Ok((found, rest))
 }
 
 /// How the objects of a class that is not there are found: MongoDB has a name for it.
@@ -247,18 +293,8 @@ fn selection(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Asking
 }
 
 async fn run(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Vec<Object>, ParseError> {
-    let Asking { selection, mut query, hidden } = selection(work, admitted, purpose)?;
-    let mut objects = work.objects.find(&selection).await?;
-    let redaction = redact::Redaction::new(work, &selection.class, &hidden, &query);
-    for object in &mut objects {
-        redaction.apply(object);
-    }
-    if !query.include.is_empty() {
-        query.advice = selection.advice;
-        include::include(work, &mut objects, &query).await?;
-    }
-    redact::shape_included(&mut objects, &query);
-    Ok(objects)
+    let (selection, finishing) = Finishing::of(selection(work, admitted, purpose)?);
+    finishing.finish(work, work.objects.find(&selection).await?).await
 }
 
 /// The columns to read: the first components of what is wanted and of what is included.

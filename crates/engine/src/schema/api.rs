@@ -1,6 +1,7 @@
 //! `/schemas`: what the master key may ask of, and change in, the classes.
 
 use parsimony_model::builtin::{self, Builtin};
+use parsimony_model::names::invalid_class_name;
 use parsimony_model::schema::{BASE_FIELDS, Field, Index};
 use parsimony_model::value::Map;
 use parsimony_model::{ClassName, ClassPermissions, ClassSchema, ErrorCode, FieldName, Filter, ParseError, Value};
@@ -61,7 +62,7 @@ pub(crate) async fn create(work: &Work, path: Option<&str>, body: &Map) -> Resul
         class.fields.insert(field, parsed);
     }
     check_geo_points(&class)?;
-    class.permissions = permissions(body, &class)?;
+    class.permissions = permissions(work, body, &class)?;
     let mut added = ClassChange::default();
     change_indexes(&class, &class, object(body, "indexes")?, &mut added)?;
     class.indexes.extend(added.add_indexes.into_iter().map(|(name, index)| (name.into(), index)));
@@ -93,7 +94,7 @@ pub(crate) async fn update(work: &Work, class: &str, body: &Map) -> Result<Value
         refuse_append_only(&stored)?;
     }
     check_geo_points(&next)?;
-    change.permissions = permissions(body, &next)?;
+    change.permissions = permissions(work, body, &next)?;
     change_indexes(&stored, &next, object(body, "indexes")?, &mut change)?;
     Ok(work.engine.schemas.change(&name, &change).await?.to_value())
 }
@@ -168,6 +169,9 @@ pub(crate) async fn delete(work: &Work, class: &str) -> Result<(), ParseError> {
     work.require_master()?;
     work.caller.may_write("delete a schema")?;
     let name = ClassName::parse(class)?;
+    if let Some(Builtin::GlobalConfig | Builtin::GraphQLConfig | Builtin::Hooks) = Builtin::of(&name) {
+        return Err(invalid_class_name(class));
+    }
     let Some(class) = work.engine.schemas.find(&name).await? else { return Ok(()) };
     refuse_append_only(&class)?;
     let everything = Selection::new(class.clone(), Filter::everything(), Scope::Everything);
@@ -196,11 +200,13 @@ fn class_name(path: Option<&str>, body: &Map) -> Result<Option<String>, ParseErr
 }
 
 /// The permissions of a class, if any are sent. Parse: a null is everything for everyone.
-fn permissions(body: &Map, class: &ClassSchema) -> Result<Option<ClassPermissions>, ParseError> {
+fn permissions(work: &Work, body: &Map, class: &ClassSchema) -> Result<Option<ClassPermissions>, ParseError> {
     match body.get("classLevelPermissions") {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(ClassPermissions::of_new_class())),
-        Some(Value::Object(map)) => ClassPermissions::validated(map, &class.fields).map(Some),
+        Some(Value::Object(map)) => {
+            ClassPermissions::validated(map, &class.fields, work.engine.options.user_ids()).map(Some)
+        }
         Some(_) => Err(refusal(ErrorCode::InvalidJson, "classLevelPermissions must be an object".to_owned())),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use parsimony_cloud::{Hook, MigrationHandler};
 use parsimony_model::builtin::Builtin;
+use parsimony_model::permissions::UserIds;
 use parsimony_model::schema::{FieldType, Index};
 use parsimony_model::{Access, Acl, ClassName, ClassSchema, FieldName, Filter, Object, ObjectId, ParseError, map};
 use parsimony_store::{ClassChange, Join, Scope, Selection, StoreError};
@@ -31,7 +32,8 @@ pub(crate) async fn apply(engine: &Arc<Engine>) -> Result<(), String> {
     for definition in engine.registry.schemas() {
         let told = |error: ParseError| format!("schema of {}: {error}", definition.place);
         let class = file::read(&definition.json).map_err(told)?;
-        carry_out(engine, &[class], &Manner::at_start()).await.map_err(told)?;
+        let manner = Manner { user_ids: engine.options.user_ids(), ..Manner::at_start() };
+        carry_out(engine, &[class], &manner).await.map_err(told)?;
     }
     if let Some(defined) = &engine.options.schema {
         // Parse: this is what its log says, and the server starts all the same.
@@ -91,7 +93,9 @@ async fn apply_defined(engine: &Engine, defined: &DefinedSchemas) -> Result<(), 
             tracing::warn!("classLevelPermissions not provided for {}.", definition.name);
         }
     }
-    let plan = carry_out(engine, &last, &manner(defined)).await.map_err(|error| error.to_string())?;
+    let plan = carry_out(engine, &last, &manner(defined, engine.options.user_ids()))
+        .await
+        .map_err(|error| error.to_string())?;
     if defined.strict {
         for warning in warnings(&plan) {
             tracing::warn!("{warning}");
@@ -100,7 +104,7 @@ async fn apply_defined(engine: &Engine, defined: &DefinedSchemas) -> Result<(), 
     Ok(())
 }
 
-fn manner(defined: &DefinedSchemas) -> Manner {
+fn manner(defined: &DefinedSchemas, user_ids: UserIds) -> Manner {
     let unmentioned = |goes: bool| if goes { Unmentioned::Goes } else { Unmentioned::Stays };
     Manner {
         other_fields: unmentioned(defined.delete_extra_fields),
@@ -108,6 +112,7 @@ fn manner(defined: &DefinedSchemas) -> Manner {
         other_type: if defined.recreate_modified_fields { OtherType::MadeAnew } else { OtherType::Stays },
         remake_indexes: true,
         permissions: Permissions::Locked,
+        user_ids,
     }
 }
 

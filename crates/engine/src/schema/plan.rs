@@ -6,6 +6,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use indexmap::IndexMap;
 use parsimony_model::builtin;
+use parsimony_model::permissions::UserIds;
 use parsimony_model::schema::{Field, FieldType, Index};
 use parsimony_model::{ClassName, ClassPermissions, ClassSchema, ErrorCode, FieldName, ParseError};
 
@@ -64,6 +65,8 @@ pub(crate) struct Manner {
     /// Whether an index that is not as it is defined is made anew; otherwise it stays.
     pub(crate) remake_indexes: bool,
     pub(crate) permissions: Permissions,
+    /// What the ids of users look like, which permissions name.
+    pub(crate) user_ids: UserIds,
 }
 
 impl Manner {
@@ -75,6 +78,7 @@ impl Manner {
             other_type: OtherType::Refused,
             remake_indexes: false,
             permissions: Permissions::AsMentioned,
+            user_ids: UserIds::Made,
         }
     }
 }
@@ -180,7 +184,8 @@ fn permissions(
     fields: &IndexMap<FieldName, Field>,
     manner: &Manner,
 ) -> Result<Option<ClassPermissions>, ParseError> {
-    let written = definition.permissions.as_ref().map(|map| ClassPermissions::validated(map, fields)).transpose()?;
+    let written = definition.permissions.as_ref().map(|map| ClassPermissions::validated(map, fields, manner.user_ids));
+    let written = written.transpose()?;
     Ok(match manner.permissions {
         Permissions::AsMentioned => written,
         Permissions::Locked => Some(without_add_field(written.unwrap_or_default())),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use compact_str::CompactString;
+use parsimony_model::permissions::UserIds;
 use parsimony_model::value::Map;
 use parsimony_model::{ClassName, ErrorCode, ParseError, Value, map};
 
@@ -79,7 +80,7 @@ fn whose(body: &Map) -> Result<String, ParseError> {
 }
 
 impl Request {
-    fn read(body: &Map) -> Result<Self, ParseError> {
+    fn read(body: &Map, user_ids: UserIds) -> Result<Self, ParseError> {
         refuse_unknown(body, &["definitions", "deleteExtraFields", "deleteUnknownIndexes"])?;
         let Some(Value::Array(written)) = body.get("definitions") else {
             return Err(invalid("definitions must be a list of classes"));
@@ -97,6 +98,7 @@ impl Request {
         Ok(Self {
             definitions,
             manner: Manner {
+                user_ids,
                 other_fields: unmentioned(flag(body, "deleteExtraFields")?),
                 other_indexes: unmentioned(flag(body, "deleteUnknownIndexes")?),
                 other_type: OtherType::MadeAnew,
@@ -159,14 +161,14 @@ async fn judge(work: &Work, request: &Request) -> Result<Judged, ParseError> {
 /// What a push would do.
 pub(crate) async fn planned(work: &Work, body: &Map) -> Result<Value, ParseError> {
     work.require_master()?;
-    let request = Request::read(body)?;
+    let request = Request::read(body, work.engine.options.user_ids())?;
     Ok(judge(work, &request).await?.to_value(&request.allowed))
 }
 
 /// Makes the classes what the definitions say.
 pub(crate) async fn push(work: &Work, body: &Map) -> Result<Value, ParseError> {
     may_push(work, "push schemas")?;
-    let request = Request::read(body)?;
+    let request = Request::read(body, work.engine.options.user_ids())?;
     let beginning = Beginning { kind: "push", author: request.author.clone(), undoes: None };
     let pushing = Pushing::begin(work, &beginning).await?;
     let judged = judge(work, &request).await;
@@ -263,6 +265,7 @@ async fn judge_back(work: &Work, changes: &Changes<'_>, number: u64) -> Result<J
         definition.append_only.get_or_insert(false);
     }
     let manner = Manner {
+        user_ids: work.engine.options.user_ids(),
         other_fields: Unmentioned::GoesIfListed(fields),
         other_indexes: Unmentioned::GoesIfListed(indexes),
         other_type: OtherType::MadeAnew,

@@ -27,6 +27,8 @@ pub(crate) async fn answer(
 ) -> Result<Reply, ParseError> {
     match route {
         Route::Batch => Box::pin(batch::run(door, work, telling, params.body)).await,
+        // The answer to a batch is one piece.
+        Route::Find(class) => Box::pin(objects::begin_find(work, &class, params)).await,
         other => one(door, work, other, params).await,
     }
 }

@@ -12,6 +12,12 @@ pub(super) async fn find(work: &Work, class: &ClassName, params: Params<'_>) -> 
     Reply::found(work.find(class, &params.read()).await?)
 }
 
+/// As [`find`], but what is long comes in pieces.
+pub(super) async fn begin_find(work: &Work, class: &ClassName, params: Params<'_>) -> Result<Reply, ParseError> {
+    let (found, rest) = work.begin_find(class, &params.read()).await?;
+    Reply::begun(found, rest)
+}
+
 pub(super) async fn aggregate(work: &Work, class: &ClassName, params: Params<'_>) -> Result<Reply, ParseError> {
     Reply::results(&work.aggregate(class, params.read()).await?)
 }

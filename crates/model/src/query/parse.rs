@@ -44,6 +44,13 @@ pub fn filter(conditions: &Map, reading: Reading) -> Result<Filter, ParseError> 
     whole_filter(conditions, reading, 0)
 }
 
+/// Reads the `where` of a request that only counts: what is near is then as good as what is within, wherever it stands.
+fn filter_to_count(conditions: &Map, reading: Reading) -> Result<Filter, ParseError> {
+    let filter = filter_at(conditions, reading, 0)?.without_distances();
+    check_searches(&filter, Within::All, &mut false)?;
+    Ok(filter)
+}
+
 /// The condition of a query, or of a query inside it.
 fn whole_filter(conditions: &Map, reading: Reading, depth: u8) -> Result<Filter, ParseError> {
     let filter = filter_at(conditions, reading, depth)?;
@@ -430,6 +437,24 @@ mod tests {
             parse(&format!(r#"{{"$or":[{text}],"c":1}}"#)).unwrap().text().map(|(field, _)| field.to_owned()),
             Some("b".to_owned())
         );
+    }
+
+    #[test]
+    fn who_only_counts_may_search_anywhere() {
+        let near = r#"{"a":{"$nearSphere":{"latitude":0,"longitude":0},"$maxDistance":0.5}}"#;
+        let far = r#"{"a":{"$nearSphere":{"latitude":0,"longitude":0}}}"#;
+        let text = r#"{"b":{"$text":{"$search":{"$term":"x"}}}}"#;
+        let asked = |limit: f64, condition: &str| {
+            let params = crate::map! { "where" => condition, "limit" => limit, "count" => 1 };
+            find(&params, READING).map(|query| query.filter)
+        };
+        let both = format!(r#"{{"$or":[{near},{far}]}}"#);
+        assert_eq!(asked(1.0, &both).unwrap_err().number(), Some(102));
+        let center = crate::value::GeoPoint { latitude: 0.0, longitude: 0.0 };
+        let within = |radians| Filter::Field("a".into(), Constraint::WithinSphere { center, radians });
+        let expected = Filter::Or(vec![within(0.5), within(std::f64::consts::PI)]);
+        assert_eq!(asked(0.0, &both).unwrap(), expected);
+        assert_eq!(asked(0.0, &format!(r#"{{"$nor":[{text}]}}"#)).unwrap_err().number(), Some(102));
     }
 
     #[test]

@@ -143,9 +143,9 @@ impl Moving<'_> {
             for object in &mut piece {
                 // A null in a field that the class does not have says nothing.
                 object.fields.retain(|field, value| {
-                    !value.is_null() || field.starts_with('_') || class.fields.contains_key(field.as_str())
+                    !value.is_null() || field.starts_with('_') || source.fields.contains_key(field.as_str())
                 });
-                digest.add_object(&class, object);
+                digest.add_object(source, object);
             }
             self.insert(&class, &piece).await?;
             (self.tell)(Told::Progress { what: name.as_str(), done: digest.count, total });
@@ -160,7 +160,9 @@ impl Moving<'_> {
         for object in piece {
             match self.to.insert(class, object).await {
                 Err(StoreError::Duplicate { .. }) if !taken => {}
-                Err(error) => return Err(format!("The object {} of {} cannot be copied: {error}", object.id, class.name)),
+                Err(error) => {
+                    return Err(format!("The object {} of {} cannot be copied: {error}", object.id, class.name));
+                }
                 Ok(()) => {}
             }
         }
@@ -190,7 +192,7 @@ impl Moving<'_> {
         let mut rows = self.from.links(join).await.map_err(failed)?;
         let mut digest = Digest::default();
         while let Some(piece) = rows.try_next().await.map_err(failed)? {
-            piece.iter().for_each(|link| digest.add_link(link));
+            digest.add_links(&piece);
             self.to.fill(join, &piece).await.map_err(failed)?;
             (self.tell)(Told::Progress { what: &table, done: digest.count, total });
         }
@@ -204,7 +206,8 @@ impl Moving<'_> {
         let unreadable = |error: StoreError| format!("{} cannot be read again: {error}.", source.name);
         let target = self.to.class(&source.name).await.map_err(unreadable)?;
         let target = Arc::new(target.ok_or_else(|| format!("{} has gone.", source.name))?);
-        let (from, to) = futures::join!(class_digest(self.from, source, &target), class_digest(self.to, &target, &target));
+        let (from, to) =
+            futures::join!(class_digest(self.from, source, source), class_digest(self.to, &target, source));
         same(source.name.as_str(), copied, from.map_err(unreadable)?, to.map_err(unreadable)?)
     }
 
@@ -244,16 +247,14 @@ fn unknown_fields(class: &ClassSchema, objects: &[Object]) -> Result<Vec<(FieldN
     Ok(unknown)
 }
 
-/// The digest of a class of one side. Fields that the target does not have count on neither.
-async fn class_digest(
-    store: &dyn Store,
-    class: &Arc<ClassSchema>,
-    target: &ClassSchema,
-) -> Result<Digest, StoreError> {
+/// The digest of a class of one side. Both are seen as the source's class sees them.
+async fn class_digest(store: &dyn Store, class: &Arc<ClassSchema>, source: &ClassSchema) -> Result<Digest, StoreError> {
     let mut digest = Digest::default();
     let mut pieces = store.pieces(&everything(class)).await?;
     while let Some(piece) = pieces.try_next().await? {
-        piece.iter().for_each(|object| digest.add_object(target, object));
+        for object in &piece {
+            digest.add_object(source, object);
+        }
     }
     Ok(digest)
 }
@@ -262,7 +263,7 @@ async fn relation_digest(store: &dyn Store, join: &Join) -> Result<Digest, Store
     let mut digest = Digest::default();
     let mut rows = store.links(join).await?;
     while let Some(piece) = rows.try_next().await? {
-        piece.iter().for_each(|link| digest.add_link(link));
+        digest.add_links(&piece);
     }
     Ok(digest)
 }

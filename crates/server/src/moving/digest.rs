@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use parsimony_model::{Acl, ClassSchema, Object, Value};
+use parsimony_model::{Acl, ClassSchema, Date, Object, Value};
 use parsimony_store::Link;
 use sha2::{Digest as _, Sha256};
 
@@ -22,12 +22,14 @@ impl Digest {
         self.add(&bytes);
     }
 
-    /// Adds a row of a relation.
-    pub(super) fn add_link(&mut self, link: &Link) {
-        let mut bytes = Vec::with_capacity(32);
-        write_text(link.owner.as_str(), &mut bytes);
-        write_text(link.member.as_str(), &mut bytes);
-        self.add(&bytes);
+    /// Adds rows of a relation.
+    pub(super) fn add_links(&mut self, links: &[Link]) {
+        for link in links {
+            let mut bytes = Vec::with_capacity(32);
+            write_text(link.owner.as_str(), &mut bytes);
+            write_text(link.member.as_str(), &mut bytes);
+            self.add(&bytes);
+        }
     }
 
     fn add(&mut self, bytes: &[u8]) {
@@ -48,7 +50,7 @@ impl fmt::Display for Digest {
 fn write_object(class: &ClassSchema, object: &Object, out: &mut Vec<u8>) {
     write_text(object.id.as_str(), out);
     for date in [object.created_at, object.updated_at] {
-        out.extend_from_slice(&date.map_or(i64::MIN, |date| date.millis()).to_le_bytes());
+        out.extend_from_slice(&date.map_or(i64::MIN, Date::millis).to_le_bytes());
     }
     write_acl(object.acl.as_ref(), out);
     // Stores give the fields in orders of their own.
@@ -103,7 +105,9 @@ fn write_acl(acl: Option<&Acl>, out: &mut Vec<u8>) {
     for list in [&mut readers, &mut writers] {
         list.sort_unstable();
         write_length(list.len(), out);
-        list.iter().for_each(|who| write_text(who, out));
+        for who in list.iter() {
+            write_text(who, out);
+        }
     }
 }
 
@@ -174,7 +178,9 @@ fn write_value(value: &Value, out: &mut Vec<u8>) {
         Value::Array(items) => {
             out.push(11);
             write_length(items.len(), out);
-            items.iter().for_each(|item| write_value(item, out));
+            for item in items {
+                write_value(item, out);
+            }
         }
         Value::Object(map) => {
             out.push(12);

@@ -67,21 +67,19 @@ async fn close(store: &dyn Store) {
 }
 
 fn summary(moved: &Moved) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for class in &moved.classes {
-        text.push_str(&format!("{}  {}  {}\n", class.digest, class.name, amount(class.objects, "object")));
-        for relation in &class.relations {
-            let name = format!("{}.{}", class.name, relation.field);
-            text.push_str(&format!("{}  {name}  {}\n", relation.digest, amount(relation.members, "member")));
-        }
+        lines.push(format!("{}  {}  {}", class.digest, class.name, amount(class.objects, "object")));
+        lines.extend(class.relations.iter().map(|relation| {
+            let (digest, members) = (&relation.digest, amount(relation.members, "member"));
+            format!("{digest}  {}.{}  {members}", class.name, relation.field)
+        }));
     }
-    for warning in &moved.warnings {
-        text.push_str(&format!("warning: {warning}\n"));
-    }
+    lines.extend(moved.warnings.iter().map(|warning| format!("warning: {warning}")));
     let objects = moved.classes.iter().map(|class| class.objects).sum();
     let (classes, objects) = (counted(moved.classes.len(), "class", "classes"), amount(objects, "object"));
-    text.push_str(&format!("Moved {classes} with {objects}; counts and digests are the same on both sides.\n"));
-    text
+    lines.push(format!("Moved {classes} with {objects}; counts and digests are the same on both sides.\n"));
+    lines.join("\n")
 }
 
 fn amount(count: u64, what: &str) -> String {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use parsimony_model::builtin::Builtin;
-use parsimony_model::{ClassName, ClassSchema, Clock, Filter, Object, ObjectId, Value, map};
+use parsimony_model::{ClassName, ClassSchema, Clock, Date, Filter, Object, ObjectId, Value, map};
 use parsimony_store::{Scope, Selection, Store, StoreError};
 
 /// Every class of a database, also those without a definition of their own, in the order of names.
@@ -34,7 +34,7 @@ pub(super) async fn begun(store: &dyn Store) -> Result<Option<(String, String)>,
     let Some(class) = store.class(&mark()).await? else { return Ok(None) };
     let selection = Selection::new(Arc::new(class), Filter::everything(), Scope::Everything);
     let record = store.find(&selection).await?.into_iter().next();
-    let since = record.as_ref().and_then(|record| record.created_at).map(|date| date.to_iso().to_string());
+    let since = record.as_ref().and_then(|record| record.created_at).map(Date::to_iso);
     let source = record.and_then(|record| record.text("source").map(str::to_owned));
     Ok(Some((source.unwrap_or_else(|| "another database".to_owned()), since.unwrap_or_default())))
 }

@@ -51,7 +51,9 @@ fn digest(objects: &[Object]) -> Digest {
     let kind = parsimony_model::FieldType::Number;
     class.fields.insert(parsimony_model::FieldName::parse("n").unwrap(), parsimony_model::schema::Field::plain(kind));
     let mut digest = Digest::default();
-    objects.iter().for_each(|object| digest.add_object(&class, object));
+    for object in objects {
+        digest.add_object(&class, object);
+    }
     digest
 }
 

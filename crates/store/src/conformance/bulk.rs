@@ -133,7 +133,8 @@ async fn one_object_that_is_refused_refuses_those_after_it(fresh: &dyn Fresh) {
 
 async fn a_relation_is_filled_and_read(fresh: &dyn Fresh) {
     let table = Table::new(fresh, "Owner", &["likes:&Thing", "owns:&Thing"]).await;
-    let link = |owner: usize, member: usize| Link { owner: id(&format!("o{owner}")), member: id(&format!("m{member}")) };
+    let link =
+        |owner: usize, member: usize| Link { owner: id(&format!("o{owner}")), member: id(&format!("m{member}")) };
     let mut links: Vec<Link> = (0..MANY).map(|n| link(n % 3, n)).collect();
     let likes = table.join("likes");
     table.store.fill(&likes, &links).await.unwrap();

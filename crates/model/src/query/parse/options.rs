@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use super::{Bounds, Reading, filter, invalid_json, invalid_query};
+use super::{Bounds, Reading, filter, filter_to_count, invalid_json, invalid_query};
 use crate::error::{ErrorCode, ParseError};
 use crate::names::{FieldName, is_plain, shorten};
 use crate::query::{Advice, Filter, Order, Query, ReadPreference, SCORE_FIELD, Verbosity};
@@ -41,7 +41,11 @@ pub fn find(params: &Map, reading: Reading) -> Result<Query, ParseError> {
 
 /// Reads the options of a find whose conditions may not go beyond these bounds.
 pub fn find_within(params: &Map, reading: Reading, bounds: Bounds) -> Result<Query, ParseError> {
-    let filter = |conditions: &Map| bounds.check(conditions).and_then(|()| filter(conditions, reading));
+    let limit = whole(params, "limit")?;
+    let filter = |conditions: &Map| {
+        bounds.check(conditions)?;
+        if limit == Some(0) { filter_to_count(conditions, reading) } else { filter(conditions, reading) }
+    };
     if let Some(unknown) = params.keys().find(|key| !FIND_OPTIONS.contains(&key.as_str())) {
         return Err(invalid_query(format!("Invalid parameter for query: {}", shorten(unknown))));
     }
@@ -58,7 +62,7 @@ pub fn find_within(params: &Map, reading: Reading, bounds: Bounds) -> Result<Que
         Some(_) => return Err(invalid_json("where parameter is not valid JSON")),
     };
     let mut query = Query { filter, ..Query::default() };
-    query.limit = whole(params, "limit")?;
+    query.limit = limit;
     query.skip = whole(params, "skip")?.unwrap_or(0);
     query.count = params.get("count").is_some_and(Value::is_truthy);
     query.order = order(params.get("order"))?;
