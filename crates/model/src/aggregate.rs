@@ -43,5 +43,6 @@ pub use asked::{Asked, Question};
 pub use datum::{Datum, Document};
 pub use failure::Failure;
 pub use leading::Prepared;
+pub(crate) use path::index;
 pub use pipeline::Pipeline;
 pub use run::{Flow, Rows, Run, Source, Take};

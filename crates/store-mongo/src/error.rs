@@ -23,6 +23,8 @@ mod code {
     pub(super) const NO_QUERY_PLAN: i32 = 291;
     pub(super) const OBJECT_TOO_LARGE: i32 = 10_334;
     pub(super) const DUPLICATE_KEY: [i32; 2] = [11_000, 11_001];
+    /// A number in the path of an order may be an index as well as a name, and the data has both.
+    pub(super) const AMBIGUOUS_PATH: i32 = 16_746;
     /// `Can't extract geo keys`: an area whose edges cross, for one.
     pub(super) const NO_GEO_KEYS: i32 = 16_755;
     pub(super) const NOT_A_NUMBER_TO_INCREMENT: i32 = 16_837;
@@ -106,6 +108,9 @@ fn answered(number: i32, text: &str, transient: bool, asked: Asked) -> StoreErro
             StoreError::Unfit(text.to_owned())
         }
         code if code::UPDATED_DOCUMENT_TOO_LARGE.contains(&code) => StoreError::Unfit(text.to_owned()),
+        code::AMBIGUOUS_PATH => StoreError::InvalidQuery(
+            "A number in the path of an order is the index of an element as well as the name of a field.".to_owned(),
+        ),
         code::NO_GEO_KEYS => StoreError::crossed_area(),
         code::LANGUAGE_OVERRIDE => StoreError::Unfit(text.to_owned()),
         code::BAD_VALUE

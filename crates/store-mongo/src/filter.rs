@@ -94,12 +94,11 @@ fn both(mut all: Document, more: Document) -> Document {
                 all.insert(key, value);
             }
             (Some(Bson::Array(parts)), Bson::Array(more)) if key == "$and" => parts.extend(more),
-            // Operators on the same field go side by side, but not with a distance.
+            // Operators on the same field go side by side, but not with one about places.
             (Some(Bson::Document(operators)), Bson::Document(more))
                 if !key.starts_with('$')
                     && more.keys().all(|operator| !operators.contains_key(operator))
-                    && !operators.contains_key(NEAR)
-                    && !more.contains_key(NEAR) =>
+                    && !operators.keys().chain(more.keys()).any(|operator| is_about_places(operator)) =>
             {
                 operators.extend(more);
             }
@@ -113,6 +112,10 @@ fn both(mut all: Document, more: Document) -> Document {
         }
     }
     all
+}
+
+fn is_about_places(operator: &str) -> bool {
+    matches!(operator, NEAR | "$geoWithin" | "$geoIntersects")
 }
 
 fn nothing() -> Document {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use compact_str::CompactString;
 use parsimony_model::Value;
-use parsimony_model::query::{Constraint, Pattern, matches};
+use parsimony_model::query::matches::{self, Purpose, Reached};
+use parsimony_model::query::{Constraint, Pattern};
 use parsimony_model::value::json;
 use parsimony_store::StoreError;
 
@@ -131,23 +132,24 @@ fn needle(value: &Value) -> Option<String> {
     }
 }
 
-/// What is at a path in a column's text; `None` stands for an object on the way that does not have it.
-pub(crate) fn at(text: &str, path: &[String]) -> Result<Vec<Option<Value>>, StoreError> {
+/// What is at a path in a column's text.
+pub(crate) fn at(text: &str, path: &[String], purpose: Purpose) -> Result<Vec<Reached<'static>>, StoreError> {
     let whole = read(Some(text))?.unwrap_or_default();
     let whole = kept(&whole);
     let path: Vec<CompactString> = path.iter().map(CompactString::from).collect();
     let mut found = Vec::new();
-    matches::reach(&whole, &path, &mut found);
-    Ok(found.into_iter().map(|value| value.map(Cow::into_owned)).collect())
+    matches::reach(&whole, &path, purpose, &mut found);
+    Ok(found.into_iter().map(Reached::into_owned).collect())
 }
 
 /// The values at a path in a column's text, lists taken apart.
 pub(crate) fn values(text: &str, path: &[String]) -> Result<Vec<Value>, StoreError> {
     let mut values = Vec::new();
-    for value in at(text, path)?.into_iter().flatten() {
-        match value {
-            Value::Array(items) => values.extend(items),
-            value => values.push(value),
+    for reached in at(text, path, Purpose::Distinct)? {
+        match reached.value().map(Cow::into_owned) {
+            Some(Value::Array(items)) => values.extend(items),
+            Some(value) => values.push(value),
+            None => {}
         }
     }
     Ok(values)

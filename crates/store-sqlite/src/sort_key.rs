@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use parsimony_model::Value;
-use parsimony_model::query::matches::parts;
+use parsimony_model::query::matches::{Purpose, Reached, parts};
 use parsimony_store::StoreError;
 use rusqlite::types::Value as SqlValue;
 
@@ -14,11 +14,16 @@ use crate::inside::at;
 pub(crate) fn of(text: Option<&str>, path: &[String], descending: bool) -> Result<SqlValue, StoreError> {
     let Some(text) = text else { return Ok(NULL) };
     let mut best: Option<SqlValue> = None;
-    let keys = at(text, path)?.into_iter().flat_map(|found| match found {
-        None => vec![NULL],
-        Some(Value::Array(items)) if items.is_empty() => vec![EMPTY_LIST],
-        Some(Value::Array(items)) => items.iter().map(of_value).collect(),
-        Some(value) => vec![of_value(&value)],
+    let keys = at(text, path, Purpose::Sort)?.into_iter().flat_map(|reached| match reached {
+        Reached::Missing => vec![NULL],
+        Reached::Value(value) | Reached::Element(value) if value.as_array().is_some_and(<[Value]>::is_empty) => {
+            vec![EMPTY_LIST]
+        }
+        Reached::Value(value) => match value.as_ref() {
+            Value::Array(items) => items.iter().map(of_value).collect(),
+            value => vec![of_value(value)],
+        },
+        Reached::Element(value) => vec![of_value(&value)],
     });
     for key in keys {
         let better = match &best {

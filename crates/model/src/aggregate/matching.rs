@@ -9,7 +9,7 @@ use regex::Regex;
 use super::datum::Datum;
 use super::expression::{Env, Expression};
 use super::failure::Failure;
-use super::path::Path;
+use super::path::{Path, Purpose};
 
 /// A condition on a document.
 #[derive(Debug, Clone)]
@@ -92,7 +92,7 @@ impl Condition {
             Self::Any(parts) => all(parts, |part| part.is_met(env).map(|met| !met)).map(|none| !none),
             Self::None(parts) => all(parts, |part| part.is_met(env).map(|met| !met)),
             Self::Holds(expression) => expression.holds(env),
-            Self::At(path, test) => test.holds(&path.reach(env.root), env),
+            Self::At(path, test) => test.holds(&path.reach(env.root, Purpose::Match), env),
         }
     }
 }

@@ -52,13 +52,24 @@ impl Path {
         find_below(&self.0, document)
     }
 
-    /// What a condition or a sort finds at the path: everything that is there, of each list on the way, by number too. A
-    /// `None` stands for a document on the way that has nothing there.
-    pub(crate) fn reach<'d>(&self, document: &'d Document) -> Vec<Option<&'d Datum>> {
+    /// What is at the path: everything that is there, of each list on the way, by number too. A `None` stands for a document on
+    /// the way that has nothing there.
+    pub(crate) fn reach<'d>(&self, document: &'d Document, purpose: Purpose) -> Vec<Option<&'d Datum>> {
         let mut found = Vec::new();
-        reach_document(&self.0, document, &mut found);
+        reach_document(&self.0, document, purpose, &mut found);
         found
     }
+}
+
+/// What for a path is followed: what a list without documents on the way has there is not the same for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A condition: it has nothing there, not even something that is missing.
+    Match,
+    /// A join: of several elements that have nothing there, one is missing.
+    Join,
+    /// A sort: each element that is no document has nothing there, and an index in the path leads to one element only.
+    Sort,
 }
 
 impl Path {
@@ -98,33 +109,53 @@ pub(crate) fn find_in<'d>(parts: &[CompactString], datum: &'d Datum) -> Option<C
     }
 }
 
-fn reach_document<'d>(parts: &[CompactString], document: &'d Document, found: &mut Vec<Option<&'d Datum>>) {
+fn reach_document<'d>(
+    parts: &[CompactString],
+    document: &'d Document,
+    purpose: Purpose,
+    found: &mut Vec<Option<&'d Datum>>,
+) {
     let Some((first, rest)) = parts.split_first() else { return };
     match document.get(first) {
-        Some(datum) => reach_datum(rest, datum, found),
+        Some(datum) => reach_datum(rest, datum, purpose, found),
         None => found.push(None),
     }
 }
 
-fn reach_datum<'d>(parts: &[CompactString], datum: &'d Datum, found: &mut Vec<Option<&'d Datum>>) {
+fn reach_datum<'d>(parts: &[CompactString], datum: &'d Datum, purpose: Purpose, found: &mut Vec<Option<&'d Datum>>) {
     let Some((first, rest)) = parts.split_first() else {
         found.push(Some(datum));
         return;
     };
     match datum {
-        Datum::Document(document) => reach_document(parts, document, found),
+        Datum::Document(document) => reach_document(parts, document, purpose, found),
         Datum::Array(items) => {
             let before = found.len();
-            if let Some(item) = first.parse().ok().and_then(|index: usize| items.get(index)) {
-                reach_datum(rest, item, found);
+            let leads_on = |item: &Datum| rest.is_empty() || item.as_array().is_some() || item.as_document().is_some();
+            let item = index(first).and_then(|index| items.get(index));
+            if let Some(item) = item.filter(|item| purpose != Purpose::Match || leads_on(item)) {
+                reach_datum(rest, item, purpose, found);
+                if purpose == Purpose::Sort {
+                    return;
+                }
             }
-            for document in items.iter().filter_map(Datum::as_document) {
-                reach_document(parts, document, found);
+            for item in items {
+                match item {
+                    Datum::Document(document) => reach_document(parts, document, purpose, found),
+                    _ if purpose == Purpose::Sort => found.push(None),
+                    _ => {}
+                }
             }
-            if found.len() == before {
+            if found.len() == before && purpose != Purpose::Match {
                 found.push(None);
             }
         }
         _ => found.push(None),
     }
+}
+
+/// The number that a part of a path is. MongoDB: it is one only as it is usually written.
+pub(crate) fn index(part: &str) -> Option<usize> {
+    let is_plain = part == "0" || (!part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit()));
+    if is_plain { part.parse().ok() } else { None }
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::datum::{Datum, Document};
 use super::failure::Failure;
-use super::path::Path;
+use super::path::{Path, Purpose};
 
 /// An order of documents, or of values.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ pub(crate) fn order_of_optional(a: Option<&Datum>, b: Option<&Datum>) -> Orderin
 fn rank_at(key: &SortKey, document: &Document) -> Option<Datum> {
     let mut best: Option<Option<&Datum>> = None;
     let null = Datum::Null;
-    let reached = key.path.reach(document);
+    let reached = key.path.reach(document, Purpose::Sort);
     let candidates = reached.iter().flat_map(|found| match found {
         None => vec![Some(&null)],
         Some(Datum::Array(items)) if items.is_empty() => vec![None],

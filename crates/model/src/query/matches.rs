@@ -14,7 +14,7 @@ use compact_str::CompactString;
 
 pub use condition::Condition;
 pub use order::{equal, order};
-pub use reach::{parts, reach};
+pub use reach::{Purpose, Reached, parts, reach};
 
 use super::text::{self, Search};
 use super::{Constraint, Filter, pcre, places};

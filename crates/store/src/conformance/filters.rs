@@ -58,15 +58,21 @@ async fn a_condition_finds_what_it_finds_in_mongodb(fresh: &dyn Fresh) {
     assert!(wrong.is_empty(), "{} of {} conditions:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
 }
 
+/// The ids of the objects that meet a condition by themselves, in the order of ids.
+pub(super) fn met_by(matcher: &Matcher, objects: &[Object]) -> String {
+    let met: Vec<Object> = objects.iter().filter(|object| matcher.matches(object)).cloned().collect();
+    sorted_ids(&met)
+}
+
 async fn one_object_meets_what_it_is_found_by(fresh: &dyn Fresh) {
     let things = things(fresh).await;
     let objects = things.find(&things.selection(Filter::everything())).await;
     let mut wrong = Vec::new();
     for (text, expected) in CASES {
         let matcher = Matcher::new(&things.select(text).filter, &things.class).unwrap();
-        let met: Vec<Object> = objects.iter().filter(|object| matcher.matches(object)).cloned().collect();
-        if sorted_ids(&met) != *expected {
-            wrong.push(format!("{text}\n    expected {expected:?}\n    met by   {:?}", sorted_ids(&met)));
+        let met = met_by(&matcher, &objects);
+        if met != *expected {
+            wrong.push(format!("{text}\n    expected {expected:?}\n    met by   {met:?}"));
         }
     }
     assert!(wrong.is_empty(), "{} of {} conditions:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));

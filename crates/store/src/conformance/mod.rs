@@ -24,6 +24,7 @@ mod given;
 mod index_options;
 mod indexes;
 mod order;
+mod regressions;
 mod relations;
 mod scopes;
 mod text;
@@ -75,6 +76,7 @@ pub const AREAS: &[(&str, Behaviours)] = &[
     ("filters", filters::BEHAVIOURS),
     ("expressions", expressions::BEHAVIOURS),
     ("order", order::BEHAVIOURS),
+    ("regressions", regressions::BEHAVIOURS),
     ("scopes", scopes::BEHAVIOURS),
     ("updates", updates::BEHAVIOURS),
     ("relations", relations::BEHAVIOURS),

@@ -11,6 +11,8 @@ pub(crate) enum Ring {
     Conformance,
     /// The whole server, in this process.
     Scenarios,
+    /// Both stores, against each other: classes, objects and questions made by chance.
+    Generated,
     /// What Parse Server answered, asked again.
     Wire,
     /// What the compiler does not check about the workspace.
@@ -21,14 +23,15 @@ pub(crate) enum Ring {
 
 impl Ring {
     /// All of them, in the order they run.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Unit, Self::Conformance, Self::Scenarios, Self::Wire, Self::Tidy, Self::Sdk];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Unit, Self::Conformance, Self::Scenarios, Self::Generated, Self::Wire, Self::Tidy, Self::Sdk];
 
     /// The ring of a package's tests. What is nowhere else is a unit test, so none can be forgotten.
     pub(crate) fn of(package: &str, target: &str) -> Self {
         match (package, target) {
             ("parsimony-store-sqlite" | "parsimony-store-mongo", _) => Self::Conformance,
             ("parsimony-tests", "wire") => Self::Wire,
+            ("parsimony-tests", "generated") => Self::Generated,
             ("parsimony-tests", _) => Self::Scenarios,
             ("xtask", _) => Self::Tidy,
             _ => Self::Unit,
@@ -41,6 +44,7 @@ impl Ring {
             Self::Unit => "unit",
             Self::Conformance => "conformance",
             Self::Scenarios => "scenarios",
+            Self::Generated => "generated",
             Self::Wire => "wire",
             Self::Tidy => "tidy",
             Self::Sdk => "sdk",
@@ -53,6 +57,7 @@ impl Ring {
             Self::Unit => "does each crate do what it says?",
             Self::Conformance => "do both stores behave alike?",
             Self::Scenarios => "does the whole server answer as it should, on both stores?",
+            Self::Generated => "do both stores answer alike, whatever is asked?",
             Self::Wire => "does it answer what Parse Server answered, on both stores?",
             Self::Tidy => "is the workspace as it was meant?",
             Self::Sdk => "does the official JavaScript SDK work with it, on both stores?",
@@ -61,6 +66,6 @@ impl Ring {
 
     /// Whether its tests talk to a database that we start.
     pub(crate) fn needs_mongo(self) -> bool {
-        matches!(self, Self::Conformance | Self::Scenarios | Self::Wire | Self::Sdk)
+        matches!(self, Self::Conformance | Self::Scenarios | Self::Generated | Self::Wire | Self::Sdk)
     }
 }

@@ -6,7 +6,7 @@ use super::super::datum::{Datum, Document};
 use super::super::expression::Scope;
 use super::super::failure::Failure;
 use super::super::key::key;
-use super::super::path::Path;
+use super::super::path::{Path, Purpose};
 use super::super::run::Flow;
 use super::super::stage::{Lookup, Stage};
 use super::{Step, Tools, put, run_on};
@@ -55,7 +55,7 @@ impl Rows {
 /// The keys of what a row has at a path: of a list, of each element, too. What is missing is null.
 fn keys(path: &Path, row: &Document) -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
-    for found in path.reach(row) {
+    for found in path.reach(row, Purpose::Join) {
         keys.push(key(Some(found.unwrap_or(&Datum::Null))));
         keys.extend(found.and_then(Datum::as_array).into_iter().flatten().map(|item| key(Some(item))));
     }

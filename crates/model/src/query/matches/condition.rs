@@ -1,7 +1,6 @@
 //! Does what is inside a value meet a condition? As MongoDB decides it: of a list its elements count too, types are kept apart,
 //! and `null` is also what is missing.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use compact_str::CompactString;
 use regex::Regex;
 
 use super::order::{equal, order, rank};
-use super::reach::reach;
+use super::reach::{Purpose, Reached, reach};
 use crate::query::{Constraint, Pattern};
 use crate::value::Value;
 
@@ -74,17 +73,15 @@ impl Condition {
     pub fn is_met(&self, value: Option<&Value>) -> bool {
         let mut found = Vec::new();
         match value {
-            Some(value) => reach(value, &self.path, &mut found),
-            None => found.push(None),
+            Some(value) => reach(value, &self.path, Purpose::Match, &mut found),
+            None => found.push(Reached::Missing),
         }
         self.test.holds(&found) != self.opposite
     }
 }
 
-type Found<'v> = [Option<Cow<'v, Value>>];
-
 impl Test {
-    fn holds(&self, found: &Found<'_>) -> bool {
+    fn holds(&self, found: &[Reached<'_>]) -> bool {
         match self {
             Self::Equals(value) => is_there(found, value),
             Self::Compared(Value::Null, includes) => includes(Ordering::Equal) && is_there(found, &Value::Null),
@@ -93,11 +90,11 @@ impl Test {
             }
             Self::In(values) => values.iter().any(|value| is_there(found, value)),
             Self::All(values) => !values.is_empty() && values.iter().all(|value| is_there(found, value)),
-            Self::ContainedBy(values) => found.iter().flatten().all(|value| match value.as_ref() {
-                Value::Array(items) => items.iter().all(|item| values.iter().any(|value| equal(item, value))),
-                _ => true,
+            Self::ContainedBy(values) => found.iter().all(|reached| {
+                let items = reached.as_value().and_then(Value::as_array).unwrap_or_default();
+                items.iter().all(|item| values.iter().any(|value| equal(item, value)))
             }),
-            Self::Exists => found.iter().any(Option::is_some),
+            Self::Exists => found.iter().any(|reached| reached.as_value().is_some()),
             Self::Matches(all) => all.iter().all(|regex| has_text(found, |text| regex.is_match(text))),
             Self::SameText(lower) => has_text(found, |text| text.to_lowercase() == *lower),
         }
@@ -105,19 +102,21 @@ impl Test {
 }
 
 /// Whether a test holds for something found, or for an element of a list found.
-fn any(found: &Found<'_>, test: impl Fn(Option<&Value>) -> bool) -> bool {
-    found.iter().any(|candidate| {
-        let candidate = candidate.as_deref();
-        let items = candidate.and_then(Value::as_array).unwrap_or_default();
-        test(candidate) || items.iter().any(|item| test(Some(item)))
+fn any(found: &[Reached<'_>], test: impl Fn(Option<&Value>) -> bool) -> bool {
+    found.iter().any(|reached| {
+        let items = match reached {
+            Reached::Value(value) => value.as_array().unwrap_or_default(),
+            Reached::Missing | Reached::Element(_) => &[],
+        };
+        test(reached.as_value()) || items.iter().any(|item| test(Some(item)))
     })
 }
 
-fn has_text(found: &Found<'_>, test: impl Fn(&str) -> bool) -> bool {
+fn has_text(found: &[Reached<'_>], test: impl Fn(&str) -> bool) -> bool {
     any(found, |candidate| candidate.and_then(Value::as_str).is_some_and(&test))
 }
 
-fn is_there(found: &Found<'_>, value: &Value) -> bool {
+fn is_there(found: &[Reached<'_>], value: &Value) -> bool {
     any(found, |candidate| candidate.map_or(value.is_null(), |candidate| equal(candidate, value)))
 }
 

@@ -4,48 +4,109 @@ use std::borrow::Cow;
 
 use compact_str::CompactString;
 
+use crate::aggregate::index;
 use crate::value::{Map, Value};
 
-/// Collects what is at a path; `None` stands for an object on the way that does not have it.
-///
-/// MongoDB: a path goes through lists, both by number and into each object in them.
-pub fn reach<'v>(value: &'v Value, path: &[CompactString], found: &mut Vec<Option<Cow<'v, Value>>>) {
+/// What for a path is followed. MongoDB has a way for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A condition: it goes through a list both by number and into each object in it. Where neither leads further there is
+    /// nothing, not even something that is missing.
+    Match,
+    /// A sort: an index that is there leads to one element only, and each element that is no object has nothing there.
+    Sort,
+    /// Distinct values: a number leads to one element only, whether it is there or not.
+    Distinct,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone)]
+pub enum Reached<'v> {
+    /// Nothing: an object on the way does not have it.
+    Missing,
+    /// A value; if it is a list, its elements are there too.
+    Value(Cow<'v, Value>),
+    /// The element that a number at the end of the path leads to; to a condition it is just itself, even if it is a list.
+    Element(Cow<'v, Value>),
+}
+
+impl<'v> Reached<'v> {
+    pub(super) fn as_value(&self) -> Option<&Value> {
+        match self {
+            Self::Missing => None,
+            Self::Value(value) | Self::Element(value) => Some(value),
+        }
+    }
+
+    /// The value, if there is one.
+    pub fn value(self) -> Option<Cow<'v, Value>> {
+        match self {
+            Self::Missing => None,
+            Self::Value(value) | Self::Element(value) => Some(value),
+        }
+    }
+
+    /// The same, on its own.
+    pub fn into_owned<'o>(self) -> Reached<'o> {
+        match self {
+            Self::Missing => Reached::Missing,
+            Self::Value(value) => Reached::Value(Cow::Owned(value.into_owned())),
+            Self::Element(value) => Reached::Element(Cow::Owned(value.into_owned())),
+        }
+    }
+}
+
+/// Collects what is at a path.
+pub fn reach<'v>(value: &'v Value, path: &[CompactString], purpose: Purpose, found: &mut Vec<Reached<'v>>) {
     let Some((key, rest)) = path.split_first() else {
-        found.push(Some(Cow::Borrowed(value)));
+        found.push(Reached::Value(Cow::Borrowed(value)));
         return;
     };
     match value {
         Value::Array(items) => {
-            let before = found.len();
-            if let Some(item) = index(key).and_then(|index| items.get(index)) {
-                reach(item, rest, found);
+            let item = index(key).and_then(|index| items.get(index));
+            match item {
+                Some(item) if rest.is_empty() => found.push(Reached::Element(Cow::Borrowed(item))),
+                Some(item) if purpose != Purpose::Match || item.as_array().is_some() || has_parts(item) => {
+                    reach(item, rest, purpose, found);
+                }
+                _ => {}
             }
-            for item in items.iter().filter(|item| has_parts(item)) {
-                reach(item, path, found);
-            }
-            if found.len() == before {
-                found.push(None);
+            let leads_to_one = match purpose {
+                Purpose::Match => false,
+                Purpose::Sort => item.is_some(),
+                Purpose::Distinct => key.bytes().all(|byte| byte.is_ascii_digit()),
+            };
+            if !leads_to_one {
+                into_each(items, path, purpose, found);
             }
         }
         Value::Object(map) => match map.get(key) {
-            Some(value) => reach(value, rest, found),
-            None => found.push(None),
+            Some(value) => reach(value, rest, purpose, found),
+            None => found.push(Reached::Missing),
         },
         other => match parts(other).swap_remove(key) {
             Some(part) => {
                 let mut below = Vec::new();
-                reach(&part, rest, &mut below);
-                found.extend(below.into_iter().map(|value| value.map(|value| Cow::Owned(value.into_owned()))));
+                reach(&part, rest, purpose, &mut below);
+                found.extend(below.into_iter().map(Reached::into_owned));
             }
-            None => found.push(None),
+            None => found.push(Reached::Missing),
         },
     }
 }
 
-/// The number that a key is. MongoDB: it is one only as it is usually written.
-fn index(key: &str) -> Option<usize> {
-    let is_plain = key == "0" || (!key.starts_with('0') && key.bytes().all(|byte| byte.is_ascii_digit()));
-    if is_plain { key.parse().ok() } else { None }
+fn into_each<'v>(items: &'v [Value], path: &[CompactString], purpose: Purpose, found: &mut Vec<Reached<'v>>) {
+    for item in items {
+        if has_parts(item) {
+            reach(item, path, purpose, found);
+        } else if purpose == Purpose::Sort {
+            found.push(Reached::Missing);
+        }
+    }
+    if items.is_empty() && purpose == Purpose::Sort {
+        found.push(Reached::Missing);
+    }
 }
 
 fn has_parts(value: &Value) -> bool {

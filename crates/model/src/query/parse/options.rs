@@ -177,7 +177,16 @@ fn order(value: Option<&Value>) -> Result<Vec<Order>, ParseError> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    text.split(',').map(str::trim).map(order_key).collect()
+    let mut keys: Vec<Order> = Vec::new();
+    for key in text.split(',').map(str::trim) {
+        let key = order_key(key)?;
+        // Parse: a path that comes twice keeps its place, and goes the way that was said last.
+        match keys.iter_mut().find(|known| known.path == key.path) {
+            Some(known) => *known = key,
+            None => keys.push(key),
+        }
+    }
+    Ok(keys)
 }
 
 fn order_key(key: &str) -> Result<Order, ParseError> {
@@ -213,6 +222,8 @@ mod tests {
         assert_eq!(query.include, ["b"]);
         assert_eq!(find(r#"{"nope":1}"#).unwrap_err().message, "Invalid parameter for query: nope");
         assert_eq!(find(r#"{"where":"{"}"#).unwrap_err().message, "where parameter is not valid JSON");
+        let twice = find(r#"{"order":"a,b,-a"}"#).unwrap();
+        assert_eq!(twice.order, Query::default().descending("a").ascending("b").order);
         assert_eq!(find(r#"{"order":"a b"}"#).unwrap_err().number(), Some(105));
     }
 
