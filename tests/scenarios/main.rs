@@ -21,20 +21,25 @@ mod push;
 mod queries;
 mod shop;
 mod transactions;
+mod triggers;
 mod users;
+mod webhooks;
 mod wire;
 
 /// Makes two tests of each scenario: one on SQLite, one on MongoDB.
+///
+/// They ask the shop, unless the function that opens another application stands before them.
 macro_rules! on_both_stores {
-    ($($name:ident),* $(,)?) => {
+    ($open:path; $($name:ident),* $(,)?) => {
         mod sqlite { $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name(crate::shop::open(parsimony_testkit::StoreKind::Sqlite).await).await; }
+            async fn $name() { super::$name($open(parsimony_testkit::StoreKind::Sqlite).await).await; }
         )* }
         mod mongo { $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name(crate::shop::open(parsimony_testkit::StoreKind::Mongo).await).await; }
+            async fn $name() { super::$name($open(parsimony_testkit::StoreKind::Mongo).await).await; }
         )* }
     };
+    ($($name:ident),* $(,)?) => { $crate::on_both_stores!($crate::shop::open; $($name),*); };
 }
 pub(crate) use on_both_stores;

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Journal(Arc<Mutex<BTreeMap<String, usize>>>);
 
 impl Journal {
-    fn note(&self, what: &str) {
+    /// Notes that something ran.
+    pub(crate) fn note(&self, what: &str) {
         *self.0.lock().entry(what.to_owned()).or_default() += 1;
     }
 

@@ -8,7 +8,7 @@ pub(crate) fn application() -> Application {
     Application::new("wire").define("echo", Rules::none(), echo).before_save(
         "Traced",
         |mut request: BeforeSave| async move {
-            request.object.set("seen", Value::Object((*request.context).clone()));
+            request.object.set("seen", Value::Object(request.context.to_map()));
             Ok(request.object)
         },
     )

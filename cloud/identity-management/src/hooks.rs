@@ -1,6 +1,6 @@
 //! What holds for every save of our classes, whoever saves: the functions, the master key, a job.
 
-use parsimony_cloud::{BeforeSave, Draft};
+use parsimony_cloud::{BeforeSave, Draft, Origin};
 use parsimony_kit::entity;
 use parsimony_kit::state::State;
 use parsimony_model::ParseError;
@@ -23,7 +23,8 @@ pub(crate) async fn keep_document(request: BeforeSave) -> Result<Draft, ParseErr
 }
 
 fn keep<S: State>(request: BeforeSave, frozen: &[&str]) -> Result<Draft, ParseError> {
-    let BeforeSave { object: mut draft, who, host, .. } = request;
+    let BeforeSave { object: mut draft, origin } = request;
+    let Origin { who, host, .. } = origin;
     entity::keep::<S>(&mut draft, &who, &host, frozen)?;
     Ok(draft)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
-use parsimony_cloud::{BeforeSave, Call, Draft, Host, HostApi, Pending, Who};
+use parsimony_cloud::{BeforeSave, Call, Context, Draft, Host, HostApi, Origin, Pending, Response, Who};
 use parsimony_model::clock::HandClock;
 use parsimony_model::query::Constraint;
 use parsimony_model::value::Map;
@@ -107,8 +107,9 @@ impl FakeHost {
         fields.shift_remove("ACL");
         let mut draft = Draft::new(class.clone(), None, None, Update::parse(fields)?);
         if class == audit::CLASS {
-            let (host, who) = (Host::new(Arc::new(self.clone())), Arc::default());
-            draft = audit::take_place(BeforeSave { object: draft, who, context: Arc::default(), host }).await?;
+            let host = Host::new(Arc::new(self.clone()));
+            let origin = Origin { who: Arc::default(), context: Context::default(), host };
+            draft = audit::take_place(BeforeSave { object: draft, origin }).await?;
         }
         if self.shared.interleaved.lock().iter().any(|name| class == *name) {
             tokio::task::yield_now().await;
@@ -179,6 +180,9 @@ impl HostApi for FakeHost {
     fn in_transaction(&self) -> bool {
         self.transaction.is_some()
     }
+    fn with_context(&self, _: Map) -> Arc<dyn HostApi> {
+        Arc::new(self.clone())
+    }
     fn as_master(&self) -> Arc<dyn HostApi> {
         Arc::new(self.clone())
     }
@@ -219,8 +223,7 @@ pub(crate) fn call_by(host: &Host, function: &str, who: Who) -> Call {
     Call {
         function: function.into(),
         params: Map::default(),
-        who: Arc::new(who),
-        context: Arc::default(),
-        host: host.clone(),
+        response: Response::default(),
+        origin: Origin { who: Arc::new(who), context: Context::default(), host: host.clone() },
     }
 }

@@ -112,6 +112,11 @@ impl Draft {
         &self.update
     }
 
+    /// Puts these changes in the place of all that were to be made.
+    pub fn replace(&mut self, update: Update) {
+        self.update = update;
+    }
+
     /// The changes, to go on with.
     pub fn into_update(self) -> Update {
         self.update

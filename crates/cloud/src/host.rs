@@ -30,6 +30,8 @@ pub trait HostApi: Send + Sync {
     fn roll_back(&self) -> Pending<'_, ()>;
     /// Whether this host works in a transaction.
     fn in_transaction(&self) -> bool;
+    /// The same, handing this on to the hooks of what is asked.
+    fn with_context(&self, context: Map) -> Arc<dyn HostApi>;
     /// The same with the master's rights.
     fn as_master(&self) -> Arc<dyn HostApi>;
     /// The time.
@@ -73,6 +75,12 @@ impl Host {
     #[must_use]
     pub fn as_master(&self) -> Self {
         Self(self.0.as_master())
+    }
+
+    /// The same, handing this on as the `context` of what is asked: the hooks of a save, a find, a function see it.
+    #[must_use]
+    pub fn with_context(&self, context: Map) -> Self {
+        Self(self.0.with_context(context))
     }
 
     /// Finds objects. A query without a limit gets the server's default one.

@@ -29,22 +29,38 @@
 //! * [`Rules`] are checked before the handler: `require_user`, `require_master`, roles and fields, with Parse's texts.
 //! * A handler asks back through [`Host`]: find, save, delete, call; as the caller, or [`Host::as_master`] if it says so.
 //! * [`Host::transaction`] makes several saves one. Outside of it each save commits on its own, as in Parse.
-//! * A `before_save` hook gets a [`Draft`] and returns it, changed or not; an error refuses the save.
+//! * A `before_save` hook gets a [`Draft`] and returns it, changed or not; an error refuses the save. Each other moment at
+//!   which cloud code may step in is a [`Trigger`] as well: what its handler is given, and what it answers.
+//! * [`Application::on`] registers a handler of any trigger with [`Rules`], which are checked before it, and a time limit.
+//! * What a hook before sets in its [`Context`] is there in the hook after, and what the client sent as `context` in both.
 //! * `before_migration` and `after_migration` run at the start, around the making of the classes that are defined.
 //! * Two handlers for one name are a start-up error that names both places.
 #![deny(clippy::future_not_send)]
 
 mod define;
 mod draft;
+mod function;
 mod handler;
 mod host;
-mod request;
+mod origin;
+mod outbound;
+mod registry;
 mod rules;
+mod triggers;
+mod wire;
 
-pub use define::{Application, Place, Registry, RoleDefinition, SchemaDefinition};
+pub use define::Application;
 pub use draft::Draft;
-pub use handler::{AfterSaveHandler, BeforeSaveHandler, Function, FunctionHandler, Hook, Json, MigrationHandler};
+pub use function::{Call, Head, Json, Request, Response};
+pub use handler::{Handler, Hook, Migration, MigrationHandler};
 pub use host::{Host, HostApi, Pending};
+pub use origin::{Context, Headers, Origin, Who};
+pub use outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
 pub use parsimony_model::{ErrorCode, ParseError};
-pub use request::{AfterSave, BeforeSave, Call, Request, Who};
+pub use registry::{Hooks, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};
 pub use rules::{FieldRule, Kind, Rules};
+pub use triggers::{
+    AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin,
+    BeforeSave, Finding, Trigger,
+};
+pub use wire::{Elsewhere, Remote, Spelled};

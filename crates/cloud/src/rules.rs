@@ -1,9 +1,82 @@
 //! Who may call a function, and with what: checked before any of the application's code, with Parse's texts (142).
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
 use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, ParseError, Value};
 
-use crate::request::Who;
+use crate::draft::Draft;
+use crate::origin::Who;
+
+/// What the rules of fields look at: the parameters of a function, or the object of a trigger.
+pub trait Fields {
+    /// The value of a field.
+    fn value(&self, name: &str) -> Option<Value>;
+
+    /// Gives a field a value.
+    fn put(&mut self, name: &str, value: Value);
+
+    /// Of an object that is changed, what is stored; `None` if nothing is changed.
+    fn stored(&self) -> Option<&dyn Fields> {
+        None
+    }
+
+    /// Whether it is a user who signs up: then it counts as the user who asks, as in Parse.
+    fn is_new_user(&self) -> bool {
+        false
+    }
+}
+
+impl Fields for Map {
+    fn value(&self, name: &str) -> Option<Value> {
+        self.get(name).cloned()
+    }
+
+    fn put(&mut self, name: &str, value: Value) {
+        self.insert(name.into(), value);
+    }
+}
+
+impl Fields for Draft {
+    fn value(&self, name: &str) -> Option<Value> {
+        self.get(name)
+    }
+
+    fn put(&mut self, name: &str, value: Value) {
+        self.set(name, value);
+    }
+
+    fn stored(&self) -> Option<&dyn Fields> {
+        self.original().map(|object| -> &dyn Fields { &object.fields })
+    }
+
+    fn is_new_user(&self) -> bool {
+        self.is_new() && self.class().as_str() == "_User"
+    }
+}
+
+/// A question about a value that an application asks by itself.
+struct Judge<T: ?Sized>(Arc<T>);
+
+impl<T: ?Sized> Clone for Judge<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Judge<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a function")
+    }
+}
+
+/// What decides about one value.
+type OfValue = dyn Fn(&Value) -> Result<bool, ParseError> + Send + Sync;
+
+/// What decides about a whole request.
+type OfRequest = dyn Fn(&Who, &dyn Fields) -> Result<(), ParseError> + Send + Sync;
 
 /// The kind of value a parameter must have, by the words Parse uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +119,16 @@ impl Kind {
     }
 }
 
-/// What one parameter must be.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// What one parameter, or one field of an object, must be.
+#[derive(Debug, Clone, Default)]
 pub struct FieldRule {
     required: bool,
+    constant: bool,
     kind: Option<Kind>,
     default: Option<Value>,
     options: Vec<Value>,
-    error: Option<&'static str>,
+    judge: Option<Judge<OfValue>>,
+    error: Option<String>,
 }
 
 impl FieldRule {
@@ -79,28 +154,84 @@ impl FieldRule {
         Self { default: Some(value.into()), ..self }
     }
 
+    /// It is set once: a later change is undone, and a new object gets the default. For triggers.
+    #[must_use]
+    pub fn constant(self) -> Self {
+        Self { constant: true, ..self }
+    }
+
     /// It must be one of these.
     #[must_use]
     pub fn options<V: Into<Value>>(self, options: impl IntoIterator<Item = V>) -> Self {
         Self { options: options.into_iter().map(Into::into).collect(), ..self }
     }
 
+    /// It must be what this says is right. An error is told as it is.
+    #[must_use]
+    pub fn accepted_by(self, judge: impl Fn(&Value) -> Result<bool, ParseError> + Send + Sync + 'static) -> Self {
+        Self { judge: Some(Judge(Arc::new(judge))), ..self }
+    }
+
     /// The text for a value that is none of the options.
     #[must_use]
-    pub fn error(self, text: &'static str) -> Self {
-        Self { error: Some(text), ..self }
+    pub fn error(self, text: impl Into<String>) -> Self {
+        Self { error: Some(text.into()), ..self }
+    }
+
+    /// Refuses a value that is none of the options.
+    fn check_options(&self, name: &str, value: &Value) -> Result<(), ParseError> {
+        let told = |text: String| match &self.error {
+            Some(text) => ParseError::new(ErrorCode::ValidationError, text.clone()),
+            None => failed(&text),
+        };
+        if !self.options.is_empty() && !self.options.contains(value) {
+            let listed: Vec<String> = self.options.iter().map(shown).collect();
+            return Err(told(format!("Invalid option for {name}. Expected: {}", listed.join(", "))));
+        }
+        match &self.judge {
+            Some(judge) if !(judge.0)(value)? => Err(told(format!("Invalid value for {name}."))),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self, name: &str, fields: &mut dyn Fields) -> Result<(), ParseError> {
+        let missing = fields.value(name).is_none_or(|value| value.is_null());
+        if missing && let Some(default) = &self.default {
+            fields.put(name, default.clone());
+        }
+        if self.constant {
+            match (fields.stored().map(|stored| stored.value(name)), &self.default) {
+                (Some(stored), _) => fields.put(name, stored.unwrap_or_default()),
+                (None, Some(default)) => fields.put(name, default.clone()),
+                (None, None) => {}
+            }
+        }
+        let value = fields.value(name).filter(|value| !value.is_null());
+        if self.required && value.is_none() {
+            return Err(failed(&format!("Please specify data for {name}.")));
+        }
+        let Some(value) = value else { return Ok(()) };
+        if let Some(kind) = self.kind.filter(|kind| !kind.fits(&value)) {
+            return Err(failed(&format!("Invalid type for {name}. Expected: {}", kind.name())));
+        }
+        self.check_options(name, &value)
     }
 }
 
-/// The rules of a function. The master key skips them unless [`Rules::validate_master_key`] says otherwise.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// The rules of a function or a trigger. The master key skips them unless [`Rules::validate_master_key`] says otherwise.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of Parse's, on or off")]
 pub struct Rules {
     user: bool,
     master: bool,
     master_too: bool,
-    any_role: Vec<&'static str>,
-    all_roles: Vec<&'static str>,
-    fields: Vec<(&'static str, FieldRule)>,
+    not_for_master: bool,
+    any_role: Vec<String>,
+    all_roles: Vec<String>,
+    fields: Vec<(String, FieldRule)>,
+    user_keys: Vec<(String, FieldRule)>,
+    judge: Option<Judge<OfRequest>>,
+    time_max: Option<Duration>,
 }
 
 impl Rules {
@@ -127,76 +258,124 @@ impl Rules {
         Self { master_too: true, ..self }
     }
 
+    /// Parse's `skipWithMasterKey`: the trigger does not run for the master key.
+    #[must_use]
+    pub fn skip_with_master_key(self) -> Self {
+        Self { not_for_master: true, ..self }
+    }
+
     /// Parse's `requireAnyUserRoles`; names without `role:`.
     #[must_use]
-    pub fn require_any_user_roles(self, roles: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { any_role: roles.into_iter().collect(), ..self }
+    pub fn require_any_user_roles(self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { any_role: roles.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// Parse's `requireAllUserRoles`; names without `role:`.
     #[must_use]
-    pub fn require_all_user_roles(self, roles: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { all_roles: roles.into_iter().collect(), ..self }
+    pub fn require_all_user_roles(self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { all_roles: roles.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Parse's `fields`: what one parameter must be.
+    /// Parse's `fields`: what one parameter, or one field of the object, must be.
     #[must_use]
-    pub fn field(mut self, name: &'static str, rule: FieldRule) -> Self {
-        self.fields.push((name, rule));
+    pub fn field(mut self, name: impl Into<String>, rule: FieldRule) -> Self {
+        self.fields.push((name.into(), rule));
         self
     }
 
-    /// Checks a call, in Parse's order, and fills in defaults.
-    pub fn check(&self, who: &Who, params: &mut Map) -> Result<(), ParseError> {
-        if who.master && !self.master_too {
-            return Ok(());
+    /// Parse's `requireUserKeys`: what one field of the user must be; it must be there.
+    #[must_use]
+    pub fn user_key(mut self, name: impl Into<String>, rule: FieldRule) -> Self {
+        self.user_keys.push((name.into(), rule));
+        self
+    }
+
+    /// What an application checks by itself, after all else, and for the master key too.
+    #[must_use]
+    pub fn checked_by(
+        self,
+        judge: impl Fn(&Who, &dyn Fields) -> Result<(), ParseError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { judge: Some(Judge(Arc::new(judge))), ..self }
+    }
+
+    /// How long the handler may take. One that takes longer is dropped, and the request fails with error 124.
+    #[must_use]
+    pub fn timeout(self, time_max: Duration) -> Self {
+        Self { time_max: Some(time_max), ..self }
+    }
+
+    /// How long the handler may take.
+    pub fn time_max(&self) -> Option<Duration> {
+        self.time_max
+    }
+
+    /// Whether the trigger does not run for this caller.
+    pub fn skips(&self, who: &Who) -> bool {
+        self.not_for_master && who.master
+    }
+
+    /// Checks a request, in Parse's order, and fills in defaults.
+    pub fn check(&self, who: &Who, fields: &mut dyn Fields) -> Result<(), ParseError> {
+        if !who.master || self.master_too {
+            self.check_all(who, fields)?;
         }
+        match &self.judge {
+            Some(judge) => (judge.0)(who, fields).map_err(as_validation),
+            None => Ok(()),
+        }
+    }
+
+    fn check_all(&self, who: &Who, fields: &mut dyn Fields) -> Result<(), ParseError> {
         let needs_user = self.user || !self.any_role.is_empty() || !self.all_roles.is_empty();
-        if needs_user && who.user.is_none() {
+        if needs_user && who.user.is_none() && !fields.is_new_user() {
             return Err(failed("Please login to continue."));
         }
         if self.master && !who.master {
             return Err(failed("Master key is required to complete this request."));
         }
         for (name, rule) in &self.fields {
-            check_field(name, rule, params)?;
+            rule.check(name, fields)?;
         }
-        let has = |role: &&'static str| who.roles.iter().any(|own| own == role);
-        if !self.any_role.is_empty() && !self.any_role.iter().any(has) {
+        let has = |role: &&String| who.roles.contains(role);
+        if !self.any_role.is_empty() && !self.any_role.iter().any(|role| has(&role)) {
             return Err(failed("User does not match the required roles."));
         }
-        if !self.all_roles.iter().all(has) {
+        if !self.all_roles.iter().all(|role| has(&role)) {
             return Err(failed("User does not match all the required roles."));
+        }
+        self.check_user_keys(who, fields)
+    }
+
+    fn check_user_keys(&self, who: &Who, fields: &dyn Fields) -> Result<(), ParseError> {
+        if self.user_keys.is_empty() {
+            return Ok(());
+        }
+        let user: &dyn Fields = match &who.user {
+            Some(user) => &user.fields,
+            None if fields.is_new_user() => fields,
+            None => return Err(ParseError::new(ErrorCode::ValidationError, "Please login to make this request.")),
+        };
+        for (name, rule) in &self.user_keys {
+            let Some(value) = user.value(name).filter(|value| !value.is_null()) else {
+                return Err(failed(&format!("Please set data for {name} on your account.")));
+            };
+            rule.check_options(name, &value)?;
         }
         Ok(())
     }
 }
 
-fn failed(text: &str) -> ParseError {
-    ParseError::new(ErrorCode::ValidationError, format!("Validation failed. {text}"))
+/// Parse: what a validator throws is a validation error, unless it says which error it is.
+fn as_validation(error: ParseError) -> ParseError {
+    match error.code {
+        ErrorCode::ScriptFailed => ParseError { code: ErrorCode::ValidationError, ..error },
+        _ => error,
+    }
 }
 
-fn check_field(name: &str, rule: &FieldRule, params: &mut Map) -> Result<(), ParseError> {
-    let missing = params.get(name).is_none_or(Value::is_null);
-    if missing && let Some(default) = &rule.default {
-        params.insert(name.into(), default.clone());
-    }
-    let value = params.get(name).filter(|value| !value.is_null());
-    if rule.required && value.is_none() {
-        return Err(failed(&format!("Please specify data for {name}.")));
-    }
-    let Some(value) = value else { return Ok(()) };
-    if let Some(kind) = rule.kind.filter(|kind| !kind.fits(value)) {
-        return Err(failed(&format!("Invalid type for {name}. Expected: {}", kind.name())));
-    }
-    if !rule.options.is_empty() && !rule.options.contains(value) {
-        let listed: Vec<String> = rule.options.iter().map(shown).collect();
-        return Err(match rule.error {
-            Some(text) => ParseError::new(ErrorCode::ValidationError, text),
-            None => failed(&format!("Invalid option for {name}. Expected: {}", listed.join(", "))),
-        });
-    }
-    Ok(())
+fn failed(text: &str) -> ParseError {
+    ParseError::new(ErrorCode::ValidationError, format!("Validation failed. {text}"))
 }
 
 fn shown(value: &Value) -> String {
@@ -263,6 +442,47 @@ mod tests {
             (&fields, &Who { master: true, ..Who::default() }, map! {}, ""),
         ] {
             assert_eq!(refusal(rules, who, params), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_user_must_have_is_asked_of_the_user() {
+        let rules = Rules::none().user_key("plan", FieldRule::optional().options(["paid"]));
+        let mut with_plan = somebody(&[]);
+        let refused = |who: &Who| refusal(&rules, who, map! {});
+        assert_eq!(refused(&Who::default()), "Please login to make this request.");
+        assert_eq!(refused(&with_plan), "Validation failed. Please set data for plan on your account.");
+        for (plan, expected) in [("free", "Validation failed. Invalid option for plan. Expected: paid"), ("paid", "")] {
+            let user = with_plan.user.as_mut().and_then(Arc::get_mut).unwrap();
+            user.fields.insert("plan".into(), plan.into());
+            assert_eq!(refused(&with_plan), expected);
+        }
+    }
+
+    #[test]
+    fn an_application_may_judge_by_itself() {
+        let even = |value: &Value| Ok(value.as_f64().is_some_and(|number| number % 2.0 == 0.0));
+        let rules = Rules::none().field("n", FieldRule::required().accepted_by(even));
+        assert_eq!(refusal(&rules, &Who::default(), map! { "n" => 3 }), "Validation failed. Invalid value for n.");
+        assert_eq!(refusal(&rules, &Who::default(), map! { "n" => 4 }), "");
+        let never = Rules::none().checked_by(|_, _| Err(ParseError::new(ErrorCode::ScriptFailed, "not today")));
+        let master = Who { master: true, ..Who::default() };
+        let error = never.check(&master, &mut map! {}).unwrap_err();
+        assert_eq!((error.number(), &*error.message), (Some(142), "not today"));
+    }
+
+    #[test]
+    fn a_constant_is_what_it_was() {
+        let class = ClassName::parse("C").unwrap();
+        let id = ObjectId::parse("x").unwrap();
+        let stored = Object { class, id, created_at: None, updated_at: None, acl: None, fields: map! { "n" => 1 } };
+        let rules = Rules::none().field("n", FieldRule::optional().constant().default_value(7));
+        for (original, expected) in [(None, 7.0), (Some(Arc::new(stored.clone())), 1.0)] {
+            let mut update = parsimony_model::Update::default();
+            update.set("n", 5);
+            let mut draft = Draft::new(stored.class.clone(), None, original, update);
+            rules.check(&Who::default(), &mut draft).unwrap();
+            assert_eq!(draft.get("n"), Some(Value::Number(expected)));
         }
     }
 

@@ -28,6 +28,7 @@ pub(crate) async fn aggregate(work: &Work, name: &ClassName, params: Map) -> Res
 }
 
 async fn run(work: &Work, name: &ClassName, question: Question, form: Form) -> Result<Vec<Value>, ParseError> {
+    find::refused_by_hook(work, name).await?;
     let Question::Pipeline { stages, advice, explain } = question else { return Ok(Vec::new()) };
     // Parse: of a class that is not there, nothing is asked.
     let Some(class) = work.engine.schemas.find(name).await? else { return Ok(Vec::new()) };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use parsimony_cloud::Who;
+use parsimony_cloud::{Context, Headers, Who};
 use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, ObjectId, ParseError, Pointer};
 use parsimony_store::Scope;
@@ -38,6 +38,8 @@ pub struct Credentials {
     pub installation_id: Option<String>,
     /// The address of the client.
     pub ip: Option<IpAddr>,
+    /// The headers as they came, for cloud code.
+    pub headers: Headers,
     /// `X-Parse-Cloud-Context` or `_context`.
     pub context: Map,
     /// The id of the request, for logs.
@@ -71,7 +73,7 @@ pub(crate) struct Caller {
     session: Option<Presented>,
     grants: Arc<[String]>,
     pub(crate) installation_id: Option<String>,
-    pub(crate) context: Arc<Map>,
+    pub(crate) context: Context,
     who: Arc<Who>,
 }
 
@@ -110,7 +112,10 @@ impl Caller {
         let installation_id = credentials.installation_id.or_else(|| from_a_server.then(|| CLOUD.to_owned()));
         let who = Who {
             user: session.as_ref().map(|session| Arc::clone(&session.account.user)),
+            session_token: session.as_ref().map(|session| Arc::from(session.token.as_str())),
             roles: session.as_ref().map(|session| Arc::clone(&session.account.roles)).unwrap_or_default(),
+            read_only: authority == Authority::ReadOnlyMaster,
+            headers: credentials.headers,
             master: matches!(authority, Authority::Master | Authority::ReadOnlyMaster),
             installation_id: installation_id.clone(),
             ip: credentials.ip.map(|ip| ip.to_string()),
@@ -121,7 +126,7 @@ impl Caller {
             grants: session.as_ref().map_or_else(everyone, |session| Arc::clone(&session.account.grants)),
             session,
             installation_id,
-            context: Arc::new(credentials.context),
+            context: Context::new(credentials.context),
             who: Arc::new(who),
         })
     }
@@ -133,7 +138,7 @@ impl Caller {
             session: None,
             grants: everyone(),
             installation_id: Some(CLOUD.to_owned()),
-            context: Arc::default(),
+            context: Context::default(),
             who: Arc::new(Who { master: true, ..Who::default() }),
         }
     }
@@ -149,9 +154,15 @@ impl Caller {
         }
     }
 
-    /// The same request from cloud code: Parse gives it the installation id `cloud`.
+    /// A request from cloud code that this request runs: Parse gives it the installation id `cloud`, and nothing of what is
+    /// handed on from hook to hook.
     pub(crate) fn inside(&self) -> Self {
-        Self { installation_id: Some(CLOUD.to_owned()), ..self.clone() }
+        Self { installation_id: Some(CLOUD.to_owned()), context: Context::default(), ..self.clone() }
+    }
+
+    /// The same request, handing this on from hook to hook.
+    pub(crate) fn with_context(&self, context: Map) -> Self {
+        Self { context: Context::new(context), ..self.clone() }
     }
 
     /// Whether class and row permissions do not bind it.
@@ -301,7 +312,7 @@ pub(crate) mod tests {
             grants: session.as_ref().map_or_else(everyone, |session| Arc::clone(&session.account.grants)),
             session,
             installation_id: None,
-            context: Arc::default(),
+            context: Context::default(),
             who: Arc::default(),
         }
     }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use parsimony_cloud::{AfterDelete, BeforeDelete};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::permissions::Operation;
-use parsimony_model::{ClassName, ErrorCode, Filter, ObjectId, ParseError};
+use parsimony_model::{ClassName, ErrorCode, Filter, Object, ObjectId, ParseError, Query};
 use parsimony_store::{Scope, Selection};
 
 use crate::access::{class, rows};
 use crate::classes::rules_for;
 use crate::work::Work;
+use crate::{find, triggers};
 
 /// Deletes one object. Missing, hidden and not writable look alike.
 pub(crate) async fn delete(work: &Work, name: &ClassName, id: &ObjectId) -> Result<(), ParseError> {
@@ -24,6 +26,11 @@ pub(crate) async fn delete(work: &Work, name: &ClassName, id: &ObjectId) -> Resu
     if schema.append_only {
         return Err(kept(name));
     }
+    let hooked = read_for_hooks(work, name, id).await?;
+    if let Some(object) = &hooked {
+        let object = Arc::clone(object);
+        triggers::run(work, name.as_str(), |origin| BeforeDelete { object, origin }).await?;
+    }
     let leave = class::decide(&work.caller, &schema, Operation::Delete)?;
     let filter = rows::narrow(&work.caller, &schema, leave, Operation::Delete, Filter::id(id))?;
     let filter = match own_only {
@@ -35,7 +42,23 @@ pub(crate) async fn delete(work: &Work, name: &ClassName, id: &ObjectId) -> Resu
         return Err(not_found());
     }
     rules.deleted(work, id);
+    if let Some(object) = hooked {
+        triggers::run(work, name.as_str(), |origin| AfterDelete { object, origin }).await?;
+    }
     Ok(())
+}
+
+/// The object as the caller may see it, if a hook wants to know it. Parse: what cannot be read is not deleted then.
+async fn read_for_hooks(work: &Work, name: &ClassName, id: &ObjectId) -> Result<Option<Arc<Object>>, ParseError> {
+    let class = name.as_str();
+    if !work.registry.has::<BeforeDelete>(class) && !work.registry.has::<AfterDelete>(class) {
+        return Ok(None);
+    }
+    let object = find::get(work, name, id, Query::default()).await.map_err(|error| match error.code {
+        ErrorCode::ObjectNotFound => ParseError::new(ErrorCode::ObjectNotFound, "Object not found for delete."),
+        _ => error,
+    })?;
+    Ok(Some(Arc::new(object)))
 }
 
 /// The refusal to take away what was written to stay.

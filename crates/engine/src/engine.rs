@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use parsimony_cloud::Registry;
+use parsimony_cloud::{HttpClient, Registry};
 use parsimony_model::{Clock, ParseError};
 use parsimony_store::{Objects, Store};
 
 use crate::caller::{Caller, Credentials};
 use crate::options::Options;
 use crate::schema::{Schemas, definitions};
+use crate::triggers::Registered;
 use crate::users::{Accounts, Passwords};
+use crate::webhooks;
 use crate::work::Work;
 
 /// The engine of one application. No globals: a process may hold several.
@@ -18,8 +20,10 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     /// The same store, as a pipeline sees it.
     pub(crate) objects: Arc<dyn Objects>,
-    pub(crate) registry: Registry,
+    pub(crate) registry: Registered,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What asks the world outside.
+    pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) schemas: Schemas,
     pub(crate) accounts: Accounts,
     pub(crate) passwords: Passwords,
@@ -33,15 +37,18 @@ impl Engine {
         store: Arc<dyn Store>,
         registry: Registry,
         clock: Arc<dyn Clock>,
+        http: Arc<dyn HttpClient>,
     ) -> Result<Arc<Self>, String> {
         let told = |error: ParseError| error.to_string();
         let schemas = Schemas::load(Arc::clone(&store)).await.map_err(told)?;
         let objects: Arc<dyn Objects> = Arc::clone(&store) as Arc<dyn Objects>;
         let accounts = Accounts::new(&options);
         let passwords = Passwords::new(&options);
-        let engine = Arc::new(Self { options, store, objects, registry, clock, schemas, accounts, passwords });
+        let registry = Registered::new(registry);
+        let engine = Arc::new(Self { options, store, objects, registry, clock, http, schemas, accounts, passwords });
         definitions::apply(&engine).await?;
         definitions::create_roles(&engine).await.map_err(told)?;
+        webhooks::load(&engine).await.map_err(told)?;
         Ok(engine)
     }
 

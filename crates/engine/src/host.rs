@@ -54,7 +54,7 @@ impl HostApi for EngineHost {
     }
 
     fn call(&self, function: String, params: Map) -> Pending<'_, Value> {
-        Box::pin(async move { functions::call(&self.0, &function, params).await?.to_value() })
+        Box::pin(async move { functions::call(&self.0, &function, params).await?.0.to_value() })
     }
 
     fn begin(&self) -> Pending<'_, Arc<dyn HostApi>> {
@@ -74,6 +74,10 @@ impl HostApi for EngineHost {
 
     fn in_transaction(&self) -> bool {
         self.0.transaction.is_some()
+    }
+
+    fn with_context(&self, context: Map) -> Arc<dyn HostApi> {
+        Arc::new(Self(self.0.with_caller(self.0.caller.with_context(context))))
     }
 
     fn as_master(&self) -> Arc<dyn HostApi> {

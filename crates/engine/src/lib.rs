@@ -13,7 +13,8 @@
 //! | the classes themselves | `schema/` |
 //! | what a transaction does that lacks one | `transaction.rs` |
 //! | requests that must not happen twice | `idempotency.rs` |
-//! | cloud code, and its way back in | `functions.rs`, `host.rs` |
+//! | cloud code, and its way back in | `functions.rs`, `triggers.rs`, `host.rs` |
+//! | cloud code that runs elsewhere | `webhooks/` |
 #![deny(clippy::future_not_send)]
 
 mod access;
@@ -31,7 +32,9 @@ mod options;
 mod save;
 mod schema;
 mod transaction;
+mod triggers;
 mod users;
+mod webhooks;
 mod work;
 
 pub use caller::Credentials;
@@ -40,4 +43,6 @@ pub use find::pieces::Rest;
 pub use idempotency::Idempotency;
 pub use limits::{Complexity, Limits};
 pub use options::{AddressRule, DefinedSchemas, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};
+pub use parsimony_cloud::{Head, Headers};
+pub use webhooks::{Kind as WebhookKind, Target as WebhookTarget};
 pub use work::{Found, LogIn, Saved, Work};

@@ -1,5 +1,7 @@
 //! Every bound the engine keeps. A new loop or queue adds a line here.
 
+use std::time::Duration;
+
 use parsimony_model::query::parse::Bounds;
 
 /// The bounds, each with its unit in its name.
@@ -25,6 +27,10 @@ pub struct Limits {
     pub password_hashes_max: usize,
     /// How many fields a class may have.
     pub fields_max: usize,
+    /// How long a webhook may take to answer.
+    pub webhook_time_max: Duration,
+    /// How many bytes the answer of a webhook may have.
+    pub webhook_answer_bytes_max: usize,
 }
 
 /// What a client may ask at once, `requestComplexity`; the master key may ask as much as the server bears.
@@ -53,6 +59,8 @@ impl Default for Limits {
             token_chars_max: 512,
             password_hashes_max: 2,
             fields_max: 1_000,
+            webhook_time_max: Duration::from_secs(30),
+            webhook_answer_bytes_max: 16 << 20,
         }
     }
 }

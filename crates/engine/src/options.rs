@@ -55,6 +55,8 @@ pub struct Keys {
     pub dot_net_key: Option<String>,
     /// See `client_key`.
     pub rest_api_key: Option<String>,
+    /// What webhooks know this server by, `webhookKey`.
+    pub webhook_key: Option<String>,
 }
 
 /// A pattern that data may not contain, `requestKeywordDenylist`.
@@ -165,6 +167,7 @@ impl Options {
                 javascript_key: None,
                 dot_net_key: None,
                 rest_api_key: None,
+                webhook_key: None,
             },
             allow_client_class_creation: false,
             allow_custom_object_id: false,

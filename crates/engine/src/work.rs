@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parsimony_cloud::Json;
+use parsimony_cloud::{Head, Json, Registry};
 use parsimony_model::value::{Map, Value};
 use parsimony_model::{ClassName, ErrorCode, Object, ObjectId, ParseError, Query};
 use parsimony_store::Objects;
@@ -13,14 +13,16 @@ use crate::engine::Engine;
 use crate::find::pieces::Rest;
 use crate::schema::{api, push};
 use crate::transaction::Open;
-use crate::users::{login, sessions};
-use crate::{aggregate, delete, find, functions, idempotency, save};
+use crate::users::login;
+use crate::{aggregate, delete, find, functions, idempotency, save, webhooks};
 
 /// One request's work: the engine, who asks, and the store or the transaction it works in. Cheap to clone.
 #[derive(Clone)]
 pub struct Work {
     pub(crate) engine: Arc<Engine>,
     pub(crate) caller: Arc<Caller>,
+    /// The cloud code as it was when the request came.
+    pub(crate) registry: Arc<Registry>,
     /// The store, or the open transaction.
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) transaction: Option<Open>,
@@ -64,7 +66,8 @@ type Answer<T> = Result<T, ParseError>;
 impl Work {
     pub(crate) fn new(engine: Arc<Engine>, caller: Caller) -> Self {
         let objects = Arc::clone(&engine.objects);
-        Self { engine, caller: Arc::new(caller), objects, transaction: None, depth: 0 }
+        let registry = engine.registry.now();
+        Self { engine, caller: Arc::new(caller), registry, objects, transaction: None, depth: 0 }
     }
 
     /// The same work for somebody else.
@@ -130,7 +133,7 @@ impl Work {
     }
 
     /// Calls a cloud function.
-    pub async fn call(&self, function: &str, params: Map) -> Answer<Json> {
+    pub async fn call(&self, function: &str, params: Map) -> Answer<(Json, Head)> {
         functions::call(self, function, params).await
     }
 
@@ -146,10 +149,7 @@ impl Work {
 
     /// Ends the session of the token that was presented.
     pub async fn log_out(&self) -> Answer<()> {
-        match self.caller.session() {
-            Some(session) => sessions::end(self, &session.token).await.map(drop),
-            None => Ok(()),
-        }
+        login::log_out(self).await
     }
 
     /// The user of the session, with `sessionToken`; 209 without one.
@@ -215,6 +215,31 @@ impl Work {
     /// Refuses a request whose id was seen before (159), where its path is watched.
     pub async fn once(&self, path: &str, id: &str) -> Answer<()> {
         idempotency::once(self, path, id).await
+    }
+
+    /// Every webhook of a kind, master only.
+    pub async fn webhooks(&self, kind: webhooks::Kind) -> Answer<Vec<Value>> {
+        webhooks::list(self, kind).await
+    }
+
+    /// One webhook, master only.
+    pub async fn webhook(&self, target: &webhooks::Target) -> Answer<Map> {
+        webhooks::one(self, target).await
+    }
+
+    /// Registers a webhook, master only.
+    pub async fn create_webhook(&self, body: &Map) -> Answer<Map> {
+        webhooks::create(self, body).await
+    }
+
+    /// Changes where a webhook is, master only.
+    pub async fn update_webhook(&self, target: &webhooks::Target, url: &str) -> Answer<Map> {
+        webhooks::update(self, target, url).await
+    }
+
+    /// Takes a webhook away, master only.
+    pub async fn delete_webhook(&self, target: &webhooks::Target) -> Answer<()> {
+        webhooks::delete(self, target).await
     }
 
     /// Deletes every object of a class, master only: `DELETE /purge/CLASS`.

@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ipnet::IpNet;
-use parsimony_engine::Credentials;
+use parsimony_engine::{Credentials, Headers};
 
 /// Which proxies are believed when they say who their client is, `trustProxy`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -112,7 +112,15 @@ pub(crate) fn read_headers<'a>(headers: &'a HeaderMap, application_id: &str) -> 
         credentials.javascript_key = basic.javascript_key.or(credentials.javascript_key.take());
     }
     credentials.master_key_in_header = credentials.master_key.is_some();
+    credentials.headers = shown_to_cloud_code(headers);
     claims
+}
+
+/// The headers without the keys of the server: what they open has been opened, and hooks may run elsewhere.
+fn shown_to_cloud_code(headers: &HeaderMap) -> Headers {
+    const HIDDEN: [&str; 3] = ["authorization", "x-parse-master-key", "x-parse-maintenance-key"];
+    let shown = headers.iter().filter(|(name, _)| !HIDDEN.contains(&name.as_str()));
+    Headers::new(shown.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))))
 }
 
 struct Basic {
@@ -180,6 +188,10 @@ mod tests {
         ];
         assert_eq!(keys.map(of).concat(), "mncjwrsi");
         assert_eq!(read.context.as_deref(), Some("{}"));
+        assert_eq!(
+            (found.headers.get("x-parse-installation-id"), found.headers.get("x-parse-master-key")),
+            (Some("i"), None)
+        );
     }
 
     #[test]

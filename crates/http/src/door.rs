@@ -248,6 +248,9 @@ async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> 
     if let Some(location) = reply.location.and_then(|location| HeaderValue::try_from(location).ok()) {
         headers.insert(LOCATION, location);
     }
+    for (name, value) in reply.headers {
+        headers.insert(name, value);
+    }
     door.cors.apply(request.headers().get(ORIGIN), headers);
     response
 }

@@ -49,6 +49,7 @@ impl Telling<'_> {
         let body = serde_json::to_vec(&self.body(error)).unwrap_or_default();
         let reason = error.detail.as_ref().filter(|_| error.code != ErrorCode::InternalServerError);
         Reply {
+            headers: Vec::new(),
             status: StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             body: Bytes::from(body),
             location: None,

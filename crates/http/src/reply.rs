@@ -3,9 +3,10 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use parsimony_engine::{Found, Rest, Saved};
+use parsimony_engine::{Found, Head, Rest, Saved};
 use parsimony_model::{ClassName, Object, ParseError, builtin::Builtin};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -22,6 +23,8 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
     /// Where the object that was created can be read.
     pub(crate) location: Option<String>,
+    /// Headers that a cloud function set.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// The number of the error, for the log.
     pub(crate) code: Option<i32>,
     /// What the log may know of a refusal and the client not.
@@ -69,7 +72,8 @@ struct Results<'a, T: ?Sized> {
 impl Reply {
     /// 200 with JSON text.
     pub(crate) fn text(body: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, body: body.into(), location: None, code: None, reason: None, rest: None }
+        let (headers, body) = (Vec::new(), body.into());
+        Self { status: StatusCode::OK, body, location: None, headers, code: None, reason: None, rest: None }
     }
 
     /// 200 with a value.
@@ -114,12 +118,27 @@ impl Reply {
     }
 
     /// What a function answers.
-    pub(crate) fn called(result: &[u8]) -> Self {
+    pub(crate) fn called(result: &[u8], head: Head) -> Result<Self, ParseError> {
+        if result.is_empty() {
+            return Self::empty().beginning(head);
+        }
         let mut body = Vec::with_capacity(result.len() + 12);
         body.extend_from_slice(b"{\"result\":");
         body.extend_from_slice(result);
         body.push(b'}');
-        Self::text(body)
+        Self::text(body).beginning(head)
+    }
+
+    /// The same with the status and the headers that a cloud function set.
+    fn beginning(mut self, head: Head) -> Result<Self, ParseError> {
+        if let Some(status) = head.status {
+            self.status = StatusCode::from_u16(status).map_err(ParseError::internal)?;
+        }
+        for (name, value) in head.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(ParseError::internal)?;
+            self.headers.push((name, HeaderValue::from_str(&value).map_err(ParseError::internal)?));
+        }
+        Ok(self)
     }
 
     /// What a save answers: 201 with the place of a new object, 200 for one that was there.
@@ -178,6 +197,7 @@ mod tests {
         assert_eq!(Reply::found(found).unwrap().body, expected);
         let found = Found { plan: Some(parsimony_model::Value::Object(map! { "a" => 1 })), ..Found::default() };
         assert_eq!(Reply::found(found).unwrap().body, r#"{"results":{"a":1}}"#);
-        assert_eq!(Reply::called(b"[1]").body, r#"{"result":[1]}"#);
+        assert_eq!(Reply::called(b"[1]", Head::default()).unwrap().body, r#"{"result":[1]}"#);
+        assert_eq!(Reply::called(b"", Head::default()).unwrap().body, "{}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use parsimony_engine::{WebhookKind, WebhookTarget};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::names::shorten;
 use parsimony_model::{ClassName, ErrorCode, ObjectId, ParseError};
@@ -56,6 +57,14 @@ pub enum Route {
     SchemaDefinitions,
     /// `GET /parsimony/schema/history`
     SchemaHistory,
+    /// `GET /hooks/functions` or `/hooks/triggers`
+    Webhooks(WebhookKind),
+    /// `GET /hooks/functions/NAME` or `/hooks/triggers/C/TRIGGER`
+    Webhook(WebhookTarget),
+    /// `POST /hooks/functions` or `/hooks/triggers`
+    CreateWebhook,
+    /// `PUT /hooks/functions/NAME` or `/hooks/triggers/C/TRIGGER`
+    ChangeWebhook(WebhookTarget),
     /// `DELETE /purge/C`
     Purge(String),
     /// `GET /serverInfo`
@@ -82,7 +91,6 @@ const MISSING: &[(&str, &str, bool)] = &[
     ("push_audiences", "Push audiences", true),
     ("jobs", "Background jobs", true),
     ("cloud_code", "Job schedules", true),
-    ("hooks", "Webhooks", true),
     ("config", "Parse Config", false),
     ("graphql-config", "GraphQL", true),
     ("scriptlog", "The script log", true),
@@ -107,7 +115,11 @@ impl Route {
         if let Some((_, feature, master_only)) = MISSING.iter().find(|(name, ..)| *name == area) {
             return Ok(Self::Unavailable(Missing { feature, master_only: *master_only }));
         }
-        if rest.next().is_some() || second == Some("") {
+        let fourth = rest.next();
+        if area == "hooks" && rest.next().is_none() {
+            return Self::webhooks(method, second, third, fourth).ok_or_else(unknown);
+        }
+        if fourth.is_some() || second == Some("") {
             return Err(unknown());
         }
         let is_me = second.is_some_and(|id| id.eq_ignore_ascii_case("me")) && third.is_none() && method == "GET";
@@ -157,6 +169,29 @@ impl Route {
             ("POST", "rollback") => Some(Self::RollBackSchemas),
             ("GET", "definitions") => Some(Self::SchemaDefinitions),
             ("GET", "history") => Some(Self::SchemaHistory),
+            _ => None,
+        }
+    }
+
+    fn webhooks(method: &str, kind: Option<&str>, name: Option<&str>, trigger: Option<&str>) -> Option<Self> {
+        let target = match (kind, name, trigger) {
+            (Some("functions"), Some(name), None) => WebhookTarget::Function(name.to_owned()),
+            (Some("triggers"), Some(class), Some(trigger)) => {
+                WebhookTarget::Trigger { class: class.to_owned(), trigger: trigger.to_owned() }
+            }
+            (Some(kind @ ("functions" | "triggers")), None, None) => {
+                let listed = if kind == "functions" { WebhookKind::Functions } else { WebhookKind::Triggers };
+                return match method {
+                    "GET" => Some(Self::Webhooks(listed)),
+                    "POST" => Some(Self::CreateWebhook),
+                    _ => None,
+                };
+            }
+            _ => return None,
+        };
+        match method {
+            "GET" => Some(Self::Webhook(target)),
+            "PUT" => Some(Self::ChangeWebhook(target)),
             _ => None,
         }
     }
@@ -281,6 +316,13 @@ mod tests {
             ("POST /parsimony/schema/rollback", Route::RollBackSchemas),
             ("GET /parsimony/schema/definitions", Route::SchemaDefinitions),
             ("GET /parsimony/schema/history", Route::SchemaHistory),
+            ("GET /hooks/functions", Route::Webhooks(WebhookKind::Functions)),
+            ("POST /hooks/triggers", Route::CreateWebhook),
+            ("PUT /hooks/functions/f", Route::ChangeWebhook(WebhookTarget::Function("f".to_owned()))),
+            (
+                "GET /hooks/triggers/C/beforeSave",
+                Route::Webhook(WebhookTarget::Trigger { class: "C".to_owned(), trigger: "beforeSave".to_owned() }),
+            ),
             ("GET /serverInfo", Route::ServerInfo),
             ("PATCH /health", Route::Health),
         ] {
@@ -317,6 +359,10 @@ mod tests {
             "GET /parsimony/schema",
             "GET /parsimony/schema/push",
             "GET /users/me/x",
+            "DELETE /hooks/functions/f",
+            "GET /hooks/triggers/C",
+            "GET /hooks/triggers/C/beforeSave/x",
+            "GET /hooks",
             "GET /classes/Post//",
             "GET /%ff",
         ] {

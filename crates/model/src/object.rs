@@ -1,6 +1,7 @@
 //! What is a stored object: one type from the store's row to the wire.
 
 use crate::acl::Acl;
+use crate::error::{ErrorCode, ParseError};
 use crate::names::{ClassName, ObjectId};
 use crate::value::{Date, Map, Pointer, Value};
 
@@ -49,5 +50,61 @@ impl Object {
             "ACL" => self.acl.as_ref().map(Acl::to_value),
             _ => self.fields.get(field).cloned(),
         }
+    }
+
+    /// Its fields and the columns every class has, as the wire shows them, with `className`.
+    pub fn to_map(&self) -> Map {
+        let date = |date: Option<Date>| date.map(|date| date.to_iso().into());
+        let columns = [
+            ("className", Some(self.class.as_str().into())),
+            ("objectId", Some(self.id.as_str().into())),
+            ("createdAt", date(self.created_at)),
+            ("updatedAt", date(self.updated_at)),
+            ("ACL", self.acl.as_ref().map(Acl::to_value)),
+        ];
+        let columns = columns.into_iter().filter_map(|(name, value)| Some((name.into(), value?)));
+        columns.chain(self.fields.clone()).collect()
+    }
+
+    /// Reads what [`Self::to_map`] gives; the class is given if `className` does not say another.
+    pub fn from_map(class: &ClassName, mut map: Map) -> Result<Self, ParseError> {
+        map.shift_remove("__type");
+        let class = match map.shift_remove("className") {
+            Some(Value::String(name)) => ClassName::parse(&name)?,
+            _ => class.clone(),
+        };
+        let missing = || ParseError::new(ErrorCode::MissingObjectId, "An object without an objectId.");
+        let id = map.shift_remove("objectId");
+        let id = ObjectId::parse(id.as_ref().and_then(Value::as_str).ok_or_else(missing)?)?;
+        let mut date = |name: &str| match map.shift_remove(name)? {
+            Value::Date(date) => Some(date),
+            Value::String(iso) => iso.parse().ok(),
+            _ => None,
+        };
+        let (created_at, updated_at) = (date("createdAt"), date("updatedAt"));
+        let acl = map.shift_remove("ACL").filter(|acl| !acl.is_null());
+        let acl = acl.map(|acl| Acl::from_value(&acl)).transpose()?.flatten();
+        Ok(Self { class, id, created_at, updated_at, acl, fields: map })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map;
+
+    #[test]
+    fn an_object_is_read_from_its_map() {
+        let object = Object {
+            class: ClassName::parse("C").unwrap(),
+            id: ObjectId::parse("x").unwrap(),
+            created_at: Some(Date::EPOCH),
+            updated_at: None,
+            acl: Some(Acl::default()),
+            fields: map! { "a" => 1 },
+        };
+        let other = ClassName::parse("D").unwrap();
+        assert_eq!(Object::from_map(&other, object.to_map()).unwrap(), object);
+        assert_eq!(Object::from_map(&other, map! {}).unwrap_err().number(), Some(104));
     }
 }

@@ -1,9 +1,9 @@
 //! What does a client ask for: the query as a typed value.
 //!
-//! `query/parse.rs` reads it from the wire (its options in `parse/options.rs`), `query/fit.rs` fits it to a class's fields,
-//! `query/advice.rs` is what it says about how to answer. `query/pcre.rs` is its regular
-//! expressions, `query/places.rs` its places and `query/text.rs` its texts; `query/matches.rs` puts all of it to one object. A store
-//! sees neither subqueries nor wire quirks.
+//! `query/parse.rs` reads it from the wire (its options in `parse/options.rs`), `query/write.rs` writes it, `query/fit.rs`
+//! fits it to a class's fields, `query/advice.rs` is what it says about how to answer. `query/pcre.rs` is its regular
+//! expressions, `query/places.rs` its places and `query/text.rs` its texts; `query/matches.rs` puts all of it to one object. A
+//! store sees neither subqueries nor wire quirks.
 
 pub mod advice;
 pub mod fit;
@@ -13,6 +13,7 @@ pub mod parse;
 pub mod pcre;
 pub mod places;
 pub mod text;
+pub mod write;
 
 pub use advice::{Advice, Hint, ReadPreference, Verbosity};
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parsimony_cloud::{Application, Registry};
+use parsimony_connectors::Http;
 use parsimony_engine::{Engine, MasterKey};
 use parsimony_http::{Door, HttpOptions, Listening};
 use parsimony_model::{Clock, SystemClock};
@@ -81,7 +82,8 @@ pub async fn start(
     moving::refuse_half_moved(&*store).await?;
     let described = store.describe();
     let url = config.local_url(port);
-    let engine = Engine::open(config.options, store, registry, clock).await?;
+    let http = Arc::new(Http::new()?);
+    let engine = Engine::open(config.options, store, registry, clock, http).await?;
     let door = Door::new(HttpOptions {
         engine: Arc::clone(&engine),
         mount_path: config.mount_path,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parsimony_cloud::{Application, Registry};
+use parsimony_connectors::Http;
 pub use parsimony_engine::DefinedSchemas;
 use parsimony_engine::{Engine, Options};
 use parsimony_http::{Door, HttpOptions, Listening, TrustProxy};
@@ -101,7 +102,8 @@ impl App {
         options.password_cost = 4;
         change(&mut options);
         let registry = Registry::new(applications)?;
-        let engine = Engine::open(options, Arc::clone(&store), registry, Arc::new(SystemClock)).await?;
+        let engine =
+            Engine::open(options, Arc::clone(&store), registry, Arc::new(SystemClock), Arc::new(Http::new()?)).await?;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/parse", listener.local_addr().expect("a bound port"));
         let door = Door::new(HttpOptions {

@@ -10,7 +10,7 @@ use parsimony_testkit::tools;
 /// Who may depend on whom. Everything may use `parsimony-model` besides.
 ///
 /// `application` stands for each folder in `cloud/` but `kit`, `example` for each folder in `examples/`.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("parsimony-model", &[]),
     ("parsimony-store", &[]),
     ("parsimony-store-sqlite", &["parsimony-store"]),
@@ -25,6 +25,7 @@ const EDGES: [(&str, &[&str]); 15] = [
             "parsimony-http",
             "parsimony-engine",
             "parsimony-cloud",
+            "parsimony-connectors",
             "parsimony-store",
             "parsimony-store-sqlite",
             "parsimony-store-mongo",
@@ -38,11 +39,13 @@ const EDGES: [(&str, &[&str]); 15] = [
             "parsimony-http",
             "parsimony-engine",
             "parsimony-cloud",
+            "parsimony-connectors",
             "parsimony-store",
             "parsimony-store-sqlite",
             "parsimony-store-mongo",
         ],
     ),
+    ("parsimony-connectors", &["parsimony-cloud"]),
     // It starts a mongod; everything else it reaches by running it.
     ("xtask", &["parsimony-testkit"]),
     ("parsimony-kit", &["parsimony-cloud"]),

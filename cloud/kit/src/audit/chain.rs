@@ -57,7 +57,8 @@ fn place_of(entry: &Object) -> Option<u64> {
 ///
 /// Whatever the entry says about its place and its time is replaced.
 pub async fn take_place(request: BeforeSave) -> Result<Draft, ParseError> {
-    let BeforeSave { object: mut entry, host, .. } = request;
+    let BeforeSave { object: mut entry, origin } = request;
+    let host = origin.host;
     check(&entry)?;
     let host = host.as_master();
     let application = entry.text("application").unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Queries: every read of objects, from whatever door, passes through here.
 
+mod hooks;
 pub(crate) mod include;
 pub(crate) mod pieces;
 pub(crate) mod redact;
@@ -9,6 +10,7 @@ mod subqueries;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use parsimony_cloud::AfterFind;
 use parsimony_model::aggregate::answer;
 use parsimony_model::builtin::Builtin;
 use parsimony_model::permissions::Operation;
@@ -20,6 +22,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{ClassName, ErrorCode, FieldName, Filter, Object, ObjectId, ParseError, Query, Value, map};
 use parsimony_store::Selection;
 
+use self::hooks::Hooked;
 use crate::access::fields::Hidden;
 use crate::access::{class, rows};
 use crate::classes::rules_for;
@@ -107,6 +110,10 @@ async fn answer(
     query: Query,
     results: Results,
 ) -> Result<(Found, Option<Rest>), ParseError> {
+    let query = match hooks::before_find(work, name, query, false).await? {
+        Hooked::Query(query) => query,
+        Hooked::Objects(results) => return Ok((Found { results, ..Found::default() }, None)),
+    };
     let (wants_results, wants_count, explain) = (query.limit != Some(0), query.count, query.explain);
     let operation = match query.filter.as_id() {
         // Parse: who only counts needs no leave to find.
@@ -130,7 +137,7 @@ async fn answer(
         }
         None => {
             let (selection, finishing) = Finishing::of(selection(work, admitted, Purpose::Question)?);
-            if results == Results::MayCome && pieces::may_come(work, &selection) {
+            if results == Results::MayCome && finishing.may_come(work, &selection) {
                 (found.results, rest) = pieces::begin(work, &selection, finishing).await?;
             } else {
                 found.results = finishing.finish(work, work.objects.find(&selection).await?).await?;
@@ -148,10 +155,19 @@ fn plan_of_nothing() -> Value {
 
 /// Counts objects.
 pub(crate) async fn count(work: &Work, name: &ClassName, query: Query) -> Result<u64, ParseError> {
+    let query = match hooks::before_find(work, name, Query { count: true, ..query }, false).await? {
+        Hooked::Query(query) => query,
+        Hooked::Objects(_) => return Ok(0),
+    };
     match admit(work, name, query, Operation::Count).await? {
         None => Ok(0),
         Some(admitted) => count_admitted(work, &admitted).await,
     }
+}
+
+/// Lets the hook before a find refuse a pipeline. Parse: what it makes of the query does not count.
+pub(crate) async fn refused_by_hook(work: &Work, name: &ClassName) -> Result<(), ParseError> {
+    hooks::before_find(work, name, Query::default(), false).await.map(drop)
 }
 
 /// The distinct values of a field.
@@ -161,6 +177,7 @@ pub(crate) async fn distinct(
     query: Query,
     field: &str,
 ) -> Result<Vec<Value>, ParseError> {
+    let Hooked::Query(query) = hooks::before_find(work, name, query, false).await? else { return Ok(Vec::new()) };
     let Some(admitted) = admit(work, name, query, Operation::Find).await? else { return Ok(Vec::new()) };
     let selection = Selection::new(admitted.class, admitted.filter, work.caller.read_scope());
     let mut values = work.objects.distinct(&selection, field).await?;
@@ -173,8 +190,13 @@ pub(crate) async fn distinct(
 /// Reads one object.
 pub(crate) async fn get(work: &Work, name: &ClassName, id: &ObjectId, query: Query) -> Result<Object, ParseError> {
     let query = Query { filter: Filter::id(id).and(query.filter), limit: Some(1), ..query };
-    let admitted = admit(work, name, query, Operation::Get).await?.ok_or_else(ParseError::not_found)?;
-    run(work, admitted, Purpose::Question).await?.pop().ok_or_else(ParseError::not_found)
+    let query = match hooks::before_find(work, name, query, true).await? {
+        Hooked::Query(query) => query,
+        Hooked::Objects(objects) => return objects.into_iter().next().ok_or_else(ParseError::not_found),
+    };
+    let mut admitted = admit(work, name, query, Operation::Get).await?.ok_or_else(ParseError::not_found)?;
+    admitted.is_get = true;
+    run(work, admitted, Purpose::Question).await?.into_iter().next().ok_or_else(ParseError::not_found)
 }
 
 /// Finds for the engine's own sake, with the caller's rights and without a default limit.
@@ -186,6 +208,7 @@ pub(crate) fn lookup<'a>(
     query: Query,
 ) -> BoxFuture<'a, Result<Vec<Object>, ParseError>> {
     Box::pin(async move {
+        let query = hooks::before_lookup(work, name, query).await?;
         // Parse: a query for exactly one id asks for `get`, wherever it stands.
         let operation = if query.filter.as_id().is_some() { Operation::Get } else { Operation::Find };
         match admit(work, name, query, operation).await? {
@@ -203,6 +226,10 @@ struct Admitted {
     /// What it may count, if it wants both.
     to_count: Option<Filter>,
     hidden: Hidden,
+    /// Whether one object is asked for by its id.
+    is_get: bool,
+    /// What was asked, if a hook wants to know.
+    asked: Option<Box<Query>>,
 }
 
 /// `None` if there is no such class.
@@ -213,6 +240,7 @@ async fn admit(
     operation: Operation,
 ) -> Result<Option<Admitted>, ParseError> {
     let engine = &work.engine;
+    let asked = work.registry.has::<AfterFind>(name.as_str()).then(|| Box::new(query.clone()));
     class::refuse_master_only(&work.caller, name, operation)?;
     let own_only = rules_for(name).visible(&work.caller)?;
     let Some(mut schema) = engine.schemas.find(name).await? else {
@@ -245,7 +273,7 @@ async fn admit(
         None => None,
     };
     let filter = rows::narrow(&work.caller, &schema, leave, operation, filter)?;
-    Ok(Some(Admitted { class: schema, query, filter, to_count, hidden }))
+    Ok(Some(Admitted { class: schema, query, filter, to_count, hidden, is_get: false, asked }))
 }
 
 /// Parse: a field the class does not have is dropped from the order, silently.
@@ -265,10 +293,13 @@ struct Asking {
     selection: Selection,
     query: Query,
     hidden: Hidden,
+    /// See [`Admitted`].
+    asked: Option<Box<Query>>,
+    is_get: bool,
 }
 
 fn selection(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Asking, ParseError> {
-    let Admitted { class, mut query, filter, hidden, .. } = admitted;
+    let Admitted { class, mut query, filter, hidden, asked, is_get, .. } = admitted;
     let options = &work.engine.options;
     let limit = match purpose {
         Purpose::Lookup => query.limit,
@@ -289,7 +320,7 @@ fn selection(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Asking
         .only(keys)
         .scored(query.score)
         .advised(std::mem::take(&mut query.advice));
-    Ok(Asking { selection, query, hidden })
+    Ok(Asking { selection, query, hidden, asked, is_get })
 }
 
 async fn run(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Vec<Object>, ParseError> {

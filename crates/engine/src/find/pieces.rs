@@ -8,7 +8,7 @@ use parsimony_model::schema::ClassSchema;
 use parsimony_model::{Object, ParseError, Query};
 use parsimony_store::Selection;
 
-use super::{Asking, include, redact};
+use super::{Asking, hooks, include, redact};
 use crate::access::fields::Hidden;
 use crate::work::Work;
 
@@ -20,18 +20,29 @@ pub(super) struct Finishing {
     class: Arc<ClassSchema>,
     hidden: Hidden,
     query: Query,
+    /// What was asked, if a hook wants to know.
+    asked: Option<Box<Query>>,
+    /// Whether one object was asked for by its id.
+    is_get: bool,
 }
 
 impl Finishing {
     /// What to ask of the store, and what happens to what it gives.
     pub(super) fn of(asking: Asking) -> (Selection, Self) {
-        let Asking { selection, mut query, hidden } = asking;
+        let Asking { selection, mut query, hidden, asked, is_get } = asking;
         query.advice = selection.advice.clone();
         let class = Arc::clone(&selection.class);
-        (selection, Self { class, hidden, query })
+        (selection, Self { class, hidden, query, asked, is_get })
     }
 
-    /// Takes out what the caller may not see, and puts in what is included.
+    /// Whether what a selection finds may come in pieces: it may be much, and nobody needs all of it at once.
+    pub(super) fn may_come(&self, work: &Work, selection: &Selection) -> bool {
+        let many = selection.limit.is_none_or(|limit| limit > work.engine.options.limits.find_rows_held_max);
+        // What was written in a transaction is seen through it alone, and a hook is given the whole list.
+        many && work.transaction.is_none() && self.asked.is_none()
+    }
+
+    /// Takes out what the caller may not see, puts in what is included, and lets a hook change the outcome.
     pub(super) async fn finish(&self, work: &Work, mut objects: Vec<Object>) -> Result<Vec<Object>, ParseError> {
         let redaction = redact::Redaction::new(work, &self.class, &self.hidden, &self.query);
         for object in &mut objects {
@@ -41,15 +52,14 @@ impl Finishing {
             include::include(work, &mut objects, &self.query).await?;
         }
         redact::shape_included(&mut objects, &self.query);
-        Ok(objects)
+        match &self.asked {
+            None => Ok(objects),
+            Some(asked) => {
+                let (name, asked) = (self.class.name.clone(), Query::clone(asked));
+                hooks::after_find(work, name, asked, self.is_get, objects).await
+            }
+        }
     }
-}
-
-/// Whether what a selection finds may come in pieces: it may be much, and nobody needs all of it at once.
-pub(super) fn may_come(work: &Work, selection: &Selection) -> bool {
-    let many = selection.limit.is_none_or(|limit| limit > work.engine.options.limits.find_rows_held_max);
-    // What was written in a transaction is seen through it alone.
-    many && work.transaction.is_none()
 }
 
 /// The first objects, and those that come after them, if there are any.

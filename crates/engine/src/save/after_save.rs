@@ -1,29 +1,39 @@
-//! Cloud code learns of the save. It cannot fail it any more.
+//! Cloud code learns of the save. It cannot fail it any more, but it may have something to tell the client.
 
 use std::sync::Arc;
 
-use parsimony_cloud::AfterSave;
+use parsimony_cloud::{AfterSave, AfterSaved};
+use parsimony_model::Object;
 
 use super::Written;
-use crate::host;
+use crate::triggers;
 use crate::work::Work;
 
 pub(super) async fn after_save(work: &Work, written: &mut Written) {
-    let Some(hook) = work.engine.registry.after_save(written.class.name.as_str()) else { return };
+    let class = written.class.name.clone();
+    if !work.registry.has::<AfterSave>(class.as_str()) {
+        return;
+    }
     let mut object = written.after.clone();
     object.fields.retain(|field, _| !field.starts_with('_'));
-    let host = match host::of(work) {
-        Ok(host) => host,
-        Err(error) => return tracing::error!(class = %written.class.name, %error, "an afterSave hook was not run"),
+    let object = Arc::new(object);
+    let request = {
+        let (object, original) = (Arc::clone(&object), written.before.clone());
+        |origin| AfterSave { object, original, origin }
     };
-    let call = AfterSave {
-        object: Arc::new(object),
-        original: written.before.clone(),
-        who: Arc::clone(work.caller.who()),
-        context: Arc::clone(&work.caller.context),
-        host,
-    };
-    if let Err(error) = host::guarded(hook.handler.call(call)).await {
-        tracing::error!(class = %written.class.name, id = %written.after.id, %error, "an afterSave hook failed");
+    match triggers::run(work, class.as_str(), request).await {
+        Ok(None | Some(AfterSaved::Same)) => {}
+        Ok(Some(AfterSaved::Answer(answer))) => written.answer = Some(answer),
+        Ok(Some(AfterSaved::Changed(changed))) => tell_changes(written, &object, &changed),
+        Err(error) => tracing::error!(%class, id = %written.after.id, %error, "an afterSave hook failed"),
+    }
+}
+
+/// Parse: fields that the hook changed on its object are not saved, but the client is told them.
+fn tell_changes(written: &mut Written, saved: &Object, changed: &Object) {
+    for (field, value) in &changed.fields {
+        if saved.fields.get(field) != Some(value) {
+            written.tell.insert(field.clone(), value.clone());
+        }
     }
 }

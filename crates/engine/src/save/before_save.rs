@@ -1,33 +1,30 @@
 //! Cloud code may change or refuse the save.
 
-use std::sync::Arc;
-
 use parsimony_cloud::{BeforeSave, Draft};
 use parsimony_model::{Acl, ErrorCode, Op, ParseError, Value};
 
 use super::{Drafted, Hooked, keywords};
-use crate::host;
+use crate::triggers;
 use crate::work::Work;
 
 pub(super) async fn before_save(work: &Work, mut drafted: Drafted) -> Result<Hooked, ParseError> {
     let request = &mut drafted.admitted.request;
-    let Some(hook) = work.engine.registry.before_save(request.class.as_str()) else {
+    let class = request.class.clone();
+    if !work.registry.has::<BeforeSave>(class.as_str()) {
         return Ok(Hooked { drafted, asked: None });
-    };
+    }
     let asked = (request.update.clone(), request.acl.clone());
     // The hook sees the ACL as a field, as everybody else does.
     let mut update = std::mem::take(&mut request.update);
     if let Some(acl) = &request.acl {
         update.set("ACL", acl.as_ref().map_or(Value::Null, Acl::to_value));
     }
-    let draft = Draft::new(request.class.clone(), request.id.clone(), drafted.original.clone(), update);
-    let call = BeforeSave {
-        object: draft,
-        who: Arc::clone(work.caller.who()),
-        context: Arc::clone(&work.caller.context),
-        host: host::of(work)?,
+    let object = Draft::new(class.clone(), request.id.clone(), drafted.original.clone(), update);
+    let Some(object) = triggers::run(work, class.as_str(), |origin| BeforeSave { object, origin }).await? else {
+        (request.update, request.acl) = asked;
+        return Ok(Hooked { drafted, asked: None });
     };
-    let mut update = host::guarded(hook.handler.call(call)).await?.into_update();
+    let mut update = object.into_update();
     request.acl = match update.0.shift_remove("ACL") {
         None => None,
         Some(Op::Set(acl)) => Some(Acl::from_value(&acl)?),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parsimony_cloud::{AfterSave, BeforeSave};
 use parsimony_model::permissions::Operation;
 use parsimony_model::{Filter, ParseError};
 use parsimony_store::Selection;
@@ -14,8 +15,8 @@ use crate::work::Work;
 
 pub(super) async fn draft(work: &Work, admitted: Admitted) -> Result<Drafted, ParseError> {
     let name = &admitted.request.class;
-    let registry = &work.engine.registry;
-    let hooks = registry.before_save(name.as_str()).is_some() || registry.after_save(name.as_str()).is_some();
+    let registry = &work.registry;
+    let hooks = registry.has::<BeforeSave>(name.as_str()) || registry.has::<AfterSave>(name.as_str());
     let (Some(id), Some(class), false, true) =
         (&admitted.request.id, &admitted.class, admitted.request.creating, hooks)
     else {

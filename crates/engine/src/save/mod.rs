@@ -122,4 +122,6 @@ pub(crate) struct Written {
     pub(crate) computed: Vec<String>,
     /// What the answer tells besides.
     pub(crate) tell: Map,
+    /// What a hook answers in the place of all that.
+    pub(crate) answer: Option<Map>,
 }

@@ -9,7 +9,7 @@ use crate::find::redact;
 use crate::work::{Saved, Work};
 
 pub(super) fn reply(work: &Work, written: Written) -> (Saved, Object) {
-    let Written { created, mut after, computed, tell, class, update, .. } = written;
+    let Written { created, mut after, computed, tell, class, update, answer: own, .. } = written;
     let mut answer = Map::default();
     let date = |date: Option<parsimony_model::Date>| date.map_or(Value::Null, |date| date.to_iso().into());
     if created {
@@ -46,6 +46,7 @@ pub(super) fn reply(work: &Work, written: Written) -> (Saved, Object) {
         }
     }
     answer.extend(tell);
+    let answer = own.unwrap_or(answer);
     (Saved { id: after.id.clone(), created, answer }, after)
 }
 

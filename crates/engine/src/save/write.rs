@@ -62,6 +62,7 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
         before: pending.original,
         computed: pending.computed,
         tell: pending.internal.told(&after),
+        answer: None,
         after,
     })
 }

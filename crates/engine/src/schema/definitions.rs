@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use parsimony_cloud::{Hook, MigrationHandler};
+use parsimony_cloud::Migration;
 use parsimony_model::builtin::Builtin;
 use parsimony_model::permissions::UserIds;
 use parsimony_model::schema::{FieldType, Index};
@@ -23,13 +23,13 @@ const TRIES_MAX: u8 = 5;
 /// Makes the classes what the applications and the configuration define, and sees that users, sessions and roles have
 /// theirs.
 pub(crate) async fn apply(engine: &Arc<Engine>) -> Result<(), String> {
-    migration_hooks(engine, "beforeMigration", engine.registry.before_migration()).await?;
+    migrations(engine, "beforeMigration", engine.registry.own().before_migration()).await?;
     let watches = engine.options.idempotency.is_some().then_some(Builtin::Idempotency);
     for builtin in [Builtin::User, Builtin::Session, Builtin::Role].into_iter().chain(watches) {
         let class = with_builtin_indexes(ClassSchema::new(builtin.name()));
         apply_builtin(engine, &class).await.map_err(|error| format!("class {}: {error}", class.name))?;
     }
-    for definition in engine.registry.schemas() {
+    for definition in engine.registry.own().schemas() {
         let told = |error: ParseError| format!("schema of {}: {error}", definition.place);
         let class = file::read(&definition.json).map_err(told)?;
         let manner = Manner { user_ids: engine.options.user_ids(), ..Manner::at_start() };
@@ -39,18 +39,14 @@ pub(crate) async fn apply(engine: &Arc<Engine>) -> Result<(), String> {
         // Parse: this is what its log says, and the server starts all the same.
         apply_defined(engine, defined).await.map_err(|error| format!("Failed to run migrations: {error}"))?;
     }
-    migration_hooks(engine, "afterMigration", engine.registry.after_migration()).await
+    migrations(engine, "afterMigration", engine.registry.own().after_migration()).await
 }
 
-async fn migration_hooks(
-    engine: &Arc<Engine>,
-    which: &str,
-    hooks: &[Hook<dyn MigrationHandler>],
-) -> Result<(), String> {
-    for hook in hooks {
-        let told = |error: ParseError| format!("{which} of {}: {error}", hook.place);
+async fn migrations(engine: &Arc<Engine>, which: &str, migrations: &[Migration]) -> Result<(), String> {
+    for migration in migrations {
+        let told = |error: ParseError| format!("{which} of {}: {error}", migration.place);
         let host = host::of(&engine.as_master()).map_err(told)?;
-        host::guarded(hook.handler.call(host)).await.map_err(told)?;
+        host::guarded(migration.handler.call(host)).await.map_err(told)?;
     }
     Ok(())
 }
@@ -225,7 +221,7 @@ pub(crate) fn with_builtin_indexes(mut class: ClassSchema) -> ClassSchema {
 pub(crate) async fn create_roles(engine: &Arc<Engine>) -> Result<(), ParseError> {
     let class = engine.schemas.require(&Builtin::Role.name()).await?;
     let mut ids = Vec::new();
-    for role in engine.registry.roles() {
+    for role in engine.registry.own().roles() {
         ids.push((role, role_id(engine, &class, &role.name).await?));
     }
     let join = Join { class: class.name.clone(), field: FieldName::parse("roles")? };

@@ -1,5 +1,8 @@
 //! Logging in, checking a password, and who one is.
 
+use std::sync::Arc;
+
+use parsimony_cloud::{AfterLogin, AfterLogout, BeforeLogin};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, Filter, Object, ParseError, Query, Value};
@@ -7,8 +10,8 @@ use parsimony_store::{Scope, Selection};
 
 use super::sessions::{self, Opened};
 use crate::caller::Caller;
-use crate::find;
 use crate::work::{LogIn, Work};
+use crate::{find, triggers};
 
 fn wrong_login() -> ParseError {
     ParseError::new(ErrorCode::ObjectNotFound, "Invalid username/password.")
@@ -18,11 +21,33 @@ fn wrong_login() -> ParseError {
 pub(crate) async fn log_in(work: &Work, login: LogIn) -> Result<Object, ParseError> {
     work.caller.may_write("perform the login operation")?;
     let user = check(work, &login).await?;
+    let class = user.class.clone();
+    if work.registry.has::<BeforeLogin>(class.as_str()) {
+        let schema = work.engine.schemas.require(&class).await?;
+        let user = Arc::new(find::redact::own_user(work, &schema, user.clone()));
+        triggers::run(work, class.as_str(), |origin| BeforeLogin { user, origin }).await?;
+    }
     let session = sessions::open(work, &user.id, Opened::LogIn, Map::default()).await?;
     let token = session.text("sessionToken").unwrap_or_default().to_owned();
     let mut user = as_itself(work, &token, user).await?;
-    user.fields.insert("sessionToken".into(), token.into());
+    user.fields.insert("sessionToken".into(), token.as_str().into());
+    if work.registry.has::<AfterLogin>(class.as_str()) {
+        let known = Arc::new(user.clone());
+        let mut who = (**work.caller.who()).clone();
+        (who.user, who.session_token) = (Some(Arc::clone(&known)), Some(token.into()));
+        triggers::run_as(work, class.as_str(), who, |origin| AfterLogin { user: known, origin }).await?;
+    }
     Ok(user)
+}
+
+/// Ends the session of the token that was presented.
+pub(crate) async fn log_out(work: &Work) -> Result<(), ParseError> {
+    let Some(session) = work.caller.session() else { return Ok(()) };
+    if let Some(session) = sessions::end(work, &session.token).await? {
+        let (class, session) = (session.class.clone(), Arc::new(session));
+        triggers::run(work, class.as_str(), |origin| AfterLogout { session, origin }).await?;
+    }
+    Ok(())
 }
 
 /// Checks a password and gives the user, without a session.

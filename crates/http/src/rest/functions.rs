@@ -7,6 +7,6 @@ use crate::envelope::Params;
 use crate::reply::Reply;
 
 pub(super) async fn call(work: &Work, function: &str, params: Params<'_>) -> Result<Reply, ParseError> {
-    let result = work.call(function, params.merged()).await?;
-    Ok(Reply::called(&result.0))
+    let (result, head) = work.call(function, params.merged()).await?;
+    Reply::called(&result.0, head)
 }

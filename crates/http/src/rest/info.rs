@@ -30,7 +30,7 @@ pub(super) fn server(work: &Work) -> Result<Reply, ParseError> {
     Reply::json(&json!({
         "features": {
             "globalConfig": none,
-            "hooks": none,
+            "hooks": { "create": true, "read": true, "update": true, "delete": true },
             "cloudCode": { "jobs": false },
             "logs": { "level": false, "size": false, "order": false, "until": false, "from": false },
             "push": {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod functions;
+mod hooks;
 mod info;
 mod objects;
 mod schemas;
@@ -60,6 +61,10 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::RollBackSchemas => Box::pin(schemas::roll_back(work, params)).await,
         Route::SchemaDefinitions => Box::pin(schemas::definitions(work)).await,
         Route::SchemaHistory => Box::pin(schemas::history(work, params)).await,
+        Route::Webhooks(kind) => Box::pin(hooks::list(work, kind)).await,
+        Route::Webhook(target) => Box::pin(hooks::one(work, &target)).await,
+        Route::CreateWebhook => Box::pin(hooks::create(work, params)).await,
+        Route::ChangeWebhook(target) => Box::pin(hooks::change(work, &target, params)).await,
         Route::Purge(class) => Box::pin(schemas::purge(work, &class)).await,
         Route::ServerInfo => info::server(work),
         Route::Unavailable(missing) => info::unavailable(work, missing),

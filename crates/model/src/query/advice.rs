@@ -62,6 +62,17 @@ impl ReadPreference {
         })
     }
 
+    /// Its name, as clients send it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "PRIMARY",
+            Self::PrimaryPreferred => "PRIMARY_PREFERRED",
+            Self::Secondary => "SECONDARY",
+            Self::SecondaryPreferred => "SECONDARY_PREFERRED",
+            Self::Nearest => "NEAREST",
+        }
+    }
+
     /// The preference in a parameter. Parse: one that is no text is not there.
     pub fn in_params(params: &Map, name: &str) -> Result<Option<Self>, ParseError> {
         params.get(name).and_then(Value::as_str).map(Self::parse).transpose()

@@ -76,6 +76,7 @@ fn keys(raw: &Raw, defaults: Keys) -> Result<Keys, String> {
         master_key_ips: addresses("masterKeyIps", defaults.master_key_ips)?,
         read_only_master_key: raw.text("readOnlyMasterKey")?,
         read_only_master_key_ips: addresses("readOnlyMasterKeyIps", defaults.read_only_master_key_ips)?,
+        webhook_key: raw.text("webhookKey")?,
         maintenance_key: raw.text("maintenanceKey")?,
         maintenance_key_ips: addresses("maintenanceKeyIps", defaults.maintenance_key_ips)?,
         client_key: raw.text("clientKey")?,

@@ -1,0 +1,84 @@
+//! Running cloud code where it steps in: its rules, its time, and what becomes of its errors.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parsimony_cloud::{Handler, Hook, Origin, Registry, Trigger, Who};
+use parsimony_model::{ErrorCode, ParseError};
+
+use crate::host;
+use crate::work::Work;
+
+/// The registry as it is now: the applications', and what was registered while the server runs. Each request takes it once.
+pub(crate) struct Registered {
+    /// What the applications brought; what is registered later is put beside it.
+    own: Arc<Registry>,
+    now: ArcSwap<Registry>,
+}
+
+impl Registered {
+    pub(crate) fn new(registry: Registry) -> Self {
+        let own = Arc::new(registry);
+        Self { now: ArcSwap::new(Arc::clone(&own)), own }
+    }
+
+    /// What the applications brought.
+    pub(crate) fn own(&self) -> &Arc<Registry> {
+        &self.own
+    }
+
+    /// The registry as it is now.
+    pub(crate) fn now(&self) -> Arc<Registry> {
+        self.now.load_full()
+    }
+
+    /// Puts another in its place. Requests that run go on with the one they took.
+    pub(crate) fn swap(&self, registry: Arc<Registry>) {
+        self.now.store(registry);
+    }
+}
+
+/// Where a request of this work comes from, for cloud code.
+pub(crate) fn origin(work: &Work) -> Result<Origin, ParseError> {
+    let caller = &work.caller;
+    Ok(Origin { who: Arc::clone(caller.who()), context: caller.context.clone(), host: host::of(work)? })
+}
+
+/// Runs the handler of a trigger of a class; `None` if there is none for this request.
+///
+/// A refusal of its rules, an error, a panic and a handler that takes too long all come back as the error of the request.
+pub(crate) async fn run<T: Trigger>(
+    work: &Work,
+    class: &str,
+    request: impl FnOnce(Origin) -> T + Send,
+) -> Result<Option<T::Answer>, ParseError> {
+    match work.registry.hook::<T>(class) {
+        Some(hook) if !hook.rules.skips(work.caller.who()) => {
+            let origin = origin(work)?;
+            call(hook, request(origin)).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// As [`run`], for somebody whom the request has only just made known.
+pub(crate) async fn run_as<T: Trigger>(
+    work: &Work,
+    class: &str,
+    who: Who,
+    request: impl FnOnce(Origin) -> T + Send,
+) -> Result<Option<T::Answer>, ParseError> {
+    run(work, class, |origin| request(Origin { who: Arc::new(who), ..origin })).await
+}
+
+/// Checks the rules of a handler and runs it.
+pub(crate) async fn call<T: Trigger>(hook: &Hook<T>, mut request: T) -> Result<T::Answer, ParseError> {
+    request.check(&hook.rules)?;
+    let answer = host::guarded(Handler::call(&*hook.handler, request));
+    match hook.rules.time_max() {
+        None => answer.await,
+        Some(time_max) => tokio::time::timeout(time_max, answer).await.unwrap_or_else(|_| {
+            Err(ParseError::new(ErrorCode::Timeout, format!("Script timed out after {} ms.", time_max.as_millis())))
+        }),
+    }
+}
