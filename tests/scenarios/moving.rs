@@ -91,7 +91,7 @@ async fn fill_more(store: &dyn Store) {
         created_at: None,
         updated_at: None,
         acl: None,
-        fields: map! { "n" => n as f64, "_tombstone" => n % 2 == 0 },
+        fields: map! { "n" => n as f64, "_tombstone" => n.is_multiple_of(2) },
     };
     let rows: Vec<Object> = (0..MANY).map(row).collect();
     let class = Arc::new(class);
@@ -104,14 +104,14 @@ async fn fill_more(store: &dyn Store) {
 /// What the master key sees of a database.
 async fn whole(app: &App) -> Vec<Value> {
     let master = app.as_master();
-    let mut all = vec![sorted(master.get("/schemas").await, "className")];
+    let mut all = vec![sorted(&master.get("/schemas").await, "className")];
     for path in ["/classes/Everything", "/classes/Row", "/users", "/roles", "/sessions"] {
-        all.push(sorted(master.get(&format!("{path}?limit=2000")).await, "objectId"));
+        all.push(sorted(&master.get(&format!("{path}?limit=2000")).await, "objectId"));
     }
     all
 }
 
-fn sorted(seen: Seen, key: &str) -> Value {
+fn sorted(seen: &Seen, key: &str) -> Value {
     let mut results = seen.results().to_vec();
     results.sort_by_key(|result| result[key].to_string());
     results.into()
