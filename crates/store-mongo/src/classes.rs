@@ -10,6 +10,7 @@ use parsimony_model::update::top;
 use parsimony_model::{ClassName, ClassSchema};
 use parsimony_store::{ClassChange, Join, StoreError};
 
+use crate::adopt;
 use crate::error;
 use crate::indexes;
 use crate::names;
@@ -17,7 +18,7 @@ use crate::open::Shared;
 use crate::schemas::{self, INDEXES, METADATA};
 
 /// How many collections are asked for their indexes at once.
-const LISTS_AT_ONCE_MAX: usize = 8;
+pub(crate) const LISTS_AT_ONCE_MAX: usize = 8;
 /// How often a change of a class is tried again because another one was first.
 const TRIES_MAX: u8 = 10;
 
@@ -60,7 +61,7 @@ async fn with_index_options(shared: &Shared, mut class: ClassSchema) -> Result<C
 }
 
 /// The indexes of a collection; of one that is not there yet, none.
-async fn listed(shared: &Shared, class: &ClassName) -> Result<Vec<IndexModel>, Error> {
+pub(crate) async fn listed(shared: &Shared, class: &ClassName) -> Result<Vec<IndexModel>, Error> {
     match shared.objects(class).list_indexes().await {
         Ok(cursor) => cursor.try_collect().await,
         Err(failure) if error::is_missing(&failure) => Ok(Vec::new()),
@@ -98,7 +99,7 @@ pub(crate) async fn create(shared: &Shared, class: &ClassSchema) -> Result<bool,
     Ok(!volatile || is_new)
 }
 
-fn named_document(class: &ClassName) -> Document {
+pub(crate) fn named_document(class: &ClassName) -> Document {
     doc! { names::ID: class.as_str() }
 }
 
@@ -140,7 +141,16 @@ pub(crate) async fn change(
         let Some(before) = schemas::class(&stored)? else { return Ok(None) };
         let change = &with_orphans(&before, change);
         let planned = schemas::plan(&before, &stored, listed_indexes(&stored), change)?;
-        let made = make_indexes(shared, &before, change).await?;
+        let made = match make_indexes(shared, &before, change).await {
+            // A collection has one text index at most. If this one has it and the class did not know, now it does.
+            Err(refused) if adds_text_index(&before, change) => {
+                if !adopt::one(shared, &before, &stored).await? {
+                    return Err(refused);
+                }
+                return one(shared, name).await;
+            }
+            made => made?,
+        };
         let updated = if planned.update.is_empty() {
             Ok(true)
         } else {
@@ -165,6 +175,13 @@ pub(crate) async fn change(
     Err(StoreError::Conflict(format!("the class {name} is being changed by others")))
 }
 
+/// Whether a change is that a class without an index for text gets one.
+fn adds_text_index(before: &ClassSchema, change: &ClassChange) -> bool {
+    let only = ClassChange { add_indexes: change.add_indexes.clone(), ..ClassChange::default() };
+    let is_one = |added: &[(String, Index)]| matches!(added, [(_, index)] if index.is_for_text());
+    *change == only && is_one(&change.add_indexes) && before.text_index().is_none()
+}
+
 /// The change, and what follows from it: an index goes with a field that it is on.
 fn with_orphans(before: &ClassSchema, change: &ClassChange) -> ClassChange {
     let mut change = change.clone();
@@ -176,7 +193,7 @@ fn with_orphans(before: &ClassSchema, change: &ClassChange) -> ClassChange {
 }
 
 /// The indexes that a `_SCHEMA` document lists, as they are written there.
-fn listed_indexes(stored: &RawDocumentBuf) -> Document {
+pub(crate) fn listed_indexes(stored: &RawDocumentBuf) -> Document {
     let listed = stored.get_document(METADATA).and_then(|metadata| metadata.get_document(INDEXES));
     listed.ok().and_then(|listed| Document::try_from(listed).ok()).unwrap_or_default()
 }

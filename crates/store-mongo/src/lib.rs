@@ -15,11 +15,13 @@
 //! | inserting, changing, deleting | `write.rs` |
 //! | the many-to-many rows | `joins.rs` |
 //! | the `_SCHEMA` documents as data, and the work on them | `schemas.rs`, `classes.rs` |
+//! | which indexes were made past the server | `adopt.rs` |
 //! | what is an index to the server; what keeps a unique one from being made | `indexes.rs`, `duplicates.rs` |
 //! | transactions | `transaction.rs` |
 //! | what the driver's errors mean | `error.rs` |
 #![deny(clippy::future_not_send)]
 
+mod adopt;
 mod advice;
 mod aggregate;
 mod bulk;

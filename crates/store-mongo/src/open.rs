@@ -9,6 +9,7 @@ use mongodb::{Client, ClientSession, Collection, Database};
 use parsimony_model::ClassName;
 use parsimony_store::{Join, StoreError};
 
+use crate::adopt;
 use crate::clients::{self, Clients};
 use crate::error;
 use crate::names;
@@ -73,6 +74,7 @@ impl MongoStore {
         let hello = database.run_command(doc! { "hello": 1 }).await.map_err(error::of_read)?;
         let transactions = can_do_transactions(&hello);
         let home = Shared { client, database, options: Arc::new(options), transactions, place };
+        adopt::all(&home).await?;
         Ok(Self { clients: Clients::new(home, client_options) })
     }
 }

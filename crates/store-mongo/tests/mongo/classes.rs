@@ -227,3 +227,57 @@ async fn parse_s_own_indexes_have_parse_s_options() {
     assert!(matches!(collation.strength, Some(mongodb::options::CollationStrength::Secondary)));
     assert!(index_options(&given, "_User", "username_1").await.collation.is_none());
 }
+
+/// An index as somebody makes it in the database's own shell.
+async fn plant_index(given: &crate::given::Given, class: &str, keys: Document, unique: bool) {
+    let options = mongodb::options::IndexOptions::builder().unique(unique.then_some(true)).build();
+    let model = mongodb::IndexModel::builder().keys(keys).options(options).build();
+    given.raw.collection::<Document>(class).create_index(model).await.unwrap();
+}
+
+#[tokio::test]
+async fn indexes_that_were_made_past_the_server_are_listed_from_the_next_start_on() {
+    let given = single().await;
+    let post = class("Post", &["title:String", "text:String", "owner:*_User", "place:GeoPoint", "area:Polygon"]);
+    given.store.create_class(&post).await.unwrap();
+    for (keys, unique) in [
+        (doc! { "_p_owner": 1, "title": -1 }, false),
+        (doc! { "title": 1 }, true),
+        (doc! { "title": "text", "text": "text" }, false),
+        (doc! { "place": "2d" }, false),
+    ] {
+        plant_index(&given, "Post", keys, unique).await;
+    }
+    assert_eq!(given.store.classes().await.unwrap()[0].indexes.len(), 0);
+    let uri = mongod::uri_for(&mongod::given_standalone().unwrap(), given.raw.name());
+    let again = parsimony_store_mongo::MongoStore::open(&uri, MongoOptions::default()).await.unwrap();
+    let known = again.classes().await.unwrap().remove(0);
+    let keys = |name: &str| {
+        let index = &known.indexes[name];
+        index.keys.iter().map(|(path, kind)| format!("{path}:{}", crate::given::shown(kind))).collect::<Vec<_>>()
+    };
+    assert_eq!(known.indexes.len(), 3, "what the server makes for places is not listed: {:?}", known.indexes);
+    assert_eq!(keys("_p_owner_1_title_-1"), ["owner:1", "title:-1"]);
+    assert!(known.indexes["title_1"].unique);
+    let mut text = keys("title_text_text_text");
+    text.sort();
+    assert_eq!(text, [r#"text:"text""#, r#"title:"text""#]);
+    let stored = given.only("_SCHEMA").await;
+    let listed = stored.get_document("_metadata").unwrap().get_document("indexes").unwrap();
+    assert_eq!(listed.get_document("_id_").unwrap(), &doc! { "_id": 1 }, "as Parse Server lists them");
+    assert_eq!(listed.get_document("title_1").unwrap(), &doc! { "title": 1 });
+}
+
+#[tokio::test]
+async fn a_text_index_that_was_made_past_the_server_is_the_one_of_the_class() {
+    let given = single().await;
+    let post = class("Post", &["title:String", "text:String"]);
+    given.store.create_class(&post).await.unwrap();
+    plant_index(&given, "Post", doc! { "title": "text", "text": "text" }, false).await;
+    let wanted = ("title_text".to_owned(), Index::for_text("title"));
+    let change = ClassChange { add_indexes: vec![wanted.clone()], ..ClassChange::default() };
+    let known = given.store.change_class(&post.name, &change).await.unwrap().unwrap();
+    assert_eq!(known.indexes.keys().collect::<Vec<_>>(), ["title_text_text_text"]);
+    let refused = given.store.change_class(&post.name, &change).await;
+    assert!(matches!(refused, Err(StoreError::Unfit(_))), "a second one is refused");
+}
