@@ -2,13 +2,13 @@
 //!
 //! Whoever takes the rows may be slow, and the connections that answer everybody else must not wait for that.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures::stream;
-use parking_lot::Mutex;
 use parsimony_store::{PIECE_ROWS_MAX, Pieces, StoreError};
 use rusqlite::Connection;
 
@@ -21,17 +21,21 @@ use crate::worker;
 const PIECE_BYTES_MAX: usize = 256 << 10;
 /// Pieces that wait to be taken.
 const WAITING_PIECES_MAX: usize = 1;
-/// Connections that are kept for the next streams.
-const SPARE_MAX: usize = 2;
 /// How often a thread whose rows nobody takes looks whether the store is being closed.
 const LOOK_MILLIS: u64 = 100;
+/// How long a thread waits for another stream before it ends.
+const IDLE_MILLIS: u64 = 60_000;
+
+/// Work for a thread.
+type Job = Box<dyn FnOnce(&Connection) + Send>;
 
 /// The streams of a store.
 pub(crate) struct Streams {
     path: PathBuf,
     shared: Arc<Shared>,
-    /// Connections of streams that have ended.
-    spare: Mutex<Vec<Connection>>,
+    /// To a thread that waits for work, if one does.
+    idle: flume::Sender<Job>,
+    jobs: flume::Receiver<Job>,
     /// How many streams are open.
     open: AtomicUsize,
     /// Each thread has one, so that closing waits for it.
@@ -41,14 +45,16 @@ pub(crate) struct Streams {
 /// What a thread says.
 enum Said<T> {
     Piece(Vec<T>),
-    Failed(StoreError),
     /// That was all. A stream that ends without it was cut off.
-    End,
+    Last(Vec<T>),
+    Failed(StoreError),
 }
 
 impl Streams {
     pub(crate) fn new(path: PathBuf, shared: Arc<Shared>, alive: flume::Sender<()>) -> Arc<Self> {
-        Arc::new(Self { path, shared, spare: Mutex::default(), open: AtomicUsize::new(0), alive })
+        // Nothing waits in it: what a thread does not take at once needs another thread.
+        let (idle, jobs) = flume::bounded(0);
+        Arc::new(Self { path, shared, idle, jobs, open: AtomicUsize::new(0), alive })
     }
 
     /// Runs a read that hands rows over. Gives the read back if as many are open as there may be.
@@ -57,56 +63,46 @@ impl Streams {
         T: Send + 'static,
         R: FnOnce(&Connection, &mut Hand<T>) -> Result<(), StoreError> + Send + 'static,
     {
-        let place = Place::take(self);
-        let Some(place) = place else { return Err(Busy::Full(read)) };
+        let Some(place) = Place::take(self) else { return Err(Busy::Full(read)) };
         let (sender, said) = flume::bounded(WAITING_PIECES_MAX);
-        let limits = &self.shared.limits;
-        let now = Instant::now();
-        let mut hand = Hand {
-            sender,
-            piece: Vec::new(),
-            bytes: 0,
-            store: Arc::downgrade(self),
-            // A time that is further off than time goes is none.
-            deadline: now.checked_add(Duration::from_millis(limits.stream_millis_max)),
-            idle: Duration::from_millis(limits.stream_idle_millis_max),
-        };
-        let connection = self.connection().map_err(Busy::Failed)?;
-        let (streams, alive) = (Arc::downgrade(self), self.alive.clone());
-        let run = move || {
-            let outcome = read(&connection, &mut hand).and_then(|()| hand.flush());
+        let mut hand = Hand::new(sender, self);
+        let job = move |connection: &Connection| {
+            let outcome = read(connection, &mut hand);
             hand.end(outcome);
-            if let Some(streams) = streams.upgrade() {
-                streams.keep(connection);
-            }
             drop(place);
-            drop(alive);
         };
-        worker::start("sqlite-stream".to_owned(), run).map_err(Busy::Failed)?;
+        self.run(Box::new(job)).map_err(Busy::Failed)?;
         Ok(Box::pin(stream::unfold(Some(said), |said| async {
             let said = said?;
             match said.recv_async().await {
                 Ok(Said::Piece(piece)) => Some((Ok(piece), Some(said))),
+                Ok(Said::Last(piece)) => (!piece.is_empty()).then_some((Ok(piece), None)),
                 Ok(Said::Failed(error)) => Some((Err(error), None)),
-                Ok(Said::End) => None,
                 Err(_cut_off) => Some((Err(StoreError::Timeout), None)),
             }
         })))
     }
 
-    /// Keeps a connection for the next stream, with what it has compiled.
-    fn keep(&self, connection: Connection) {
-        let mut spare = self.spare.lock();
-        if spare.len() < SPARE_MAX {
-            spare.push(connection);
-        }
-    }
-
-    fn connection(&self) -> Result<Connection, StoreError> {
-        if let Some(connection) = self.spare.lock().pop() {
-            return Ok(connection);
-        }
-        open::stream(&self.path, &self.shared.limits, &self.shared.patterns)
+    /// Runs it on a thread that waits for work, or on a new one.
+    fn run(&self, job: Job) -> Result<(), StoreError> {
+        let Err(flume::TrySendError::Full(job) | flume::TrySendError::Disconnected(job)) = self.idle.try_send(job)
+        else {
+            return Ok(());
+        };
+        let connection = open::stream(&self.path, &self.shared.limits, &self.shared.patterns)?;
+        let (jobs, alive) = (self.jobs.clone(), self.alive.clone());
+        let run = move || {
+            let mut next = Some(job);
+            while let Some(job) = next.take() {
+                if std::panic::catch_unwind(AssertUnwindSafe(|| job(&connection))).is_err() {
+                    tracing::error!("a stream of rows panicked");
+                }
+                next = jobs.recv_timeout(Duration::from_millis(IDLE_MILLIS)).ok();
+            }
+            drop(connection);
+            drop(alive);
+        };
+        worker::start("sqlite-stream".to_owned(), run).map(drop)
     }
 }
 
@@ -149,6 +145,19 @@ pub(crate) struct Hand<T> {
 }
 
 impl<T> Hand<T> {
+    fn new(sender: flume::Sender<Said<T>>, streams: &Arc<Streams>) -> Self {
+        let limits = &streams.shared.limits;
+        Self {
+            sender,
+            piece: Vec::new(),
+            bytes: 0,
+            store: Arc::downgrade(streams),
+            // A time that is further off than time goes is none.
+            deadline: Instant::now().checked_add(Duration::from_millis(limits.stream_millis_max)),
+            idle: Duration::from_millis(limits.stream_idle_millis_max),
+        }
+    }
+
     /// Hands over a row of so many bytes. An error means that nobody wants more.
     pub(crate) fn over(&mut self, row: T, bytes: usize) -> Result<(), StoreError> {
         self.piece.push(row);
@@ -158,16 +167,14 @@ impl<T> Hand<T> {
 
     fn flush(&mut self) -> Result<(), StoreError> {
         self.bytes = 0;
-        if self.piece.is_empty() {
-            return Ok(());
-        }
         let piece = std::mem::take(&mut self.piece);
         self.say(Said::Piece(piece))
     }
 
     fn end(&mut self, outcome: Result<(), StoreError>) {
+        let piece = std::mem::take(&mut self.piece);
         // Whoever does not take this sees that the stream was cut off.
-        let _ = self.say(outcome.map_or_else(Said::Failed, |()| Said::End));
+        let _ = self.say(outcome.map_or_else(Said::Failed, |()| Said::Last(piece)));
     }
 
     /// Waits until there is room, but not for ever.
