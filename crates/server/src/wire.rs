@@ -14,7 +14,7 @@ use parsimony_http::{Door, HttpOptions, Listening};
 use parsimony_model::{Clock, SystemClock};
 use parsimony_store::Store;
 use parsimony_store_mongo::{MongoOptions, MongoStore};
-use parsimony_store_sqlite::SqliteStore;
+use parsimony_store_sqlite::{Limits, SqliteStore};
 
 use crate::config::{Config, Database};
 use crate::keys;
@@ -136,7 +136,7 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
                 keys::make_folder(folder)?;
             }
             keys::make_private(path)?;
-            let store = SqliteStore::open(path);
+            let store = SqliteStore::open_prefixed(path, Limits::default(), &config.collection_prefix);
             let told = |error| format!("The database {} cannot be opened: {error}.", path.display());
             store.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(told)
         }

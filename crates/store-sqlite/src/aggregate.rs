@@ -12,8 +12,8 @@ use rusqlite::types::Value as SqlValue;
 use crate::error::store_error;
 use crate::filter::{self, Writer};
 use crate::hints::{self, Hinted};
+use crate::objects::Shared;
 use crate::open::Limits;
-use crate::patterns::Patterns;
 use crate::rows::Shape;
 use crate::sql::{Param, bind, quote};
 use crate::tables::{Table, Tables};
@@ -25,6 +25,7 @@ pub(crate) struct Aggregate {
     pipeline: Prepared,
     tables: Arc<Tables>,
     limits: Limits,
+    prefix: String,
 }
 
 /// A statement that gives objects.
@@ -38,12 +39,12 @@ struct Rows {
 impl Aggregate {
     /// Plans it. `None` if the class is not there, so that there are no rows.
     pub(crate) fn plan(
-        tables: Arc<Tables>,
-        patterns: &Patterns,
-        limits: Limits,
+        shared: &Shared,
         selection: &Selection,
         pipeline: &Pipeline,
     ) -> Result<Option<Self>, StoreError> {
+        let (tables, patterns, limits) = (shared.tables.load_full(), &shared.patterns, shared.limits.clone());
+        let prefix = shared.prefix.clone();
         let Some(table) = tables.get(selection.class.name.as_str()) else { return Ok(None) };
         let pipeline = pipeline.prepared(&selection.class).map_err(|failure| refusal(failure, &limits))?;
         let mut leading = selection.clone().ordered(pipeline.order.clone()).range(pipeline.skip, pipeline.limit);
@@ -54,7 +55,7 @@ impl Aggregate {
         let mut rest = filter::condition(&writer, &leading)?;
         rest.append(filter::order_and_range(&writer, &leading));
         let (text, params) = Hinted::new(shape.select(None), hint.as_deref(), rest);
-        Ok(Some(Self { rows: Rows { text, params, shape }, pipeline, tables, limits }))
+        Ok(Some(Self { rows: Rows { text, params, shape }, pipeline, tables, limits, prefix }))
     }
 
     /// The statement that gives it rows, and its values.
@@ -68,7 +69,7 @@ impl Aggregate {
         let is_late = || Instant::now() > end;
         let (now, chance) = now_and_chance(connection)?;
         let run = Run::new(now, chance, self.limits.pipeline_bytes_max, &is_late);
-        let mut collections = Collections { connection, tables: &self.tables };
+        let mut collections = Collections { connection, tables: &self.tables, prefix: &self.prefix };
         let mut rows = |take: &mut Take<'_>| self.rows.each(connection, &mut |object| take(layout::row(object)));
         self.pipeline.run(&mut rows, &mut collections, &run).map_err(|failure| refusal(failure, &self.limits))
     }
@@ -125,6 +126,7 @@ impl Rows {
 struct Collections<'c> {
     connection: &'c Connection,
     tables: &'c Tables,
+    prefix: &'c str,
 }
 
 impl Collections<'_> {
@@ -157,6 +159,7 @@ impl Collections<'_> {
 
 impl Source for Collections<'_> {
     fn each(&mut self, collection: &str, id: Option<&str>, take: &mut Take<'_>) -> Result<(), Failure> {
+        let collection = collection.strip_prefix(self.prefix).unwrap_or(collection);
         if let Some(table) = self.tables.get(collection) {
             return self.objects(table, id, take);
         }

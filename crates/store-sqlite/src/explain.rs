@@ -63,7 +63,7 @@ impl Explain {
             Some(pipeline) => {
                 let stages = pipeline.documents().iter().cloned().map(Datum::Document).collect();
                 let command = document([("aggregate", text(class)), ("pipeline", Datum::Array(stages))]);
-                let plan = Aggregate::plan(tables, patterns, shared.limits.clone(), selection, pipeline)?;
+                let plan = Aggregate::plan(shared, selection, pipeline)?;
                 (plan.map(|plan| Question::Aggregate(Box::new(plan))), command)
             }
         };

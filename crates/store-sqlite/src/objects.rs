@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) patterns: Arc<Patterns>,
     /// The bounds.
     pub(crate) limits: Limits,
+    /// What may stand before the names of classes in pipelines.
+    pub(crate) prefix: String,
 }
 
 impl Shared {
@@ -74,8 +76,7 @@ impl<L: Lane> Objects for Asked<L> {
 
     fn aggregate<'a>(&'a self, selection: &'a Selection, pipeline: &'a Pipeline) -> Answer<'a, Vec<Document>> {
         Box::pin(async move {
-            let Shared { tables, patterns, limits } = &*self.shared;
-            let plan = Aggregate::plan(tables.load_full(), patterns, limits.clone(), selection, pipeline)?;
+            let plan = Aggregate::plan(&self.shared, selection, pipeline)?;
             let Some(plan) = plan else { return Ok(Vec::new()) };
             self.lane.read(move |connection| plan.run(connection)).await
         })

@@ -38,8 +38,13 @@ impl Asked<Whole> {
 
     /// Opens the file with bounds of one's own.
     pub fn open_within(path: impl AsRef<Path>, limits: Limits) -> Result<Self, StoreError> {
+        Self::open_prefixed(path, limits, "")
+    }
+
+    /// Opens the file for clients whose pipelines call a class as MongoDB would with the option `collectionPrefix`.
+    pub fn open_prefixed(path: impl AsRef<Path>, limits: Limits, prefix: &str) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        let shared = Arc::new(Shared { limits: limits.clone(), ..Shared::default() });
+        let shared = Arc::new(Shared { limits: limits.clone(), prefix: prefix.to_owned(), ..Shared::default() });
         let connection = open::writer(path, &limits, &shared.patterns)?;
         let tables = classes::complete(&connection, &Tables::load(&connection)?)?;
         shared.tables.store(Arc::new(tables));

@@ -46,6 +46,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The database.
     pub database: Database,
+    /// `collectionPrefix`, also where the database has no collections: pipelines name them.
+    pub collection_prefix: String,
     /// `maxUploadSize`
     pub body_bytes_max: usize,
     /// `allowHeaders`
@@ -129,6 +131,7 @@ impl Config {
             server_url,
             public_server_url,
             database,
+            collection_prefix: raw.text("collectionPrefix")?.unwrap_or_default(),
             data_dir,
             body_bytes_max: body_bytes_max(&raw)?,
             allow_headers: raw.list("allowHeaders")?.unwrap_or_default(),

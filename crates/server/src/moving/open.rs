@@ -15,13 +15,12 @@ const YEAR_MILLIS: u64 = 365 * 24 * 60 * 60 * 1_000;
 
 /// Opens the database to copy. It must be there.
 pub(super) async fn source(uri: &str, prefix: &str) -> Result<Arc<dyn Store>, String> {
-    let database = Database::parse("--from", uri, prefix)?;
-    if let Database::Sqlite(path) = &database
-        && !path.exists()
-    {
-        return Err(format!("There is no file {}.", path.display()));
+    match Database::parse("--from", uri, prefix)? {
+        // Its whole path is what the target is told, so that the same move is known again wherever it is typed.
+        Database::Sqlite(path) if path.exists() => open(&Database::Sqlite(real(&path))).await,
+        Database::Sqlite(path) => Err(format!("There is no file {}.", path.display())),
+        mongo @ Database::Mongo { .. } => open(&mongo).await,
     }
-    open(&database).await
 }
 
 /// Opens the database to fill, which must be another one.

@@ -286,3 +286,46 @@ async fn a_port_that_is_taken_is_told() {
     let error = start(Config::read(sources).unwrap(), [], Parts::default()).await.err().unwrap();
     assert!(error.starts_with("Nothing can listen on 127.0.0.1 port"), "{error}");
 }
+
+#[tokio::test]
+async fn pipelines_call_classes_as_collections_are_called() {
+    let mut options = keys();
+    options["collectionPrefix"] = json!("app_");
+    let mut server = Server::start(options).await;
+    let master = |path: &str, body: serde_json::Value| {
+        server.post(path, body.to_string()).header("X-Parse-Master-Key", "master")
+    };
+    for class in ["One", "Other"] {
+        let (status, text) = seen(master(&format!("/classes/{class}"), json!({ "name": "x" }))).await;
+        assert_eq!(status, 201, "{text}");
+    }
+    for from in ["app_Other", "Other"] {
+        let look_up = json!({ "from": from, "localField": "name", "foreignField": "name", "as": "found" });
+        let pipeline = json!([{ "$lookup": look_up }, { "$project": { "count": { "$size": "$found" } } }]);
+        let (status, text) = seen(master("/aggregate/One", json!({ "_method": "GET", "pipeline": pipeline }))).await;
+        assert!(status == 200 && text.contains(r#""count":1"#), "{from}: {status} {text}");
+    }
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_half_there_is_not_served() {
+    let data = tempfile::tempdir().unwrap();
+    let config = || {
+        let mut options = keys();
+        options["host"] = json!("127.0.0.1");
+        options["port"] = json!(0);
+        options["parsimony"] = json!({ "dataDir": data.path() });
+        Config::read(Sources { file: Some(("test".to_owned(), options.to_string())), ..Sources::default() }).unwrap()
+    };
+    let store = SqliteStore::open(data.path().join("parsimony.db")).unwrap();
+    let mark = parsimony_model::ClassSchema::new(parsimony_model::builtin::Builtin::Move.name());
+    store.create_class(&mark).await.unwrap();
+    store.close().await.unwrap();
+    let refusal = start(config(), [], Parts::default()).await.err().unwrap();
+    assert!(refusal.contains("is half of a copy of another database"), "{refusal}");
+    let store = SqliteStore::open(data.path().join("parsimony.db")).unwrap();
+    store.drop_class(&mark).await.unwrap();
+    store.close().await.unwrap();
+    start(config(), [], Parts::default()).await.unwrap().stop().await;
+}
