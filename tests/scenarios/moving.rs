@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parsimony_model::builtin::Builtin;
 use parsimony_model::schema::{Field, Index};
 use parsimony_model::{
     ClassName, ClassSchema, FieldName, FieldType, Object, ObjectId, SystemClock, Value as Stored, map,
@@ -101,6 +102,44 @@ async fn fill_more(store: &dyn Store) {
     store.link(&kin, &id("row1"), &everybody).await.unwrap();
 }
 
+/// What no client sees or writes: internal fields, login providers, and classes without a definition.
+async fn fill_hidden(store: &dyn Store) {
+    let date = Stored::Date("2031-02-03T04:05:06.007Z".parse().unwrap());
+    let hidden = map! {
+        "username" => "carl",
+        "_hashed_password" => "$2b$04$abc",
+        "_email_verify_token" => "token",
+        "_email_verify_token_expires_at" => date.clone(),
+        "_password_history" => Stored::Array(vec!["a".into(), "b".into()]),
+        "_failed_login_count" => 3,
+        "authData" => map! { "one" => map! { "id" => "1", "z" => 1, "a" => 2 }, "two" => map! { "id" => "2" } },
+    };
+    let config =
+        map! { "params" => map! { "a" => 1, "when" => date.clone() }, "masterKeyOnly" => map! { "a" => true } };
+    let audience = map! { "name" => "all", "query" => "{}", "timesUsed" => 3, "lastUsed" => date };
+    let change = map! { "number" => 1, "state" => "done", "steps" => "[]", "author" => "ann" };
+    for (builtin, id_text, fields) in [
+        (Builtin::User, "carl", hidden),
+        (Builtin::GlobalConfig, "1", config),
+        (Builtin::Audience, "a1", audience),
+        (Builtin::SchemaChange, "1", change),
+    ] {
+        let class = Arc::new(ClassSchema::new(builtin.name()));
+        store.create_class(&class).await.unwrap();
+        let object =
+            Object { class: builtin.name(), id: id(id_text), created_at: None, updated_at: None, acl: None, fields };
+        store.insert(&class, &object).await.unwrap();
+    }
+}
+
+/// Every object of a class, as the store has it, in the order of ids.
+async fn stored(store: &dyn Store, class: &ClassName) -> Vec<Object> {
+    let class = store.class(class).await.unwrap().unwrap_or_else(|| panic!("there is no {class}"));
+    let mut all = store.find(&everything(&Arc::new(class))).await.unwrap();
+    all.sort_by(|one, other| one.id.cmp(&other.id));
+    all
+}
+
 /// What the master key sees of a database.
 async fn whole(app: &App) -> Vec<Value> {
     let master = app.as_master();
@@ -123,10 +162,18 @@ async fn everything_arrives_and_people_can_still_log_in() {
         let source = App::start(from, []).await;
         let (ann, token) = fill(&source).await;
         fill_more(&**source.store()).await;
+        fill_hidden(&**source.store()).await;
         let before = whole(&source).await;
         let (target, _files): Side = fresh(to).await;
         let moved = moved(&**source.store(), &*target).await.unwrap();
         assert_eq!(moved.warnings, Vec::<String>::new());
+        for builtin in
+            [Builtin::User, Builtin::Session, Builtin::GlobalConfig, Builtin::Audience, Builtin::SchemaChange]
+        {
+            let class = builtin.name();
+            let (there, here) = (stored(&**source.store(), &class).await, stored(&*target, &class).await);
+            assert!(!there.is_empty() && there == here, "{from:?} to {to:?}: {there:?} {here:?}");
+        }
         let rows = moved.classes.iter().find(|class| class.name == "Row").unwrap();
         assert_eq!((rows.objects, rows.relations[0].members), (MANY as u64, MANY as u64));
         let app = App::on(target, []).await.unwrap();
