@@ -9,6 +9,7 @@
     reason = "all of it is tests"
 )]
 
+mod bad_input;
 mod batch;
 mod defined;
 mod functions;

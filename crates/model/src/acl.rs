@@ -35,8 +35,10 @@ impl Acl {
     pub fn from_value(value: &Value) -> Result<Option<Self>, ParseError> {
         match value {
             Value::Null => Ok(None),
-            // Parse: an entry the SDK could not resolve to a user id.
-            Value::Object(map) if !map.contains_key("*unresolved") => Ok(Some(Self::from_map(map))),
+            // Parse: an entry the SDK could not resolve to a user id. MongoDB: no key has a NUL.
+            Value::Object(map) if !map.keys().any(|who| who == "*unresolved" || who.contains('\0')) => {
+                Ok(Some(Self::from_map(map)))
+            }
             _ => Err(ParseError::new(ErrorCode::InvalidAcl, "Invalid ACL.")),
         }
     }

@@ -105,7 +105,19 @@ pub fn is_plain(raw: &str) -> bool {
 
 /// What a client sent, short enough for an error text.
 pub fn shorten(raw: &str) -> String {
-    let mut short: String = raw.chars().take(NAME_BYTES_MAX).collect();
+    cut(raw, NAME_BYTES_MAX)
+}
+
+/// How long a text is that says what is wrong with what a client sent.
+const SENTENCE_CHARS_MAX: usize = 1_000;
+
+/// A text that says what is wrong, and may repeat what a client sent.
+pub fn sentence(text: &str) -> String {
+    cut(text, SENTENCE_CHARS_MAX)
+}
+
+fn cut(raw: &str, chars_max: usize) -> String {
+    let mut short: String = raw.chars().take(chars_max).collect();
     if short.len() < raw.len() {
         short.push('…');
     }

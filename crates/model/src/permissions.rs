@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::acl::{Access, Acl};
 use crate::error::{ErrorCode, ParseError};
-use crate::names::{FieldName, is_plain};
+use crate::names::{FieldName, is_plain, sentence};
 use crate::schema::{Field, FieldType};
 use crate::value::{Map, Value};
 
@@ -166,8 +166,8 @@ impl ClassPermissions {
     }
 }
 
-fn invalid(text: String) -> ParseError {
-    ParseError::new(ErrorCode::InvalidJson, text)
+fn invalid(text: impl AsRef<str>) -> ParseError {
+    ParseError::new(ErrorCode::InvalidJson, sentence(text.as_ref()))
 }
 
 fn operation_rule(map: &Map) -> OperationRule {

@@ -147,7 +147,9 @@ pub(crate) fn projection(selection: &Selection) -> Option<Document> {
     let mut columns = Document::new();
     if !selection.keys.is_empty() && !filters_keys_itself(selection) {
         columns.extend(names::ALWAYS.iter().map(|column| ((*column).to_owned(), Bson::Int32(1))));
-        let keys = selection.keys.iter().flat_map(|key| names::columns(&selection.class, key));
+        // No column has such a name, and MongoDB takes none.
+        let is_name = |key: &&String| !key.is_empty() && !key.starts_with('$') && !key.contains('\0');
+        let keys = selection.keys.iter().filter(is_name).flat_map(|key| names::columns(&selection.class, key));
         columns.extend(keys.map(|column| (column.into_owned(), Bson::Int32(1))));
     }
     if selection.score {

@@ -1,5 +1,6 @@
 //! What can go wrong in a store, and how each case reaches the wire.
 
+use parsimony_model::names::sentence;
 use parsimony_model::query::pcre;
 use parsimony_model::{ErrorCode, ParseError};
 
@@ -82,7 +83,7 @@ impl From<StoreError> for ParseError {
             }
             StoreError::Unfit(text) => Self::new(ErrorCode::IncorrectType, text),
             StoreError::Unsupported(text) => Self::new(ErrorCode::CommandUnavailable, text),
-            StoreError::InvalidQuery(text) => Self::new(ErrorCode::InvalidQuery, text),
+            StoreError::InvalidQuery(text) => Self::new(ErrorCode::InvalidQuery, sentence(&text)),
             StoreError::Timeout => Self::new(ErrorCode::Timeout, "The database took too long."),
             StoreError::Unavailable(_) | StoreError::Corrupt(_) => Self {
                 detail: Some(detail),

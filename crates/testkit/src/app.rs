@@ -262,6 +262,22 @@ impl Client {
         self.send(reqwest::Method::DELETE, path, None).await
     }
 
+    /// Asks with any bytes for a body, which may be no JSON, and takes any answer; `None` if there is none, as when the path is too
+    /// long to be sent.
+    pub async fn ask_raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Option<Seen> {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).ok()?;
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).body(body);
+        request = request.header("Content-Type", "application/json");
+        let own = self.headers.iter().map(|(header, value)| (*header, value.as_str()));
+        for (header, value) in own.chain(headers.iter().copied()) {
+            request = request.header(header, value);
+        }
+        let answer = request.send().await.ok()?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.ok()?;
+        Some(Seen { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+    }
+
     /// Asks, and leaves the answer to be read.
     ///
     /// # Panics

@@ -8,6 +8,7 @@ use super::leading::Prepared;
 use super::stage::{self, Stage};
 use super::translate;
 use crate::error::{ErrorCode, ParseError};
+use crate::names::sentence;
 use crate::schema::ClassSchema;
 
 /// How many stages a pipeline may have; MongoDB has the same bound.
@@ -41,7 +42,7 @@ impl Pipeline {
         let stages = match stage::stages(&Parser::default(), &documents, 0) {
             Ok(stages) => Ok(stages),
             Err(Failure::OnlyMongo(what)) => Err(what),
-            Err(Failure::Refused(text)) => return Err(refused(text)),
+            Err(Failure::Refused(text)) => return Err(refused(sentence(&text))),
             Err(other) => return Err(ParseError::internal(format!("{other:?}"))),
         };
         Ok(Self { documents, stages })

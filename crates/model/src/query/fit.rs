@@ -31,6 +31,7 @@ fn field(path: CompactString, constraint: Constraint, class: &ClassSchema) -> Re
     if !nested && !matches!(kind, Some(FieldType::Array | FieldType::Relation(_))) {
         refuse_bad_atoms(&constraint)?;
     }
+    refuse_nested_operators(&constraint)?;
     if constraint.is_about_places() && (nested || !has_places(kind.as_ref(), &constraint)) {
         return Ok(Filter::nothing());
     }
@@ -106,6 +107,20 @@ fn refuse_bad_atoms(constraint: &Constraint) -> Result<(), ParseError> {
             Err(ParseError::new(ErrorCode::InvalidJson, format!("bad atom: {shown}")))
         }
     }
+}
+
+/// MongoDB: in a list of values there are no operators.
+fn refuse_nested_operators(constraint: &Constraint) -> Result<(), ParseError> {
+    let (values, text) = match constraint {
+        Constraint::In(values) | Constraint::NotIn(values) | Constraint::ContainedBy(values) => {
+            (values, "cannot nest $ under $in")
+        }
+        Constraint::All(values) => (values, "no $ expressions in $all"),
+        _ => return Ok(()),
+    };
+    let is_operator =
+        |value: &Value| value.as_object().and_then(|map| map.keys().next()).is_some_and(|key| key.starts_with('$'));
+    if values.iter().any(is_operator) { Err(ParseError::new(ErrorCode::InvalidQuery, text)) } else { Ok(()) }
 }
 
 /// Whether a field of this type can meet a condition about places. MongoDB: an area is on the sphere, so it is in no flat
@@ -239,6 +254,11 @@ mod tests {
         let inside = |path: &str| filter(Filter::Field(path.into(), Constraint::In(vec![plain_object()])), &class());
         assert_eq!(inside("name").unwrap_err().message, r#"bad atom: {"a":1}"#);
         assert!(inside("list").is_ok() && inside("name.part").is_ok());
+        for constraint in [Constraint::In, Constraint::NotIn, Constraint::ContainedBy, Constraint::All] {
+            let operator = Value::Object(crate::map! { "$ne" => 1 });
+            let error = filter(Filter::Field("list".into(), constraint(vec![operator])), &class()).unwrap_err();
+            assert_eq!(error.number(), Some(102), "{error:?}");
+        }
         for empty in [Value::Array(Vec::new()), Value::Object(crate::value::Map::default())] {
             assert_eq!(filter(Filter::equals("list", empty), &class()).unwrap(), Filter::nothing());
         }
