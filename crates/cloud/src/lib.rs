@@ -57,7 +57,7 @@ pub use host::{Host, HostApi, Pending};
 pub use origin::{Context, Headers, Origin, Who};
 pub use outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
 pub use parsimony_model::{ErrorCode, ParseError};
-pub use registry::{Hooks, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};
+pub use registry::{Hooks, Layer, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};
 pub use rules::{FieldRule, Kind, Rules};
 pub use triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin,

@@ -63,35 +63,96 @@ impl<T> Clone for Hooks<T> {
     }
 }
 
-/// The handlers of every kind.
-#[derive(Default, Clone)]
-pub struct Tables {
-    pub(crate) functions: Hooks<Call>,
-    pub(crate) before_save: Hooks<BeforeSave>,
-    pub(crate) after_save: Hooks<AfterSave>,
-    pub(crate) before_delete: Hooks<BeforeDelete>,
-    pub(crate) after_delete: Hooks<AfterDelete>,
-    pub(crate) before_find: Hooks<BeforeFind>,
-    pub(crate) after_find: Hooks<AfterFind>,
-    pub(crate) before_login: Hooks<BeforeLogin>,
-    pub(crate) after_login: Hooks<AfterLogin>,
-    pub(crate) after_logout: Hooks<AfterLogout>,
+/// Declares where the handlers of each kind are kept. A new kind of trigger adds a line.
+macro_rules! tables {
+    ($($table:ident: $trigger:ident,)*) => {
+        /// The handlers of every kind.
+        #[derive(Default, Clone)]
+        pub struct Tables { $(pub(crate) $table: Hooks<$trigger>,)* }
+
+        /// A handler of everything: code that runs elsewhere and is told what happened.
+        pub trait Universal: $(Handler<$trigger> +)* 'static {}
+
+        impl Tables {
+            /// Takes in the handlers of a layer. The error says which two places want the same name.
+            fn take_in(&mut self, layer: &Self) -> Result<(), String> {
+                $(
+                    for (name, hook) in &layer.$table.0 {
+                        self.add(name, hook.clone())?;
+                    }
+                )*
+                Ok(())
+            }
+
+            /// Takes in the handlers of a layer, in the place of those that have the same name.
+            fn give_way_to(&mut self, layer: &Self) {
+                $(self.$table.0.extend(layer.$table.0.iter().map(|(name, hook)| (name.clone(), hook.clone())));)*
+            }
+
+            /// Registers a handler of whatever trigger has this name; `false` if there is none.
+            fn put<H: Universal>(&mut self, trigger: &str, name: &str, handler: Arc<H>, place: Place) -> bool {
+                match trigger {
+                    $($trigger::NAME => self.replace::<$trigger>(name, handler, place),)*
+                    _ => return false,
+                }
+                true
+            }
+        }
+    };
 }
 
-/// A handler of everything: code that runs elsewhere and is told what happened.
-pub trait Universal:
-    Handler<Call>
-    + Handler<BeforeSave>
-    + Handler<AfterSave>
-    + Handler<BeforeDelete>
-    + Handler<AfterDelete>
-    + Handler<BeforeFind>
-    + Handler<AfterFind>
-    + Handler<BeforeLogin>
-    + Handler<AfterLogin>
-    + Handler<AfterLogout>
-    + 'static
-{
+tables! {
+    functions: Call,
+    before_save: BeforeSave,
+    after_save: AfterSave,
+    before_delete: BeforeDelete,
+    after_delete: AfterDelete,
+    before_find: BeforeFind,
+    after_find: AfterFind,
+    before_login: BeforeLogin,
+    after_login: AfterLogin,
+    after_logout: AfterLogout,
+}
+
+impl Tables {
+    /// Registers a handler. The error says who else wants to be it.
+    fn add<T: Trigger>(&mut self, name: &str, hook: Hook<T>) -> Result<(), String> {
+        let place = hook.place.clone();
+        if T::NAME != Call::NAME {
+            ClassName::parse(name).map_err(|error| format!("{place}: {error}"))?;
+        }
+        match T::hooks_mut(self).0.insert(name.to_owned(), hook) {
+            None => Ok(()),
+            Some(before) => {
+                let (kind, before) = (T::NAME, before.place);
+                Err(format!("{kind} {name} is defined twice: by {before} and by {place}"))
+            }
+        }
+    }
+
+    /// Puts a handler in the place of whatever handles a trigger of a class, or a function (`T` is [`Call`]).
+    fn replace<T: Trigger>(&mut self, name: &str, handler: Arc<dyn Handler<T>>, place: Place) {
+        let hook = Hook { rules: Rules::none(), handler, place };
+        T::hooks_mut(self).0.insert(name.to_owned(), hook);
+    }
+}
+
+/// Handlers that are put beside those of the applications while the server runs, and are exchanged as a whole.
+#[derive(Default, Clone)]
+pub struct Layer(Tables);
+
+impl Layer {
+    /// Adds a handler of a trigger of a class; for [`Call`], of the function of this name. The error says who else wants
+    /// to be it.
+    pub fn add<T: Trigger>(&mut self, name: &str, hook: Hook<T>) -> Result<(), String> {
+        self.0.add(name, hook)
+    }
+
+    /// Adds a handler that runs elsewhere, of whatever trigger has this name (`function` for a function). Parse: what is
+    /// registered last wins. `false` if there is no such trigger.
+    pub fn put<H: Universal>(&mut self, trigger: &str, name: &str, handler: Arc<H>, place: Place) -> bool {
+        self.0.put(trigger, name, handler, place)
+    }
 }
 
 /// Everything all applications bring.
@@ -134,42 +195,20 @@ impl Registry {
 
     /// Registers a handler. The error says who else wants to be it.
     pub(crate) fn add<T: Trigger>(&mut self, name: &str, hook: Hook<T>) -> Result<(), String> {
-        let place = hook.place.clone();
-        if T::NAME != Call::NAME {
-            ClassName::parse(name).map_err(|error| format!("{place}: {error}"))?;
-        }
-        match T::hooks_mut(&mut self.tables).0.insert(name.to_owned(), hook) {
-            None => Ok(()),
-            Some(before) => {
-                let (kind, before) = (T::NAME, before.place);
-                Err(format!("{kind} {name} is defined twice: by {before} and by {place}"))
-            }
-        }
+        self.tables.add(name, hook)
     }
 
-    /// Puts a handler in the place of whatever handles a trigger of a class, or a function (`T` is [`Call`]).
-    fn replace<T: Trigger>(&mut self, name: &str, handler: Arc<dyn Handler<T>>, place: Place) {
-        let hook = Hook { rules: Rules::none(), handler, place };
-        T::hooks_mut(&mut self.tables).0.insert(name.to_owned(), hook);
+    /// Takes in a layer whose names nobody else may have. The error says which two places want the same one.
+    pub fn with_beside(mut self, layer: &Layer) -> Result<Self, String> {
+        self.tables.take_in(&layer.0)?;
+        Ok(self)
     }
 
-    /// Puts a handler that runs elsewhere in the place of whatever handles a trigger of a class, or a function
-    /// (`trigger` is `function`). Parse: what is registered last wins. `false` if there is no such trigger.
-    pub fn put<H: Universal>(&mut self, trigger: &str, name: &str, handler: Arc<H>, place: Place) -> bool {
-        match trigger {
-            Call::NAME => self.replace::<Call>(name, handler, place),
-            BeforeSave::NAME => self.replace::<BeforeSave>(name, handler, place),
-            AfterSave::NAME => self.replace::<AfterSave>(name, handler, place),
-            BeforeDelete::NAME => self.replace::<BeforeDelete>(name, handler, place),
-            AfterDelete::NAME => self.replace::<AfterDelete>(name, handler, place),
-            BeforeFind::NAME => self.replace::<BeforeFind>(name, handler, place),
-            AfterFind::NAME => self.replace::<AfterFind>(name, handler, place),
-            BeforeLogin::NAME => self.replace::<BeforeLogin>(name, handler, place),
-            AfterLogin::NAME => self.replace::<AfterLogin>(name, handler, place),
-            AfterLogout::NAME => self.replace::<AfterLogout>(name, handler, place),
-            _ => return false,
-        }
-        true
+    /// Takes in a layer whose handlers take the place of those that have the same name.
+    #[must_use]
+    pub fn with_above(mut self, layer: &Layer) -> Self {
+        self.tables.give_way_to(&layer.0);
+        self
     }
 
     /// The handler of a trigger of a class; for [`Call`], of the function of this name.
@@ -240,5 +279,21 @@ mod tests {
     fn a_hook_of_an_impossible_class_is_an_error() {
         let one = Application::new("one").before_save("no class", |request: BeforeSave| async { Ok(request.object) });
         assert!(Registry::new([one]).is_err());
+    }
+
+    #[test]
+    fn a_layer_beside_shares_no_name_and_a_layer_above_may() {
+        let own = Registry::new([Application::new("own").define("f", Rules::none(), nothing)]).unwrap();
+        let place = Place { application: "script".to_owned(), source: "f.rhai:1".to_owned() };
+        let handler: Arc<dyn Handler<Call>> = Arc::clone(&own.hook::<Call>("f").unwrap().handler);
+        let mut layer = Layer::default();
+        layer
+            .add::<Call>("g", Hook { rules: Rules::none(), handler: Arc::clone(&handler), place: place.clone() })
+            .unwrap();
+        assert_eq!(own.clone().with_beside(&layer).unwrap().functions(), ["f", "g"]);
+        layer.add::<Call>("f", Hook { rules: Rules::none(), handler, place }).unwrap();
+        let error = own.clone().with_beside(&layer).err().unwrap();
+        assert!(error.contains("own (") && error.contains("script (f.rhai:1)"), "{error}");
+        assert_eq!(own.with_above(&layer).hook::<Call>("f").unwrap().place.application, "script");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parsimony_cloud::{HttpClient, Registry};
+use parsimony_cloud::{HttpClient, Layer, Registry};
 use parsimony_model::{Clock, ParseError};
 use parsimony_store::{Objects, Store};
 
@@ -50,6 +50,12 @@ impl Engine {
         definitions::create_roles(&engine).await.map_err(told)?;
         webhooks::load(&engine).await.map_err(told)?;
         Ok(engine)
+    }
+
+    /// Exchanges the hook scripts beside the applications' own hooks, while requests run. The error says which two places
+    /// want the same hook; then nothing has changed.
+    pub fn put_scripts(&self, scripts: Layer) -> Result<(), String> {
+        self.registry.put_scripts(scripts)
     }
 
     /// The options it obeys.

@@ -3,27 +3,37 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use parsimony_cloud::{Handler, Hook, Origin, Registry, Trigger, Who};
+use parking_lot::Mutex;
+use parsimony_cloud::{Handler, Hook, Layer, Origin, Registry, Trigger, Who};
 use parsimony_model::{ErrorCode, ParseError};
 
 use crate::host;
 use crate::work::Work;
 
-/// The registry as it is now: the applications', and what was registered while the server runs. Each request takes it once.
+/// The registry as it is now: the applications' own, and the layers that were put beside it while the server runs. Each
+/// request takes it once.
 pub(crate) struct Registered {
-    /// What the applications brought; what is registered later is put beside it.
-    own: Arc<Registry>,
+    own: Registry,
+    layers: Mutex<Layers>,
     now: ArcSwap<Registry>,
+}
+
+/// What is registered while the server runs.
+#[derive(Default, Clone)]
+struct Layers {
+    /// Hook scripts; they share no name with what the applications brought.
+    scripts: Layer,
+    /// Webhooks. Parse: they take the place of whatever has the same name.
+    webhooks: Layer,
 }
 
 impl Registered {
     pub(crate) fn new(registry: Registry) -> Self {
-        let own = Arc::new(registry);
-        Self { now: ArcSwap::new(Arc::clone(&own)), own }
+        Self { now: ArcSwap::from_pointee(registry.clone()), layers: Mutex::default(), own: registry }
     }
 
     /// What the applications brought.
-    pub(crate) fn own(&self) -> &Arc<Registry> {
+    pub(crate) fn own(&self) -> &Registry {
         &self.own
     }
 
@@ -32,9 +42,26 @@ impl Registered {
         self.now.load_full()
     }
 
-    /// Puts another in its place. Requests that run go on with the one they took.
-    pub(crate) fn swap(&self, registry: Arc<Registry>) {
-        self.now.store(registry);
+    /// Exchanges the hook scripts. Requests that run go on with what they took. The error says which two places want the
+    /// same name; then nothing has changed.
+    pub(crate) fn put_scripts(&self, scripts: Layer) -> Result<(), String> {
+        self.exchange(|layers| layers.scripts = scripts)
+    }
+
+    /// Exchanges the webhooks.
+    pub(crate) fn put_webhooks(&self, webhooks: Layer) -> Result<(), String> {
+        self.exchange(|layers| layers.webhooks = webhooks)
+    }
+
+    fn exchange(&self, change: impl FnOnce(&mut Layers)) -> Result<(), String> {
+        // Held to the end: two changes must not forget each other.
+        let mut layers = self.layers.lock();
+        let mut changed = layers.clone();
+        change(&mut changed);
+        let registry = self.own.clone().with_beside(&changed.scripts)?.with_above(&changed.webhooks);
+        *layers = changed;
+        self.now.store(Arc::new(registry));
+        Ok(())
     }
 }
 

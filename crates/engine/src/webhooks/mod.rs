@@ -4,7 +4,7 @@ mod call;
 
 use std::sync::Arc;
 
-use parsimony_cloud::{Call, Elsewhere, Place, Trigger};
+use parsimony_cloud::{Call, Elsewhere, Layer, Place, Trigger};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, Filter, Object, ParseError, Update, Value, map};
@@ -199,11 +199,7 @@ fn shown(row: &Object) -> Map {
 /// Makes what is registered what runs. Parse: a webhook takes the place of the application's own handler.
 pub(crate) async fn load(engine: &Engine) -> Result<(), ParseError> {
     let rows = stored(engine, Filter::everything()).await?;
-    if rows.is_empty() {
-        engine.registry.swap(Arc::clone(engine.registry.own()));
-        return Ok(());
-    }
-    let mut registry = (**engine.registry.own()).clone();
+    let mut layer = Layer::default();
     for row in &rows {
         let text = |name: &str| row.text(name).unwrap_or_default();
         let webhook = Webhook {
@@ -220,8 +216,7 @@ pub(crate) async fn load(engine: &Engine) -> Result<(), ParseError> {
             "" => (text("triggerName"), text("className")),
             function => (Call::NAME, function),
         };
-        registry.put(trigger, name, handler, place);
+        layer.put(trigger, name, handler, place);
     }
-    engine.registry.swap(Arc::new(registry));
-    Ok(())
+    engine.registry.put_webhooks(layer).map_err(ParseError::internal)
 }
