@@ -20,6 +20,7 @@ mod moving;
 mod permissions;
 mod push;
 mod queries;
+mod security;
 mod shop;
 mod transactions;
 mod triggers;

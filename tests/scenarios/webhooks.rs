@@ -23,8 +23,8 @@ type Answer = dyn Fn(&str, &Value) -> Option<Value> + Send + Sync;
 
 /// A server of ours that hooks lead to, and what it was asked.
 #[derive(Clone)]
-struct Elsewhere {
-    url: String,
+pub(crate) struct Elsewhere {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -43,7 +43,7 @@ impl Asked {
 }
 
 impl Elsewhere {
-    async fn start(answer: impl Fn(&str, &Value) -> Option<Value> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&str, &Value) -> Option<Value> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self { url: format!("http://{}", listener.local_addr().unwrap()), asked: Arc::default() };
         let (asked, answer): (_, Arc<Answer>) = (Arc::clone(&server.asked), Arc::new(answer));

@@ -148,7 +148,8 @@ pub(crate) fn projection(selection: &Selection) -> Option<Document> {
     if !selection.keys.is_empty() && !filters_keys_itself(selection) {
         columns.extend(names::ALWAYS.iter().map(|column| ((*column).to_owned(), Bson::Int32(1))));
         // No column has such a name, and MongoDB takes none.
-        let is_name = |key: &&String| !key.is_empty() && !key.starts_with('$') && !key.contains('\0');
+        let is_part = |part: &str| !part.is_empty() && !part.starts_with('$') && !part.contains('\0');
+        let is_name = |key: &&String| key.split('.').all(is_part);
         let keys = selection.keys.iter().filter(is_name).flat_map(|key| names::columns(&selection.class, key));
         columns.extend(keys.map(|column| (column.into_owned(), Bson::Int32(1))));
     }

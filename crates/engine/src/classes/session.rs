@@ -5,7 +5,7 @@ use parsimony_model::{ErrorCode, Filter, ObjectId, ParseError, Value};
 
 use super::{ClassRules, Later};
 use crate::caller::Caller;
-use crate::save::{SaveRequest, Written};
+use crate::save::{SaveRequest, Written, keywords};
 use crate::users::sessions::{self, Opened};
 use crate::work::{Saved, Work};
 
@@ -41,6 +41,7 @@ impl ClassRules for Session {
             let Some(user) = work.caller.user_id() else {
                 return Err(ParseError::new(ErrorCode::InvalidSessionToken, "Session token required."));
             };
+            keywords::refuse_denied(&work.engine.options.denied_keywords, body)?;
             let own = ["sessionToken", "user", "createdWith", "expiresAt", "objectId", "ACL", "createdAt", "updatedAt"];
             let extra: Map = body
                 .iter()

@@ -20,9 +20,6 @@ pub(super) async fn check(work: &Work, hooked: Hooked) -> Result<Pending, ParseE
     let Hooked { drafted, asked } = hooked;
     let admitted = drafted.admitted;
     let request = admitted.request;
-    for op in request.update.0.values() {
-        check_nested_keys(op)?;
-    }
     file_urls::refuse_others(work.engine.options.file_url_domains.as_deref(), &request.update)?;
     let (class, leave_to_add) = fit_class(work, admitted.class, &request).await?;
     let mut pending = Pending {
@@ -134,6 +131,8 @@ async fn fit_class(
         let text = format!("A class may have at most {} fields.", work.engine.options.limits.fields_max);
         return Err(ParseError::new(ErrorCode::InvalidSchemaOperation, text));
     }
+    // Parse: of two refusals, that of the type is told.
+    request.update.0.values().try_for_each(check_nested_keys)?;
     match class {
         Some(class) if new_fields.is_empty() => Ok((class, leave)),
         _ => {

@@ -6,7 +6,7 @@ use parsimony_model::{ErrorCode, Op, ParseError, Update, Value};
 use crate::options::DeniedKeyword;
 
 /// Refuses a body with a denied key or value at any depth (105).
-pub(super) fn refuse_denied(denied: &[DeniedKeyword], body: &Map) -> Result<(), ParseError> {
+pub(crate) fn refuse_denied(denied: &[DeniedKeyword], body: &Map) -> Result<(), ParseError> {
     match denied.iter().find(|keyword| in_map(keyword, body)) {
         None => Ok(()),
         Some(keyword) => {

@@ -7,7 +7,7 @@ mod check;
 mod draft;
 pub(crate) mod file_urls;
 mod internal;
-mod keywords;
+pub(crate) mod keywords;
 mod reply;
 mod write;
 

@@ -8,6 +8,7 @@ use parsimony_model::{ClassName, ClassPermissions, ClassSchema, ErrorCode, Field
 use parsimony_store::{ClassChange, Scope, Selection};
 
 use super::rules::{check_geo_points, check_index, refuse_append_only, refuse_locked, refuse_twin};
+use crate::save::keywords;
 use crate::work::Work;
 
 /// The index that every class has.
@@ -57,6 +58,7 @@ pub(crate) async fn create(work: &Work, path: Option<&str>, body: &Map) -> Resul
     if work.engine.schemas.find(&class.name).await?.is_some() {
         return Err(refusal(ErrorCode::InvalidClassName, format!("Class {name} already exists.")));
     }
+    refuse_denied_defaults(work, body)?;
     for (field, options) in object(body, "fields")? {
         let (field, parsed) = new_field(&class, field, options)?;
         class.fields.insert(field, parsed);
@@ -87,6 +89,7 @@ pub(crate) async fn update(work: &Work, class: &str, body: &Map) -> Result<Value
         None if Builtin::of(&name).is_some() => work.engine.schemas.require(&name).await?,
         None => return Err(unknown(class)),
     };
+    refuse_denied_defaults(work, body)?;
     let mut next = ClassSchema::clone(&stored);
     let mut change = ClassChange::default();
     change_fields(&stored, &mut next, object(body, "fields")?, &mut change)?;
@@ -249,6 +252,15 @@ fn new_name(class: &ClassSchema, field: &str) -> Result<FieldName, ParseError> {
         return Err(refusal(ErrorCode::ImmutableField, format!("field {field} cannot be added")));
     }
     Ok(name)
+}
+
+/// What no object may hold is no default either.
+fn refuse_denied_defaults(work: &Work, body: &Map) -> Result<(), ParseError> {
+    let defaults = object(body, "fields")?.iter().filter_map(|(field, options)| {
+        let default = options.as_object()?.get("defaultValue")?;
+        Some((field.clone(), default.clone()))
+    });
+    keywords::refuse_denied(&work.engine.options.denied_keywords, &defaults.collect())
 }
 
 fn new_field(class: &ClassSchema, field: &str, options: &Value) -> Result<(FieldName, Field), ParseError> {

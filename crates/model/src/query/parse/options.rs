@@ -203,7 +203,9 @@ fn order_key(key: &str) -> Result<Order, ParseError> {
     if path.starts_with("authData.") {
         return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Cannot sort by {}", shorten(path))));
     }
-    if path != Order::SCORE && !is_plain(crate::update::top(path)) {
+    // MongoDB: what is inside a field has a name, and no operator's.
+    let leads_nowhere = |part: &str| part.is_empty() || part.starts_with('$') || part.contains('\0');
+    if path != Order::SCORE && (!is_plain(crate::update::top(path)) || path.split('.').any(leads_nowhere)) {
         return Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Invalid field name: {}.", shorten(path))));
     }
     Ok(Order { path: path.into(), descending })
@@ -224,7 +226,11 @@ mod tests {
         assert_eq!(find(r#"{"where":"{"}"#).unwrap_err().message, "where parameter is not valid JSON");
         let twice = find(r#"{"order":"a,b,-a"}"#).unwrap();
         assert_eq!(twice.order, Query::default().descending("a").ascending("b").order);
-        assert_eq!(find(r#"{"order":"a b"}"#).unwrap_err().number(), Some(105));
+        assert_eq!(find(r#"{"order":"a.b c,-d"}"#).unwrap().order.len(), 2);
+        for order in ["a b", "a.$b", "a..b", "-a.", "a.b\\u0000"] {
+            let refused = find(&format!(r#"{{"order":"{order}"}}"#)).unwrap_err();
+            assert_eq!(refused.number(), Some(105), "{order}");
+        }
     }
 
     #[test]
