@@ -131,6 +131,27 @@ impl Caller {
         })
     }
 
+    /// Somebody who listens, as it stands now: a session that has ended grants nothing any more.
+    pub(crate) async fn listener(engine: &Engine, session_token: Option<&str>, master: bool) -> Self {
+        let mut caller = Self { authority: Authority::Client, installation_id: None, ..Self::server() };
+        if master {
+            caller.authority = Authority::Master;
+        } else if let Some(token) = session_token
+            && let Ok(account) = engine.accounts.of_token(engine, token).await
+        {
+            caller.grants = Arc::clone(&account.grants);
+            caller.session = Some(Presented { token: token.to_owned(), account });
+        }
+        caller.who = Arc::new(Who {
+            user: caller.session.as_ref().map(|session| Arc::clone(&session.account.user)),
+            session_token: session_token.map(Arc::from),
+            roles: caller.session.as_ref().map(|session| Arc::clone(&session.account.roles)).unwrap_or_default(),
+            master,
+            ..Who::default()
+        });
+        caller
+    }
+
     /// The server itself.
     pub(crate) fn server() -> Self {
         Self {

@@ -11,7 +11,7 @@ use parsimony_store::{Scope, Selection};
 use crate::access::{class, rows};
 use crate::classes::rules_for;
 use crate::work::Work;
-use crate::{find, triggers};
+use crate::{find, live, triggers};
 
 /// Deletes one object. Missing, hidden and not writable look alike.
 pub(crate) async fn delete(work: &Work, name: &ClassName, id: &ObjectId) -> Result<(), ParseError> {
@@ -38,10 +38,14 @@ pub(crate) async fn delete(work: &Work, name: &ClassName, id: &ObjectId) -> Resu
         None => filter,
     };
     let selection = Selection::new(Arc::clone(&schema), filter, work.caller.write_scope());
+    let stored = if live::is_wanted(work, name) { work.objects.find(&selection).await?.pop() } else { None };
     if work.objects.delete(&selection).await? == 0 {
         return Err(not_found());
     }
     rules.deleted(work, id);
+    if let Some(stored) = stored {
+        live::publish(work, name, Some(Arc::new(stored)), None).await;
+    }
     if let Some(object) = hooked {
         triggers::run(work, name.as_str(), |origin| AfterDelete { object, origin }).await?;
     }

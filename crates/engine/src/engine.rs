@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::schema::{Schemas, definitions};
 use crate::triggers::Registered;
 use crate::users::{Accounts, Passwords};
+use crate::live::{self, Live};
 use crate::webhooks;
 use crate::work::Work;
 
@@ -26,6 +27,7 @@ pub struct Engine {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) schemas: Schemas,
     pub(crate) accounts: Accounts,
+    pub(crate) live: Live,
     pub(crate) passwords: Passwords,
 }
 
@@ -45,10 +47,11 @@ impl Engine {
         let accounts = Accounts::new(&options);
         let passwords = Passwords::new(&options);
         let registry = Registered::new(registry);
-        let engine = Arc::new(Self { options, store, objects, registry, clock, http, schemas, accounts, passwords });
+        let engine = Arc::new(Self { options, store, objects, registry, clock, http, schemas, accounts, live: Live::new(), passwords });
         definitions::apply(&engine).await?;
         definitions::create_roles(&engine).await.map_err(told)?;
         webhooks::load(&engine).await.map_err(told)?;
+        live::start(&engine);
         Ok(engine)
     }
 

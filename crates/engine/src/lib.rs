@@ -12,6 +12,7 @@
 //! | what the built-in classes add | `classes/` |
 //! | the classes themselves | `schema/` |
 //! | what a transaction does that lacks one | `transaction.rs` |
+//! | who wants to be told of changes | `live/` |
 //! | requests that must not happen twice | `idempotency.rs` |
 //! | cloud code, and its way back in | `functions.rs`, `triggers.rs`, `host.rs` |
 //! | cloud code that runs elsewhere | `webhooks/` |
@@ -28,6 +29,7 @@ mod functions;
 mod host;
 mod idempotency;
 mod limits;
+mod live;
 mod options;
 mod save;
 mod schema;
@@ -41,6 +43,7 @@ pub use caller::Credentials;
 pub use engine::Engine;
 pub use find::pieces::Rest;
 pub use idempotency::Idempotency;
+pub use live::{LiveConnection, LiveOptions, Outgoing};
 pub use limits::{Complexity, Limits};
 pub use options::{AddressRule, DefinedSchemas, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};
 pub use parsimony_cloud::{Head, Headers};

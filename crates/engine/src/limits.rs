@@ -27,6 +27,10 @@ pub struct Limits {
     pub password_hashes_max: usize,
     /// How many fields a class may have.
     pub fields_max: usize,
+    /// How many frames may wait for a client of LiveQuery that reads slowly.
+    pub live_frames_waiting_max: usize,
+    /// How many subscriptions a client of LiveQuery may have.
+    pub live_subscriptions_max: usize,
     /// How long a webhook may take to answer.
     pub webhook_time_max: Duration,
     /// How many bytes the answer of a webhook may have.
@@ -59,6 +63,8 @@ impl Default for Limits {
             token_chars_max: 512,
             password_hashes_max: 2,
             fields_max: 1_000,
+            live_frames_waiting_max: 1_000,
+            live_subscriptions_max: 1_000,
             webhook_time_max: Duration::from_secs(30),
             webhook_answer_bytes_max: 16 << 20,
         }

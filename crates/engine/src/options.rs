@@ -12,6 +12,7 @@ use parsimony_model::permissions::UserIds;
 
 use crate::idempotency::Idempotency;
 use crate::limits::{Complexity, Limits};
+use crate::live::LiveOptions;
 
 /// Decides whether a key is accepted from an address.
 pub type AddressRule = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -139,6 +140,8 @@ pub struct Options {
     pub aggregation_form: Form,
     /// `idempotencyOptions`; `None` watches nothing.
     pub idempotency: Option<Idempotency>,
+    /// `liveQuery` and `liveQueryServerOptions`; `None` if there is no LiveQuery.
+    pub live: Option<LiveOptions>,
     /// `routeAllowList`: the only paths a client may ask, as whole-path patterns; `None` allows all.
     pub route_allow_list: Option<Vec<regex::Regex>>,
     /// `schema`
@@ -196,6 +199,7 @@ impl Options {
             allow_aggregation_for_read_only_master_key: true,
             aggregation_form: Form::default(),
             idempotency: None,
+            live: None,
             route_allow_list: None,
             schema: None,
         }

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use parsimony_model::{ClassName, ClassSchema, ErrorCode, Field, FieldName, ParseError};
 use parsimony_store::{ClassChange, Transaction};
 
+use crate::live::Change;
 use crate::schema::Schemas;
 
 /// The number of the error that says that a transaction may be tried again.
@@ -53,17 +54,29 @@ fn told_late(error: ParseError, class: &ClassName) -> ParseError {
 pub(crate) struct Open {
     transaction: Arc<dyn Transaction>,
     missing: Arc<Mutex<Vec<Missing>>>,
+    /// What is to be told when it is committed.
+    changes: Arc<Mutex<Vec<Change>>>,
 }
 
 impl Open {
     pub(crate) fn new(transaction: Arc<dyn Transaction>) -> Self {
-        Self { transaction, missing: Arc::default() }
+        Self { transaction, missing: Arc::default(), changes: Arc::default() }
     }
 
     /// Remembers what is missing; the error says that the transaction has to be done again.
     pub(crate) fn lacks(&self, missing: Missing) -> ParseError {
         self.missing.lock().push(missing);
         again()
+    }
+
+    /// Remembers a change that is told when the transaction is committed.
+    pub(crate) fn tell_later(&self, change: Change) {
+        self.changes.lock().push(change);
+    }
+
+    /// What is to be told now that it is committed.
+    pub(crate) fn take_changes(&self) -> Vec<Change> {
+        std::mem::take(&mut *self.changes.lock())
     }
 
     /// Ends it. One that lacked something is undone, whatever became of the error that said so.

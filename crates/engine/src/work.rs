@@ -14,7 +14,7 @@ use crate::find::pieces::Rest;
 use crate::schema::{api, push};
 use crate::transaction::Open;
 use crate::users::login;
-use crate::{aggregate, delete, find, functions, idempotency, save, webhooks};
+use crate::{aggregate, delete, find, functions, idempotency, live, save, webhooks};
 
 /// One request's work: the engine, who asks, and the store or the transaction it works in. Cheap to clone.
 #[derive(Clone)]
@@ -260,7 +260,11 @@ impl Work {
     /// Ends the transaction. Error 251 says that it was undone and may be done again.
     pub async fn commit(&self) -> Answer<()> {
         match &self.transaction {
-            Some(open) => open.commit(&self.engine.schemas).await,
+            Some(open) => {
+                open.commit(&self.engine.schemas).await?;
+                live::publish_all(&self.engine, open.take_changes()).await;
+                Ok(())
+            }
             None => Ok(()),
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::BodyStream;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, ORIGIN};
@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use parsimony_engine::{Engine, Work};
+use parsimony_engine::{Engine, LiveConnection, Work};
 use parsimony_model::{ErrorCode, ParseError};
 
 use crate::caller::TrustProxy;
@@ -23,7 +23,7 @@ use crate::layers::cors::Cors;
 use crate::layers::{log, request_id};
 use crate::reply::{Coming, Reply};
 use crate::routes::{Route, below, decoded};
-use crate::{body, rest};
+use crate::{body, live_socket, rest};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -170,6 +170,23 @@ impl Door {
         rest::answer(&self, &work, self.telling(&asked.request_id), route, params).await
     }
 
+    /// Lets a client of `LiveQuery` in.
+    fn live(&self, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
+        let forwarded = request.headers().get_all(X_FORWARDED_FOR);
+        let ip = self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded);
+        let opened = match (&self.engine.options().live, LiveConnection::new(&self.engine, ip)) {
+            (Some(options), Some(client)) => {
+                let ping = Duration::from_millis(options.ping_millis.max(1));
+                live_socket::open(request, payload, client, ping)
+            }
+            _ => Err(ParseError::new(ErrorCode::RouteNotFound, "LiveQuery is not on.")),
+        };
+        opened.unwrap_or_else(|error| {
+            let reply = self.telling("").reply(&error);
+            HttpResponse::with_body(reply.status, reply.body).map_into_boxed_body()
+        })
+    }
+
     fn telling<'a>(&self, request_id: &'a str) -> Telling<'a> {
         Telling { sanitized: self.engine.options().sanitized_errors, request_id }
     }
@@ -226,6 +243,9 @@ fn in_pieces(
 
 /// Answers one request, whatever it is.
 async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    if live_socket::is_wanted(&request) {
+        return door.live(&request, payload);
+    }
     let started = Instant::now();
     let id = request_id::of(request.headers(), door.engine.clock());
     let mut method = Cow::Borrowed(request.method().as_str());

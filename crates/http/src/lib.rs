@@ -20,6 +20,7 @@ mod door;
 mod envelope;
 mod error;
 mod layers;
+mod live_socket;
 mod listen;
 mod reply;
 mod rest;

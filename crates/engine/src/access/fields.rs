@@ -94,7 +94,8 @@ fn intersect(first: Vec<CompactString>, second: &[CompactString]) -> Vec<Compact
     first.into_iter().filter(|field| second.contains(field)).collect()
 }
 
-fn names(object: &Object, field: &FieldName, caller: &Caller) -> bool {
+/// Whether a field of an object names the caller.
+pub(crate) fn names(object: &Object, field: &FieldName, caller: &Caller) -> bool {
     let Some(user) = caller.user_pointer() else { return false };
     object.get(field.as_str()).is_some_and(|value| match value.as_array() {
         Some(list) => list.iter().any(|item| item.as_pointer().as_ref() == Some(&user)),

@@ -1,4 +1,4 @@
-//! Cloud code learns of the save. It cannot fail it any more, but it may have something to tell the client.
+//! Those who listen, and cloud code, learn of the save. They cannot fail it any more, but cloud code may have something to tell the client.
 
 use std::sync::Arc;
 
@@ -6,8 +6,17 @@ use parsimony_cloud::{AfterSave, AfterSaved};
 use parsimony_model::Object;
 
 use super::Written;
+use crate::live;
 use crate::triggers;
 use crate::work::Work;
+
+/// Hands the change on to those who listen.
+pub(super) async fn publish(work: &Work, written: &Written) {
+    let class = &written.class.name;
+    if live::is_wanted(work, class) && (written.created || written.stored.is_some()) {
+        live::publish(work, class, written.stored.clone(), Some(Arc::new(written.after.clone()))).await;
+    }
+}
 
 pub(super) async fn after_save(work: &Work, written: &mut Written) {
     let class = written.class.name.clone();

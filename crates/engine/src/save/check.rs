@@ -33,6 +33,7 @@ pub(super) async fn check(work: &Work, hooked: Hooked) -> Result<Pending, ParseE
         leave: if request.creating { Leave::Plain } else { admitted.leave },
         leave_to_add,
         original: drafted.original,
+        stored: drafted.stored,
         computed: Vec::new(),
         class,
     };

@@ -36,6 +36,7 @@ pub(crate) async fn save(
     let pending = check::check(work, hooked).await?; // types, required, defaults, class rules
     let mut written = write::write(work, pending).await?; // the store
     rules_for(class).written(work, &mut written).await?; // sessions of users, rights of roles
+    after_save::publish(work, &written).await; // those who listen
     after_save::after_save(work, &mut written).await; // hooks; cannot fail the save
     Ok(reply::reply(work, written))
 }
@@ -74,7 +75,10 @@ pub(crate) struct Admitted {
 /// A save with the object it changes, if that was read.
 pub(crate) struct Drafted {
     pub(crate) admitted: Admitted,
+    /// As a hook may see it.
     pub(crate) original: Option<Arc<Object>>,
+    /// As it is stored.
+    pub(crate) stored: Option<Arc<Object>>,
 }
 
 /// A save after the hook.
@@ -108,6 +112,7 @@ pub(crate) struct Pending {
     /// The objects with which the caller may add the fields that this save added.
     pub(crate) leave_to_add: Leave,
     pub(crate) original: Option<Arc<Object>>,
+    pub(crate) stored: Option<Arc<Object>>,
     /// The fields whose outcome the client cannot know.
     pub(crate) computed: Vec<String>,
 }
@@ -118,6 +123,7 @@ pub(crate) struct Written {
     pub(crate) created: bool,
     pub(crate) update: Update,
     pub(crate) before: Option<Arc<Object>>,
+    pub(crate) stored: Option<Arc<Object>>,
     pub(crate) after: Object,
     pub(crate) computed: Vec<String>,
     /// What the answer tells besides.

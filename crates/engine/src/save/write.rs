@@ -60,6 +60,7 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
         created: pending.creating,
         update: pending.update,
         before: pending.original,
+        stored: pending.stored,
         computed: pending.computed,
         tell: pending.internal.told(&after),
         answer: None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use parsimony_engine::{Complexity, DefinedSchemas, DeniedKeyword, Idempotency, Keys, Limits, Options};
+use parsimony_engine::{Complexity, DefinedSchemas, DeniedKeyword, Idempotency, Keys, Limits, LiveOptions, Options};
 use parsimony_model::ClassName;
 use parsimony_model::aggregate::Form;
 use parsimony_model::builtin::Builtin;
@@ -14,6 +14,9 @@ use serde_json::Value;
 use super::addresses::rule;
 use super::master_key;
 use super::raw::Raw;
+
+/// How often a client of LiveQuery is asked whether it is there, unless told otherwise.
+const PING_MILLIS: u64 = 10_000;
 
 /// How long a request is remembered unless told otherwise, `idempotencyOptions.ttl`.
 const IDEMPOTENCY_SECONDS: u64 = 300;
@@ -51,6 +54,7 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
             raw_values: flag("query.aggregationRawValues", defaults.aggregation_form.raw_values)?,
             raw_field_names: flag("query.aggregationRawFieldNames", defaults.aggregation_form.raw_field_names)?,
         },
+        live: live(raw)?,
         sanitized_errors: flag("enableSanitizedErrorResponse", defaults.sanitized_errors)?,
         ..defaults
     };
@@ -265,6 +269,25 @@ fn idempotency(raw: &Raw) -> Result<Option<Idempotency>, String> {
     let paths = raw.list("idempotencyOptions.paths")?.unwrap_or_default();
     let paths = paths.iter().map(begins).collect::<Result<Vec<_>, _>>()?;
     Ok((!paths.is_empty()).then_some(Idempotency { paths, seconds }))
+}
+
+/// `liveQuery` and `liveQueryServerOptions`. A server without a configuration tells the changes of every class.
+fn live(raw: &Raw) -> Result<Option<LiveOptions>, String> {
+    let all = raw.get("appId").is_none().then(|| vec![".*".to_owned()]);
+    let names = raw.list("liveQuery.classNames")?.or(all).unwrap_or_default();
+    let starts = raw.flag("startLiveQueryServer")?.unwrap_or(!names.is_empty());
+    let whole =
+        |name: &String| Regex::new(&format!("^(?:{name})$")).map_err(|error| format!("liveQuery.classNames: {error}"));
+    let classes = names.iter().map(whole).collect::<Result<_, _>>()?;
+    let key_pairs = match raw.get("liveQueryServerOptions.keyPairs") {
+        None => parsimony_model::Map::default(),
+        Some(pairs) => match json::from_serializable(pairs) {
+            Ok(parsimony_model::Value::Object(map)) => map,
+            _ => return Err("liveQueryServerOptions.keyPairs must be an object.".to_owned()),
+        },
+    };
+    let ping_millis = raw.positive("liveQueryServerOptions.websocketTimeout")?.unwrap_or(PING_MILLIS);
+    Ok(starts.then_some(LiveOptions { classes, key_pairs, ping_millis }))
 }
 
 fn route_allow_list(raw: &Raw) -> Result<Option<Vec<Regex>>, String> {

@@ -1,0 +1,259 @@
+//! One client of LiveQuery: who it is, what it subscribed to, and what its frames do.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parsimony_model::permissions::Operation;
+use parsimony_model::query::parse::{self, Bounds, Reading};
+use parsimony_model::query::{Filter, Query};
+use parsimony_model::value::json;
+use parsimony_model::{ClassName, ErrorCode, FieldName, ParseError, Value};
+use subtle::ConstantTimeEq;
+use tokio::sync::mpsc;
+
+use super::LiveOptions;
+use super::messages::{self, BAD_KEY, Connect, Message, Refusal, Subscribe};
+use super::room::{Listener, Subscriber, ready};
+use super::wire::Wire;
+use crate::access::class;
+use crate::access::fields::Hidden;
+use crate::caller::Caller;
+use crate::classes::rules_for;
+use crate::engine::Engine;
+
+/// What is to be sent to a client.
+pub struct Outgoing {
+    frames: mpsc::Receiver<String>,
+    wire: Arc<Wire>,
+}
+
+impl Outgoing {
+    /// The next frame; `None` when the client reads too slowly to be told everything, and is to be sent away.
+    pub async fn next(&mut self) -> Option<String> {
+        tokio::select! {
+            frame = self.frames.recv() => frame,
+            () = self.wire.overflow() => None,
+        }
+    }
+}
+
+/// One client. What it subscribed to ends with it.
+pub struct LiveConnection {
+    engine: Arc<Engine>,
+    wire: Arc<Wire>,
+    ip: Option<IpAddr>,
+    client: Option<Client>,
+}
+
+/// A client that has said who it is.
+struct Client {
+    id: String,
+    session_token: Option<String>,
+    master: bool,
+    /// By the bits of the request's id: the class, and the text of the conditions.
+    subscriptions: HashMap<u64, (ClassName, String)>,
+}
+
+impl LiveConnection {
+    /// A client that has just come; `None` if this server has no LiveQuery.
+    pub fn new(engine: &Arc<Engine>, ip: Option<IpAddr>) -> Option<(Self, Outgoing)> {
+        engine.options.live.as_ref()?;
+        let (wire, frames) = Wire::new(engine.options.limits.live_frames_waiting_max);
+        let outgoing = Outgoing { frames, wire: Arc::clone(&wire) };
+        Some((Self { engine: Arc::clone(engine), wire, ip, client: None }, outgoing))
+    }
+
+    /// Whether it has said who it is.
+    pub fn is_connected(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// Does what a frame says. What there is to say to it is sent.
+    pub async fn hear(&mut self, text: &str) {
+        let done = match messages::read(text) {
+            Ok(Message::Connect(connect)) => self.connect(connect),
+            Ok(Message::Subscribe(subscribe)) => self.subscribe(subscribe).await,
+            Ok(Message::Update(subscribe)) => {
+                self.end(subscribe.request_id);
+                self.subscribe(subscribe).await
+            }
+            Ok(Message::Unsubscribe(request_id)) => self.unsubscribe(request_id),
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = done {
+            self.wire.send(refusal.frame());
+        }
+    }
+
+    fn connect(&mut self, connect: Connect) -> Result<(), Refusal> {
+        let Some(options) = &self.engine.options.live else { return Ok(()) };
+        if !has_key(options, &connect) {
+            let text = "Key in request is not valid".to_owned();
+            return Err(Refusal { text, code: BAD_KEY, reconnect: true, request_id: None });
+        }
+        let master = has_master_key(options, &connect);
+        if let Some(client) = self.client.take() {
+            end_all(&self.engine, &self.wire, &client);
+        }
+        let id = uuid(&self.engine);
+        let mut name = format!(r#""clientId":"{id}""#);
+        let mut answer = parsimony_model::map! { "op" => "connected", "clientId" => id.as_str() };
+        if let Some(installation) = &connect.installation_id {
+            let text = String::from_utf8(json::write(&Value::from(installation.as_str()))).unwrap_or_default();
+            name.push_str(&format!(r#","installationId":{text}"#));
+            answer.insert("installationId".into(), installation.as_str().into());
+        }
+        self.wire.call(name);
+        let subscriptions = HashMap::new();
+        self.client = Some(Client { id, session_token: connect.session_token, master, subscriptions });
+        tracing::debug!(ip = ?self.ip, "a LiveQuery client connected");
+        self.wire.send(messages::frame(answer));
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), Refusal> {
+        let Some(client) = &mut self.client else {
+            let text = "Can not find this client, make sure you connect to server before subscribing";
+            return Err(Refusal::unknown(text.to_owned()));
+        };
+        let request_id = subscribe.request_id;
+        let sanitized = self.engine.options.sanitized_errors;
+        let told = |error: ParseError| Refusal::of(&error, Some(request_id), sanitized);
+        if client.subscriptions.len() >= self.engine.options.limits.live_subscriptions_max {
+            return Err(told(ParseError::new(ErrorCode::ConnectionFailed, "Too many subscriptions.")));
+        }
+        let token = subscribe.session_token.clone().or_else(|| client.session_token.clone());
+        let listener = Listener { session_token: token, master: client.master };
+        let asked = admit(&self.engine, &listener, &subscribe).await.map_err(told)?;
+        let key = asked.key();
+        let subscriber = Subscriber {
+            wire: Arc::clone(&self.wire),
+            request_id,
+            listener,
+            keys: subscribe.keys.into(),
+            watch: subscribe.watch.into(),
+        };
+        if let Some((class, before)) = client.subscriptions.insert(request_id.to_bits(), (asked.class.clone(), key.clone())) {
+            self.engine.live.with_room(&class, |room| room.leave(&before, &self.wire, request_id));
+        }
+        // Parse: who asks for a class that is not told is told nothing, and not that.
+        if self.engine.options.live.as_ref().is_some_and(|options| options.tells(&asked.class)) {
+            let schema = self.engine.schemas.get(&asked.class);
+            let fitted = asked.fitted.as_ref().zip(schema.as_deref());
+            self.engine.live.with_room(&asked.class, |room| room.enter(key, &asked.filter, fitted, subscriber));
+        }
+        self.wire.tell("subscribed", request_id, "");
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, request_id: f64) -> Result<(), Refusal> {
+        let Some(client) = &self.client else {
+            let text = "Can not find this client, make sure you connect to live query server before unsubscribing.";
+            return Err(Refusal::unknown(text.to_owned()));
+        };
+        if !client.subscriptions.contains_key(&request_id.to_bits()) {
+            let text = format!(
+                "Cannot find subscription with clientId {} subscriptionId {request_id}. Make sure you subscribe to live \
+                 query server before unsubscribing.",
+                client.id
+            );
+            return Err(Refusal::unknown(text));
+        }
+        self.end(request_id);
+        self.wire.tell("unsubscribed", request_id, "");
+        Ok(())
+    }
+
+    /// Ends a subscription, if there is one.
+    fn end(&mut self, request_id: f64) {
+        let Some(client) = &mut self.client else { return };
+        if let Some((class, key)) = client.subscriptions.remove(&request_id.to_bits()) {
+            self.engine.live.with_room(&class, |room| room.leave(&key, &self.wire, request_id));
+        }
+    }
+}
+
+impl Drop for LiveConnection {
+    fn drop(&mut self) {
+        if let Some(client) = &self.client {
+            end_all(&self.engine, &self.wire, client);
+        }
+    }
+}
+
+fn end_all(engine: &Engine, wire: &Arc<Wire>, client: &Client) {
+    for (bits, (class, key)) in &client.subscriptions {
+        engine.live.with_room(class, |room| room.leave(key, wire, f64::from_bits(*bits)));
+    }
+}
+
+/// A subscription that this listener may have.
+struct Asked {
+    class: ClassName,
+    filter: Filter,
+    /// The condition fitted to the class, if there is such a class.
+    fitted: Option<Filter>,
+    conditions: Value,
+}
+
+impl Asked {
+    /// What those who ask the same have in common.
+    fn key(&self) -> String {
+        String::from_utf8(json::write(&self.conditions)).unwrap_or_default()
+    }
+}
+
+/// Refuses what a find would refuse: every rule of a query counts, and what one object does not tell is refused too.
+async fn admit(engine: &Engine, listener: &Listener, subscribe: &Subscribe) -> Result<Asked, ParseError> {
+    let class = ClassName::parse(&subscribe.class)?;
+    let caller = Caller::listener(engine, listener.session_token.as_deref(), listener.master).await;
+    let reading = Reading { now: engine.clock.now(), internal_fields: caller.is_privileged() };
+    let bounds = if caller.is_privileged() { Bounds::default() } else { engine.options.complexity.conditions };
+    let conditions = Value::Object(subscribe.conditions.clone());
+    let filter = parse::find_within(&parsimony_model::map! { "where" => conditions.clone() }, reading, bounds)?.filter;
+    let operation = if filter.as_id().is_some() { Operation::Get } else { Operation::Find };
+    class::refuse_master_only(&caller, &class, operation)?;
+    rules_for(&class).visible(&caller)?;
+    let Some(schema) = engine.schemas.find(&class).await? else {
+        return Ok(Asked { class, filter, fitted: None, conditions });
+    };
+    class::decide(&caller, &schema, operation)?;
+    let hidden = Hidden::from(&caller, &schema, &engine.options);
+    hidden.refuse_use_in(&Query::new(filter.clone()), &schema)?;
+    if let Some(field) = subscribe.watch.iter().find(|field| hidden.hides(field)) {
+        let detail = format!("This user is not allowed to watch {field} on class {class}");
+        return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
+    }
+    for field in &subscribe.keys {
+        FieldName::parse(parsimony_model::update::top(field))?;
+    }
+    let (_, fitted) = ready(&filter, &schema)?;
+    Ok(Asked { class, filter, fitted: Some(fitted), conditions })
+}
+
+/// Whether a client sent a key that lets it in, if any is asked for.
+fn has_key(options: &LiveOptions, connect: &Connect) -> bool {
+    options.key_pairs.is_empty() || options.key_pairs.keys().any(|name| same_key(options, connect, name))
+}
+
+fn has_master_key(options: &LiveOptions, connect: &Connect) -> bool {
+    same_key(options, connect, "masterKey")
+}
+
+fn same_key(options: &LiveOptions, connect: &Connect, name: &str) -> bool {
+    let (Some(key), Some(sent)) = (options.key_pairs.get(name), connect.keys.get(name)) else { return false };
+    let (Some(key), Some(sent)) = (key.as_str(), sent.as_str()) else { return false };
+    !key.is_empty() && bool::from(key.as_bytes().ct_eq(sent.as_bytes()))
+}
+
+/// A name for a client: a UUID of version 4.
+fn uuid(engine: &Engine) -> String {
+    let mut bytes = [0; 16];
+    engine.clock.fill(&mut bytes);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let text = hex::encode(bytes);
+    let parts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
+    parts.iter().filter_map(|(from, to)| text.get(*from..*to)).collect::<Vec<_>>().join("-")
+}

@@ -1,0 +1,142 @@
+//! LiveQuery: clients say what they want to be told of, and every change of an object is put to their conditions.
+//!
+//! | question | where |
+//! | --- | --- |
+//! | what do clients say, and what are they told | `messages.rs` |
+//! | what is one client's state | `connection.rs` |
+//! | the way to one client | `wire.rs` |
+//! | who wants to be told of a class | `room.rs` |
+//! | what does a change mean to somebody | `event.rs` |
+//! | who may see it, and how it is told | `tell.rs` |
+
+mod connection;
+mod event;
+mod messages;
+mod room;
+mod tell;
+mod wire;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use parsimony_model::value::Map;
+use parsimony_model::{ClassName, Object};
+use regex::Regex;
+use tokio::sync::mpsc;
+
+pub use self::connection::{LiveConnection, Outgoing};
+use self::room::Room;
+use crate::engine::Engine;
+use crate::work::Work;
+
+/// Parse's `liveQuery` and `liveQueryServerOptions`.
+#[derive(Debug, Clone)]
+pub struct LiveOptions {
+    /// `classNames`: the classes whose changes are told.
+    pub classes: Vec<Regex>,
+    /// `keyPairs`: keys of which a client must send one; a `masterKey` among them gives the master's rights.
+    pub key_pairs: Map,
+    /// `websocketTimeout`: how often a client is asked whether it is there.
+    pub ping_millis: u64,
+}
+
+impl LiveOptions {
+    fn tells(&self, class: &ClassName) -> bool {
+        self.classes.iter().any(|pattern| pattern.is_match(class.as_str()))
+    }
+}
+
+/// A change of an object that was written.
+pub(crate) struct Change {
+    class: ClassName,
+    /// As it was; none for a new one.
+    before: Option<Arc<Object>>,
+    /// As it is; none for one that is gone.
+    after: Option<Arc<Object>>,
+}
+
+/// Who listens, and what they have yet to be told.
+pub(crate) struct Live {
+    rooms: Mutex<HashMap<ClassName, Arc<Mutex<Room>>>>,
+    /// How many rooms there are: most writes need not look further.
+    count: AtomicUsize,
+    changes: mpsc::Sender<Change>,
+    /// What the hub reads, until it starts.
+    waiting: Mutex<Option<mpsc::Receiver<Change>>>,
+}
+
+/// How many changes may wait to be told; a write waits when there are more.
+const CHANGES_MAX: usize = 16_384;
+
+impl Live {
+    pub(crate) fn new() -> Self {
+        let (changes, waiting) = mpsc::channel(CHANGES_MAX);
+        Self { rooms: Mutex::default(), count: AtomicUsize::new(0), changes, waiting: Mutex::new(Some(waiting)) }
+    }
+
+    /// Whether anybody wants to be told of a class.
+    pub(crate) fn wants(&self, class: &ClassName) -> bool {
+        self.count.load(Ordering::Relaxed) > 0 && self.rooms.lock().contains_key(class)
+    }
+
+    fn room(&self, class: &ClassName) -> Option<Arc<Mutex<Room>>> {
+        self.rooms.lock().get(class).cloned()
+    }
+
+    /// Does something to the room of a class, which is made for it and goes when it is empty.
+    fn with_room(&self, class: &ClassName, change: impl FnOnce(&mut Room)) {
+        let mut rooms = self.rooms.lock();
+        let room = Arc::clone(rooms.entry(class.clone()).or_default());
+        let mut inside = room.lock();
+        change(&mut inside);
+        if inside.is_empty() {
+            rooms.remove(class);
+        }
+        self.count.store(rooms.len(), Ordering::Relaxed);
+    }
+}
+
+/// Begins to tell changes, in the order in which they were written, until the engine is gone.
+pub(crate) fn start(engine: &Arc<Engine>) {
+    if engine.options.live.is_none() {
+        return;
+    }
+    let Some(mut changes) = engine.live.waiting.lock().take() else { return };
+    let engine = Arc::downgrade(engine);
+    #[expect(clippy::disallowed_methods, reason = "it ends with the engine, and what it tells is kept nowhere")]
+    tokio::spawn(async move {
+        while let Some(change) = changes.recv().await {
+            let Some(engine) = engine.upgrade() else { return };
+            tell::tell(&engine, &change).await;
+        }
+    });
+}
+
+/// Whether the images of an object of this class are wanted when it changes.
+pub(crate) fn is_wanted(work: &Work, class: &ClassName) -> bool {
+    work.engine.live.wants(class)
+}
+
+/// Hands a change on to those who want to be told. Of a transaction, when it is committed.
+pub(crate) async fn publish(
+    work: &Work,
+    class: &ClassName,
+    before: Option<Arc<Object>>,
+    after: Option<Arc<Object>>,
+) {
+    let change = Change { class: class.clone(), before, after };
+    match &work.transaction {
+        Some(open) => open.tell_later(change),
+        None => publish_all(&work.engine, vec![change]).await,
+    }
+}
+
+/// Hands changes on.
+pub(crate) async fn publish_all(engine: &Engine, changes: Vec<Change>) {
+    for change in changes {
+        // The hub ends with the engine only.
+        let _ = engine.live.changes.send(change).await;
+    }
+}

@@ -1,0 +1,89 @@
+//! `LiveQuery`: a WebSocket on any path of the server. It carries frames and decides nothing.
+
+use std::time::Duration;
+
+use actix_web::http::header::{CONNECTION, UPGRADE};
+use actix_web::{HttpRequest, HttpResponse, rt, web};
+use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
+use futures::StreamExt;
+use parsimony_engine::{LiveConnection, Outgoing};
+use parsimony_model::ParseError;
+
+/// How many bytes a frame of a client may have.
+const FRAME_BYTES_MAX: usize = 256 << 10;
+
+/// How long a client may take to say who it is.
+const INTRODUCTION: Duration = Duration::from_secs(30);
+
+/// How many questions of ours a client may leave unanswered.
+const UNANSWERED_MAX: u8 = 3;
+
+/// Whether a request wants a WebSocket.
+pub(crate) fn is_wanted(request: &HttpRequest) -> bool {
+    let has = |name, word: &str| {
+        request.headers().get(name).and_then(|value| value.to_str().ok()).is_some_and(|text| {
+            text.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))
+        })
+    };
+    has(UPGRADE, "websocket") && has(CONNECTION, "upgrade")
+}
+
+/// Opens the socket; what comes through it is the connection's.
+pub(crate) fn open(
+    request: &HttpRequest,
+    payload: web::Payload,
+    (connection, outgoing): (LiveConnection, Outgoing),
+    ping: Duration,
+) -> Result<HttpResponse, ParseError> {
+    let (response, session, stream) = actix_ws::handle(request, payload).map_err(ParseError::internal)?;
+    let stream = stream.max_frame_size(FRAME_BYTES_MAX);
+    rt::spawn(serve(connection, outgoing, session, stream, ping));
+    Ok(response)
+}
+
+/// Carries frames both ways until one side ends it.
+async fn serve(
+    mut connection: LiveConnection,
+    mut outgoing: Outgoing,
+    mut session: Session,
+    mut stream: MessageStream,
+    ping: Duration,
+) {
+    let mut pings = rt::time::interval(ping);
+    let introduction = rt::time::sleep(INTRODUCTION);
+    let mut introduction = std::pin::pin!(introduction);
+    let mut unanswered = 0;
+    let reason = loop {
+        tokio::select! {
+            frame = outgoing.next() => match frame {
+                Some(frame) => if session.text(frame).await.is_err() { return },
+                None => break reason(CloseCode::Again, "The client reads too slowly."),
+            },
+            message = stream.next() => match message {
+                Some(Ok(Message::Text(text))) => connection.hear(&text).await,
+                Some(Ok(Message::Ping(bytes))) => if session.pong(&bytes).await.is_err() { return },
+                Some(Ok(Message::Pong(_))) => unanswered = 0,
+                Some(Ok(Message::Close(_))) | None => break CloseReason::from(CloseCode::Normal),
+                Some(Ok(Message::Nop)) => {}
+                Some(Ok(_)) => break reason(CloseCode::Unsupported, "A frame is a text in one piece."),
+                Some(Err(_)) => break reason(CloseCode::Protocol, "The frame is malformed, or too large."),
+            },
+            _ = pings.tick() => {
+                unanswered += 1;
+                if unanswered > UNANSWERED_MAX {
+                    break reason(CloseCode::Away, "The client does not answer.");
+                }
+                if session.ping(b"").await.is_err() { return }
+            }
+            () = &mut introduction, if !connection.is_connected() => {
+                break reason(CloseCode::Policy, "The client did not connect.");
+            }
+        }
+    };
+    // The client may be gone already.
+    session.close(Some(reason)).await.ok();
+}
+
+fn reason(code: CloseCode, text: &str) -> CloseReason {
+    CloseReason { code, description: Some(text.to_owned()) }
+}
