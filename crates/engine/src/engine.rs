@@ -7,11 +7,11 @@ use parsimony_model::{Clock, ParseError};
 use parsimony_store::{Objects, Store};
 
 use crate::caller::{Caller, Credentials};
+use crate::live::{self, Live};
 use crate::options::Options;
 use crate::schema::{Schemas, definitions};
 use crate::triggers::Registered;
 use crate::users::{Accounts, Passwords};
-use crate::live::{self, Live};
 use crate::webhooks;
 use crate::work::Work;
 
@@ -47,7 +47,18 @@ impl Engine {
         let accounts = Accounts::new(&options);
         let passwords = Passwords::new(&options);
         let registry = Registered::new(registry);
-        let engine = Arc::new(Self { options, store, objects, registry, clock, http, schemas, accounts, live: Live::new(), passwords });
+        let engine = Arc::new(Self {
+            options,
+            store,
+            objects,
+            registry,
+            clock,
+            http,
+            schemas,
+            accounts,
+            live: Live::new(),
+            passwords,
+        });
         definitions::apply(&engine).await?;
         definitions::create_roles(&engine).await.map_err(told)?;
         webhooks::load(&engine).await.map_err(told)?;

@@ -66,6 +66,8 @@ async fn listen(listener: TcpListener, door: Arc<Door>) -> Result<(ServerHandle,
         let result = runtime.block_on(async move {
             let server = HttpServer::new(move || App::new().configure(|config| door.configure(config)))
                 .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
+                // A frame of LiveQuery does not wait for the acknowledgement of the one before.
+                .tcp_nodelay(true)
                 .client_request_timeout(Duration::from_secs(HEAD_SECONDS))
                 .shutdown_timeout(SHUTDOWN_SECONDS)
                 .worker_max_blocking_threads(BLOCKING_THREADS_MAX)

@@ -21,9 +21,11 @@ const UNANSWERED_MAX: u8 = 3;
 /// Whether a request wants a WebSocket.
 pub(crate) fn is_wanted(request: &HttpRequest) -> bool {
     let has = |name, word: &str| {
-        request.headers().get(name).and_then(|value| value.to_str().ok()).is_some_and(|text| {
-            text.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))
-        })
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|text| text.split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
     };
     has(UPGRADE, "websocket") && has(CONNECTION, "upgrade")
 }

@@ -14,10 +14,20 @@ export function onEachStore(title, tests, options = { allowClientClassCreation: 
         await server.start();
         server.useSdk();
       });
-      after(() => server.remove());
+      after(async () => {
+        await stopListening();
+        await server.remove();
+      });
       tests(server);
     });
   }
+}
+
+/// Closes the LiveQuery socket of the SDK, which would come back for ever once its server is gone.
+async function stopListening() {
+  const controller = Parse.CoreManager.getLiveQueryController();
+  (await controller.getDefaultLiveQueryClient()).close();
+  controller.setDefaultLiveQueryClient(null);
 }
 
 export const master = { useMasterKey: true };

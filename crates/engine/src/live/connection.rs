@@ -101,7 +101,7 @@ impl LiveConnection {
         let mut answer = parsimony_model::map! { "op" => "connected", "clientId" => id.as_str() };
         if let Some(installation) = &connect.installation_id {
             let text = String::from_utf8(json::write(&Value::from(installation.as_str()))).unwrap_or_default();
-            name.push_str(&format!(r#","installationId":{text}"#));
+            name.extend([r#","installationId":"#, &text]);
             answer.insert("installationId".into(), installation.as_str().into());
         }
         self.wire.call(name);
@@ -134,7 +134,9 @@ impl LiveConnection {
             keys: subscribe.keys.into(),
             watch: subscribe.watch.into(),
         };
-        if let Some((class, before)) = client.subscriptions.insert(request_id.to_bits(), (asked.class.clone(), key.clone())) {
+        if let Some((class, before)) =
+            client.subscriptions.insert(request_id.to_bits(), (asked.class.clone(), key.clone()))
+        {
             self.engine.live.with_room(&class, |room| room.leave(&before, &self.wire, request_id));
         }
         // Parse: who asks for a class that is not told is told nothing, and not that.

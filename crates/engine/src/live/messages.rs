@@ -224,7 +224,8 @@ mod tests {
         };
         assert_eq!((connect.session_token.as_deref(), connect.installation_id.as_deref()), (Some("r:1"), Some("i")));
         assert_eq!(connect.keys.get("masterKey"), Some(&"m".into()));
-        let text = r#"{"op":"update","requestId":3,"query":{"className":"C","where":{"a":1},"keys":["a"],"watch":["b"]}}"#;
+        let text =
+            r#"{"op":"update","requestId":3,"query":{"className":"C","where":{"a":1},"keys":["a"],"watch":["b"]}}"#;
         let Ok(Message::Update(subscribe)) = read(text) else { panic!("no update") };
         assert_eq!((subscribe.request_id, subscribe.class.as_str(), subscribe.keys.len()), (3.0, "C", 1));
         assert_eq!(read(r#"{"op":"unsubscribe","requestId":2}"#), Ok(Message::Unsubscribe(2.0)));

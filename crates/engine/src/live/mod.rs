@@ -120,12 +120,7 @@ pub(crate) fn is_wanted(work: &Work, class: &ClassName) -> bool {
 }
 
 /// Hands a change on to those who want to be told. Of a transaction, when it is committed.
-pub(crate) async fn publish(
-    work: &Work,
-    class: &ClassName,
-    before: Option<Arc<Object>>,
-    after: Option<Arc<Object>>,
-) {
+pub(crate) async fn publish(work: &Work, class: &ClassName, before: Option<Arc<Object>>, after: Option<Arc<Object>>) {
     let change = Change { class: class.clone(), before, after };
     match &work.transaction {
         Some(open) => open.tell_later(change),

@@ -98,7 +98,9 @@ impl Room {
     /// Lets a subscription go.
     pub(super) fn leave(&mut self, key: &str, wire: &Arc<Wire>, request_id: f64) {
         let Some(group) = self.groups.get_mut(key) else { return };
-        group.subscribers.retain(|own| !(Arc::ptr_eq(&own.wire, wire) && own.request_id.to_bits() == request_id.to_bits()));
+        group
+            .subscribers
+            .retain(|own| !(Arc::ptr_eq(&own.wire, wire) && own.request_id.to_bits() == request_id.to_bits()));
         if !group.subscribers.is_empty() {
             return;
         }

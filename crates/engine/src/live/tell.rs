@@ -92,15 +92,24 @@ impl Seer {
             Some(Leave::NamedIn(fields)) => fields.iter().any(|field| fields::names(object, field, &self.caller)),
         };
         let granted = self.caller.is_privileged()
-            || object.acl.as_ref().is_none_or(|acl| {
-                acl.readers().any(|reader| self.caller.grants().iter().any(|grant| grant == reader))
-            });
+            || object
+                .acl
+                .as_ref()
+                .is_none_or(|acl| acl.readers().any(|reader| self.caller.grants().iter().any(|grant| grant == reader)));
         named && granted && !self.shut_out && self.own.as_ref().is_none_or(|own| own.matches(object))
     }
 }
 
-/// Who is told alike: by rights, wanted fields, and what happened.
-type Alike = (Listener, Arc<[CompactString]>, Event, bool);
+/// What of a changed object is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Images {
+    Old,
+    New,
+    Both,
+}
+
+/// Who is told alike: by rights, wanted fields, what happened, and what of it is shown.
+type Alike = (Listener, Arc<[CompactString]>, Event, Images);
 
 struct Words<'a> {
     engine: &'a Engine,
@@ -126,10 +135,14 @@ impl Words<'_> {
             return;
         }
         // Who may see the object no longer is told what it saw last; who could not see it before is not told what it was.
-        let shows_new = after.exists && after.readable;
-        let key = (subscriber.listener.clone(), Arc::clone(&subscriber.keys), event, shows_new && before.readable);
+        let images = match (after.exists && after.readable, event != Event::Create && before.readable) {
+            (false, _) => Images::Old,
+            (true, false) => Images::New,
+            (true, true) => Images::Both,
+        };
+        let key = (subscriber.listener.clone(), Arc::clone(&subscriber.keys), event, images);
         if !self.told.contains_key(&key) {
-            let words = self.put(seer, &subscriber.keys, shows_new, event != Event::Create && before.readable);
+            let words = self.put(seer, &subscriber.keys, images);
             self.told.insert(key.clone(), words);
         }
         if let Some(words) = self.told.get(&key) {
@@ -144,21 +157,19 @@ impl Words<'_> {
     }
 
     /// The object, and what it was, as this caller may see them.
-    fn put(&self, seer: &Seer, keys: &[CompactString], shows_new: bool, shows_old: bool) -> String {
+    fn put(&self, seer: &Seer, keys: &[CompactString], images: Images) -> String {
+        let Change { before, after, .. } = self.change;
+        let (object, original) = match images {
+            Images::Old => (before, None),
+            Images::New => (after, None),
+            Images::Both => (after, before.as_ref()),
+        };
         let mut words = String::new();
-        let mut entry = |name: &str, object: &Option<Arc<Object>>| {
+        for (name, object) in [("object", object.as_ref()), ("original", original)] {
             if let Some(object) = object {
                 let text = json::write(&Whole(&self.seen(seer, keys, object)));
                 words.extend([",\"", name, "\":", &String::from_utf8_lossy(&text)]);
             }
-        };
-        if shows_new {
-            entry("object", &self.change.after);
-            if shows_old {
-                entry("original", &self.change.before);
-            }
-        } else {
-            entry("object", &self.change.before);
         }
         words
     }
