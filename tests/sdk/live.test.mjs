@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { before, test } from 'node:test';
 import Parse from 'parse/node';
 import WebSocket from 'ws';
@@ -247,6 +248,69 @@ onEachStore(
       await new Parse.Object('Later', { name: 'y', room: 'a' }).save();
       await heard.heard('create y');
     });
+
+    test('cloud code that is asked', async () => {
+      const asked = [];
+      const hooked = (fields) => new Parse.Object('Hooked', fields).save();
+      const hooks = {
+        beforeConnect: ({ event, clients, installationId }) => {
+          asked.push(`${event} ${clients} ${typeof installationId}`);
+          return installationId === 'unwanted' ? { error: { code: 999, message: 'You may not.' } } : {};
+        },
+        beforeSubscribe: ({ op, query }) => {
+          asked.push(`${op} ${JSON.stringify(query.where)}`);
+          if (query.where.room === 'secret') return { error: 'Nobody may.' };
+          return query.where.room === 'all' ? { success: { where: { name: 'changed' } } } : {};
+        },
+        afterEvent: ({ event, object, original, sessionToken }) => {
+          asked.push(`${event} ${object.name} ${original?.name} ${sessionToken}`);
+          if (object.name === 'held back') return { success: { sendEvent: false } };
+          if (object.name === 'broken') return { error: { code: 1234, message: 'It broke.' } };
+          return { success: { object: { ...object, name: `${object.name}!`, secret: 'shh' } } };
+        },
+      };
+      const hookServer = createServer(async (request, response) => {
+        const body = JSON.parse(Buffer.concat(await request.toArray()));
+        response.setHeader('content-type', 'application/json').end(JSON.stringify(hooks[body.triggerName](body)));
+      });
+      await once(hookServer.listen(0, '127.0.0.1'), 'listening');
+      const hookUrl = `http://127.0.0.1:${hookServer.address().port}/`;
+      const registered = [['@Connect', 'beforeConnect'], ['Hooked', 'beforeSubscribe'], ['Hooked', 'afterEvent']];
+      for (const hook of registered) await Parse.Hooks.createTrigger(...hook, hookUrl);
+      try {
+        const { socket, ask, frames } = await raw();
+        const next = async () => {
+          while (!frames.length) await once(socket, 'message');
+          return frames.shift();
+        };
+        const refused = await ask({ op: 'connect', applicationId: 'x', installationId: 'unwanted' });
+        assert.deepEqual([refused.op, refused.code, refused.error, refused.reconnect], ['error', 999, 'You may not.', false]);
+        assert.equal((await ask({ op: 'connect', applicationId: 'x' })).op, 'connected');
+        const subscribe = (requestId, where) => ask({ op: 'subscribe', requestId, query: { className: 'Hooked', where } });
+        assert.deepEqual((await subscribe(1, { room: 'secret' })).error, 'Nobody may.');
+        assert.equal((await subscribe(2, { room: 'all' })).op, 'subscribed');
+        for (const name of ['other', 'changed']) await hooked({ name, room: 'all' });
+        const told = await next();
+        assert.deepEqual([told.op, told.requestId, told.object.name, told.object.secret], ['create', 2, 'changed!', 'shh']);
+        assert.equal((await subscribe(3, { size: 5 })).op, 'subscribed');
+        await hooked({ name: 'held back', size: 5 });
+        await hooked({ name: 'broken', size: 5 });
+        const broken = await next();
+        assert.deepEqual([broken.op, broken.code, broken.error, broken.requestId], ['error', 1234, 'It broke.', 3]);
+        assert.deepEqual(asked.slice(-5), [
+          'subscribe {"room":"all"}',
+          'create changed undefined undefined',
+          'subscribe {"size":5}',
+          'create held back undefined undefined',
+          'create broken undefined undefined',
+        ]);
+        assert.match(asked[0], /^connect \d+ string$/);
+        socket.close();
+      } finally {
+        for (const hook of registered) await Parse.Hooks.removeTrigger(...hook);
+        hookServer.close();
+      }
+    });
   },
-  { allowClientClassCreation: true, startLiveQueryServer: true, liveQuery: { classNames: ['Note', 'Guarded', '_Session', 'Lat.*'] } },
+  { allowClientClassCreation: true, startLiveQueryServer: true, liveQuery: { classNames: ['Note', 'Guarded', 'Hooked', '_Session', 'Lat.*'] } },
 );

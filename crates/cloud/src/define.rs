@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 
 use crate::function::{Call, Request, Typed};
 use crate::handler::{Handler, Hook, Migration, MigrationHandler};
-use crate::registry::{Place, Registry, RoleDefinition, SchemaDefinition};
+use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
+use crate::registry::{CONNECT, Place, Registry, RoleDefinition, SchemaDefinition};
 use crate::rules::Rules;
 use crate::triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforeSave,
@@ -109,6 +110,17 @@ impl Application {
         before_find: BeforeFind;
         /// What may change what a query of a class finds.
         after_find: AfterFind;
+        /// What may change or refuse each LiveQuery subscription to a class.
+        before_subscribe: BeforeSubscribe;
+        /// What may change or hold back what a LiveQuery subscriber is told of a class.
+        after_live_query_event: AfterEvent;
+    }
+
+    /// What may refuse a LiveQuery client that connects.
+    #[must_use]
+    #[track_caller]
+    pub fn before_connect(self, handler: impl Handler<BeforeConnect> + 'static) -> Self {
+        self.on::<BeforeConnect>(CONNECT, Rules::none(), handler)
     }
 
     /// What may refuse a login.

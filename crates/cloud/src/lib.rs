@@ -42,6 +42,7 @@ mod draft;
 mod function;
 mod handler;
 mod host;
+mod live;
 mod origin;
 mod outbound;
 mod registry;
@@ -54,10 +55,11 @@ pub use draft::Draft;
 pub use function::{Call, Head, Json, Request, Response};
 pub use handler::{Handler, Hook, Migration, MigrationHandler};
 pub use host::{Host, HostApi, Pending};
+pub use live::{AfterEvent, Audience, BeforeConnect, BeforeSubscribe, LiveEvent, Telling};
 pub use origin::{Context, Headers, Origin, Who};
 pub use outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
 pub use parsimony_model::{ErrorCode, ParseError};
-pub use registry::{Hooks, Layer, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};
+pub use registry::{CONNECT, Hooks, Layer, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};
 pub use rules::{FieldRule, Kind, Rules};
 pub use triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin,

@@ -9,6 +9,7 @@ use parsimony_model::ClassName;
 use crate::define::Application;
 use crate::function::Call;
 use crate::handler::{Handler, Hook, Migration};
+use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
 use crate::rules::Rules;
 use crate::triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforeSave,
@@ -112,13 +113,19 @@ tables! {
     before_login: BeforeLogin,
     after_login: AfterLogin,
     after_logout: AfterLogout,
+    before_connect: BeforeConnect,
+    before_subscribe: BeforeSubscribe,
+    after_event: AfterEvent,
 }
+
+/// What stands in the place of the class where a client connects: it concerns none.
+pub const CONNECT: &str = "@Connect";
 
 impl Tables {
     /// Registers a handler. The error says who else wants to be it.
     fn add<T: Trigger>(&mut self, name: &str, hook: Hook<T>) -> Result<(), String> {
         let place = hook.place.clone();
-        if T::NAME != Call::NAME {
+        if T::NAME != Call::NAME && name != CONNECT {
             ClassName::parse(name).map_err(|error| format!("{place}: {error}"))?;
         }
         match T::hooks_mut(self).0.insert(name.to_owned(), hook) {

@@ -1,6 +1,5 @@
 //! At which moments may cloud code step in, and what is it given and asked for then?
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use parsimony_model::value::Map;
@@ -180,7 +179,7 @@ macro_rules! trigger {
             $($check)?
         }
 
-        impl Deref for $type {
+        impl std::ops::Deref for $type {
             type Target = Origin;
 
             fn deref(&self) -> &Origin {
@@ -189,6 +188,8 @@ macro_rules! trigger {
         }
     };
 }
+
+pub(crate) use trigger;
 
 trigger!(
     BeforeSave,

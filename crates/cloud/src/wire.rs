@@ -10,6 +10,7 @@ use parsimony_model::{ClassName, ErrorCode, Object, ParseError, Query, Update, V
 
 use crate::function::{Call, Json};
 use crate::handler::Handler;
+use crate::live::{AfterEvent, Audience, BeforeConnect, BeforeSubscribe, LiveEvent, Telling};
 use crate::origin::{Origin, Who};
 use crate::registry::Universal;
 use crate::triggers::{
@@ -194,6 +195,95 @@ impl Spelled for AfterFind {
             None => Ok(self.objects),
             Some(answer) => objects(&self.class, answer),
         }
+    }
+}
+
+/// Who listens, as Parse calls it.
+fn spell_audience(audience: Audience, body: &mut Map) {
+    let count = |count: usize| Value::from(i32::try_from(count).unwrap_or(i32::MAX));
+    body.insert("clients".into(), count(audience.clients));
+    body.insert("subscriptions".into(), count(audience.subscriptions));
+}
+
+/// What requests of LiveQuery have besides what every request has.
+fn spell_listener(origin: &Origin, body: &mut Map) {
+    body.insert("useMasterKey".into(), origin.who.master.into());
+    if let Some(token) = &origin.who.session_token {
+        body.insert("sessionToken".into(), (&**token).into());
+    }
+}
+
+impl Spelled for BeforeConnect {
+    fn spell(&self) -> Map {
+        let mut body = parsimony_model::map! { "event" => "connect", "client" => self.client.as_str() };
+        spell_audience(self.audience, &mut body);
+        spell_listener(&self.origin, &mut body);
+        body
+    }
+
+    fn read(self, _: Option<Value>) -> Result<(), ParseError> {
+        Ok(())
+    }
+}
+
+impl Spelled for BeforeSubscribe {
+    fn spell(&self) -> Map {
+        let mut query = write::find(&self.query);
+        if !self.watch.is_empty() {
+            query.insert("watch".into(), Value::Array(self.watch.iter().map(|field| field.as_str().into()).collect()));
+        }
+        let op = if self.is_update { "update" } else { "subscribe" };
+        let mut body =
+            parsimony_model::map! { "op" => op, "requestId" => Value::Number(self.request_id), "query" => query };
+        spell_listener(&self.origin, &mut body);
+        body
+    }
+
+    /// The query that is answered takes the place of what was asked.
+    fn read(self, answer: Option<Value>) -> Result<Query, ParseError> {
+        match answer {
+            Some(Value::Object(params)) => {
+                let reading = Reading { now: self.origin.host.now(), internal_fields: self.origin.who.master };
+                changed(&self.query, &params, reading)
+            }
+            _ => Ok(self.query),
+        }
+    }
+}
+
+impl Spelled for AfterEvent {
+    fn spell(&self) -> Map {
+        let Telling { event, object, original } = &self.telling;
+        let mut body =
+            parsimony_model::map! { "event" => event.op(), "object" => object.to_map(), "sendEvent" => true };
+        if let Some(original) = original {
+            body.insert("original".into(), original.to_map().into());
+        }
+        spell_audience(self.audience, &mut body);
+        spell_listener(&self.origin, &mut body);
+        body
+    }
+
+    /// `sendEvent: false` holds it back; `event`, `object` and `original` take the place of what was to be told.
+    fn read(self, answer: Option<Value>) -> Result<Option<Telling>, ParseError> {
+        let mut telling = self.telling;
+        let Some(Value::Object(mut answer)) = answer else { return Ok(Some(telling)) };
+        if answer.get("sendEvent") == Some(&Value::Bool(false)) {
+            return Ok(None);
+        }
+        let op = answer.get("event").and_then(Value::as_str);
+        if let Some(event) = op.and_then(|op| LiveEvent::ALL.into_iter().find(|event| event.op() == op)) {
+            telling.event = event;
+        }
+        let mut object = |name: &str| match answer.shift_remove(name) {
+            Some(Value::Object(map)) => Object::from_map(&telling.object.class, map).map(Some),
+            Some(Value::Included(object)) => Ok(Some(*object)),
+            _ => Ok(None),
+        };
+        let (changed, original) = (object("object")?, object("original")?);
+        telling.object = changed.unwrap_or(telling.object);
+        telling.original = original.or(telling.original);
+        Ok(Some(telling))
     }
 }
 

@@ -152,6 +152,14 @@ impl Caller {
         caller
     }
 
+    /// The same, at this device and address.
+    pub(crate) fn at_device(self, installation_id: Option<&str>, ip: Option<IpAddr>) -> Self {
+        let installation_id = installation_id.map(ToOwned::to_owned);
+        let who =
+            Who { installation_id: installation_id.clone(), ip: ip.map(|ip| ip.to_string()), ..(*self.who).clone() };
+        Self { installation_id, who: Arc::new(who), ..self }
+    }
+
     /// The server itself.
     pub(crate) fn server() -> Self {
         Self {

@@ -16,7 +16,7 @@ const FRAME_BYTES_MAX: usize = 256 << 10;
 const INTRODUCTION: Duration = Duration::from_secs(30);
 
 /// How many questions of ours a client may leave unanswered.
-const UNANSWERED_MAX: u8 = 3;
+const UNANSWERED_MAX: u8 = 1;
 
 /// Whether a request wants a WebSocket.
 pub(crate) fn is_wanted(request: &HttpRequest) -> bool {

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use parsimony_cloud::{BeforeConnect, BeforeSubscribe, CONNECT};
 use parsimony_model::permissions::Operation;
 use parsimony_model::query::parse::{self, Bounds, Reading};
-use parsimony_model::query::{Filter, Query};
+use parsimony_model::query::{Filter, Query, write};
 use parsimony_model::value::json;
 use parsimony_model::{ClassName, ErrorCode, FieldName, ParseError, Value};
 use subtle::ConstantTimeEq;
@@ -21,6 +23,8 @@ use crate::access::fields::Hidden;
 use crate::caller::Caller;
 use crate::classes::rules_for;
 use crate::engine::Engine;
+use crate::triggers;
+use crate::work::Work;
 
 /// What is to be sent to a client.
 pub struct Outgoing {
@@ -51,6 +55,7 @@ struct Client {
     id: String,
     session_token: Option<String>,
     master: bool,
+    installation_id: Option<String>,
     /// By the bits of the request's id: the class, and the text of the conditions.
     subscriptions: HashMap<u64, (ClassName, String)>,
 }
@@ -72,11 +77,11 @@ impl LiveConnection {
     /// Does what a frame says. What there is to say to it is sent.
     pub async fn hear(&mut self, text: &str) {
         let done = match messages::read(text) {
-            Ok(Message::Connect(connect)) => self.connect(connect),
-            Ok(Message::Subscribe(subscribe)) => self.subscribe(subscribe).await,
+            Ok(Message::Connect(connect)) => self.connect(connect).await,
+            Ok(Message::Subscribe(subscribe)) => self.subscribe(subscribe, false).await,
             Ok(Message::Update(subscribe)) => {
                 self.end(subscribe.request_id);
-                self.subscribe(subscribe).await
+                self.subscribe(subscribe, true).await
             }
             Ok(Message::Unsubscribe(request_id)) => self.unsubscribe(request_id),
             Err(refusal) => Err(refusal),
@@ -86,7 +91,7 @@ impl LiveConnection {
         }
     }
 
-    fn connect(&mut self, connect: Connect) -> Result<(), Refusal> {
+    async fn connect(&mut self, connect: Connect) -> Result<(), Refusal> {
         let Some(options) = &self.engine.options.live else { return Ok(()) };
         if !has_key(options, &connect) {
             let text = "Key in request is not valid".to_owned();
@@ -97,6 +102,14 @@ impl LiveConnection {
             end_all(&self.engine, &self.wire, &client);
         }
         let id = uuid(&self.engine);
+        let listener = Listener { session_token: connect.session_token, master };
+        let caller = Caller::listener(&self.engine, listener.session_token.as_deref(), master).await;
+        let caller = caller.at_device(connect.installation_id.as_deref(), self.ip);
+        let work = Work::new(Arc::clone(&self.engine), caller);
+        let request = |origin| BeforeConnect { client: id.clone(), audience: self.engine.live.audience(), origin };
+        if let Err(error) = triggers::run(&work, CONNECT, request).await {
+            return Err(Refusal::of(&error, None, self.engine.options.sanitized_errors));
+        }
         let mut name = format!(r#""clientId":"{id}""#);
         let mut answer = parsimony_model::map! { "op" => "connected", "clientId" => id.as_str() };
         if let Some(installation) = &connect.installation_id {
@@ -106,13 +119,16 @@ impl LiveConnection {
         }
         self.wire.call(name);
         let subscriptions = HashMap::new();
-        self.client = Some(Client { id, session_token: connect.session_token, master, subscriptions });
+        let Listener { session_token, master } = listener;
+        let installation_id = connect.installation_id;
+        self.client = Some(Client { id, session_token, master, installation_id, subscriptions });
+        self.engine.live.clients.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(ip = ?self.ip, "a LiveQuery client connected");
         self.wire.send(messages::frame(answer));
         Ok(())
     }
 
-    async fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), Refusal> {
+    async fn subscribe(&mut self, mut subscribe: Subscribe, is_update: bool) -> Result<(), Refusal> {
         let Some(client) = &mut self.client else {
             let text = "Can not find this client, make sure you connect to server before subscribing";
             return Err(Refusal::unknown(text.to_owned()));
@@ -125,7 +141,10 @@ impl LiveConnection {
         }
         let token = subscribe.session_token.clone().or_else(|| client.session_token.clone());
         let listener = Listener { session_token: token, master: client.master };
-        let asked = admit(&self.engine, &listener, &subscribe).await.map_err(told)?;
+        let caller = Caller::listener(&self.engine, listener.session_token.as_deref(), listener.master).await;
+        let caller = caller.at_device(client.installation_id.as_deref(), self.ip);
+        let work = Work::new(Arc::clone(&self.engine), caller);
+        let asked = admit(&work, &mut subscribe, is_update).await.map_err(told)?;
         let key = asked.key();
         let subscriber = Subscriber {
             wire: Arc::clone(&self.wire),
@@ -138,6 +157,8 @@ impl LiveConnection {
             client.subscriptions.insert(request_id.to_bits(), (asked.class.clone(), key.clone()))
         {
             self.engine.live.with_room(&class, |room| room.leave(&before, &self.wire, request_id));
+        } else {
+            self.engine.live.subscriptions.fetch_add(1, Ordering::Relaxed);
         }
         // Parse: who asks for a class that is not told is told nothing, and not that.
         if self.engine.options.live.as_ref().is_some_and(|options| options.tells(&asked.class)) {
@@ -172,6 +193,7 @@ impl LiveConnection {
         let Some(client) = &mut self.client else { return };
         if let Some((class, key)) = client.subscriptions.remove(&request_id.to_bits()) {
             self.engine.live.with_room(&class, |room| room.leave(&key, &self.wire, request_id));
+            self.engine.live.subscriptions.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -188,6 +210,8 @@ fn end_all(engine: &Engine, wire: &Arc<Wire>, client: &Client) {
     for (bits, (class, key)) in &client.subscriptions {
         engine.live.with_room(class, |room| room.leave(key, wire, f64::from_bits(*bits)));
     }
+    engine.live.subscriptions.fetch_sub(client.subscriptions.len(), Ordering::Relaxed);
+    engine.live.clients.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// A subscription that this listener may have.
@@ -207,21 +231,28 @@ impl Asked {
 }
 
 /// Refuses what a find would refuse: every rule of a query counts, and what one object does not tell is refused too.
-async fn admit(engine: &Engine, listener: &Listener, subscribe: &Subscribe) -> Result<Asked, ParseError> {
+async fn admit(work: &Work, subscribe: &mut Subscribe, is_update: bool) -> Result<Asked, ParseError> {
+    let (engine, caller) = (&work.engine, &work.caller);
     let class = ClassName::parse(&subscribe.class)?;
-    let caller = Caller::listener(engine, listener.session_token.as_deref(), listener.master).await;
     let reading = Reading { now: engine.clock.now(), internal_fields: caller.is_privileged() };
     let bounds = if caller.is_privileged() { Bounds::default() } else { engine.options.complexity.conditions };
     let conditions = Value::Object(subscribe.conditions.clone());
-    let filter = parse::find_within(&parsimony_model::map! { "where" => conditions.clone() }, reading, bounds)?.filter;
+    let mut query = parse::find_within(&parsimony_model::map! { "where" => conditions }, reading, bounds)?;
+    query.keys.clone_from(&subscribe.keys);
+    if let Some(changed) = before_subscribe(work, &class, &query, subscribe, is_update).await? {
+        subscribe.keys = changed.keys;
+        query.filter = changed.filter;
+    }
+    let conditions = Value::Object(write::conditions(&query.filter));
+    let filter = query.filter;
     let operation = if filter.as_id().is_some() { Operation::Get } else { Operation::Find };
-    class::refuse_master_only(&caller, &class, operation)?;
-    rules_for(&class).visible(&caller)?;
+    class::refuse_master_only(caller, &class, operation)?;
+    rules_for(&class).visible(caller)?;
     let Some(schema) = engine.schemas.find(&class).await? else {
         return Ok(Asked { class, filter, fitted: None, conditions });
     };
-    class::decide(&caller, &schema, operation)?;
-    let hidden = Hidden::from(&caller, &schema, &engine.options);
+    class::decide(caller, &schema, operation)?;
+    let hidden = Hidden::from(caller, &schema, &engine.options);
     hidden.refuse_use_in(&Query::new(filter.clone()), &schema)?;
     if let Some(field) = subscribe.watch.iter().find(|field| hidden.hides(field)) {
         let detail = format!("This user is not allowed to watch {field} on class {class}");
@@ -232,6 +263,25 @@ async fn admit(engine: &Engine, listener: &Listener, subscribe: &Subscribe) -> R
     }
     let (_, fitted) = ready(&filter, &schema)?;
     Ok(Asked { class, filter, fitted: Some(fitted), conditions })
+}
+
+/// What cloud code makes of what is asked; `None` if it is not asked.
+async fn before_subscribe(
+    work: &Work,
+    class: &ClassName,
+    query: &Query,
+    subscribe: &Subscribe,
+    is_update: bool,
+) -> Result<Option<Query>, ParseError> {
+    let request = |origin| BeforeSubscribe {
+        class: class.clone(),
+        query: query.clone(),
+        watch: subscribe.watch.iter().map(ToString::to_string).collect(),
+        request_id: subscribe.request_id,
+        is_update,
+        origin,
+    };
+    triggers::run(work, class.as_str(), request).await
 }
 
 /// Whether a client sent a key that lets it in, if any is asked for.

@@ -1,32 +1,6 @@
 //! What does a change of an object mean to somebody who asked to be told? A table, and nothing else.
 
-/// What a subscriber is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Event {
-    /// A new object meets the condition.
-    Create,
-    /// An object that met it was changed, and still does.
-    Update,
-    /// An object that did not meet it, or could not be seen, now does.
-    Enter,
-    /// An object that met it does no longer, or cannot be seen any more.
-    Leave,
-    /// An object that met it is gone.
-    Delete,
-}
-
-impl Event {
-    /// The `op` of its frame.
-    pub(super) const fn op(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Enter => "enter",
-            Self::Leave => "leave",
-            Self::Delete => "delete",
-        }
-    }
-}
+use parsimony_cloud::LiveEvent;
 
 /// An object before or after a change, as one subscriber stands to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,13 +20,13 @@ impl Stand {
 }
 
 /// What the change is to the subscriber; `None` if it is nothing to it.
-pub(super) const fn event_for(before: Stand, after: Stand) -> Option<Event> {
+pub(super) const fn event_for(before: Stand, after: Stand) -> Option<LiveEvent> {
     match (before.seen(), after.seen()) {
-        (true, _) if !after.exists => Some(Event::Delete),
-        (true, true) => Some(Event::Update),
-        (true, false) => Some(Event::Leave),
-        (false, true) if before.exists => Some(Event::Enter),
-        (false, true) => Some(Event::Create),
+        (true, _) if !after.exists => Some(LiveEvent::Delete),
+        (true, true) => Some(LiveEvent::Update),
+        (true, false) => Some(LiveEvent::Leave),
+        (false, true) if before.exists => Some(LiveEvent::Enter),
+        (false, true) => Some(LiveEvent::Create),
         (false, false) => None,
     }
 }
@@ -66,17 +40,17 @@ mod tests {
         let stand = |matches, readable| Stand { exists: true, matches, readable };
         let (none, seen, unmet, hidden) = (Stand::default(), stand(true, true), stand(false, true), stand(true, false));
         for (before, after, expected) in [
-            (none, seen, Some(Event::Create)),
+            (none, seen, Some(LiveEvent::Create)),
             (none, unmet, None),
             (none, hidden, None),
-            (seen, seen, Some(Event::Update)),
-            (seen, unmet, Some(Event::Leave)),
-            (seen, hidden, Some(Event::Leave)),
-            (unmet, seen, Some(Event::Enter)),
-            (hidden, seen, Some(Event::Enter)),
+            (seen, seen, Some(LiveEvent::Update)),
+            (seen, unmet, Some(LiveEvent::Leave)),
+            (seen, hidden, Some(LiveEvent::Leave)),
+            (unmet, seen, Some(LiveEvent::Enter)),
+            (hidden, seen, Some(LiveEvent::Enter)),
             (unmet, hidden, None),
             (hidden, unmet, None),
-            (seen, none, Some(Event::Delete)),
+            (seen, none, Some(LiveEvent::Delete)),
             (unmet, none, None),
             (hidden, none, None),
         ] {

@@ -17,10 +17,11 @@ mod tell;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use parsimony_cloud::{AfterEvent, Audience};
 use parsimony_model::value::Map;
 use parsimony_model::{ClassName, Object};
 use regex::Regex;
@@ -62,6 +63,10 @@ pub(crate) struct Live {
     rooms: Mutex<HashMap<ClassName, Arc<Mutex<Room>>>>,
     /// How many rooms there are: most writes need not look further.
     count: AtomicUsize,
+    /// The clients that are connected.
+    clients: AtomicUsize,
+    /// What they subscribed to, all together.
+    subscriptions: AtomicUsize,
     changes: mpsc::Sender<Change>,
     /// What the hub reads, until it starts.
     waiting: Mutex<Option<mpsc::Receiver<Change>>>,
@@ -73,12 +78,25 @@ const CHANGES_MAX: usize = 16_384;
 impl Live {
     pub(crate) fn new() -> Self {
         let (changes, waiting) = mpsc::channel(CHANGES_MAX);
-        Self { rooms: Mutex::default(), count: AtomicUsize::new(0), changes, waiting: Mutex::new(Some(waiting)) }
+        Self {
+            rooms: Mutex::default(),
+            count: AtomicUsize::default(),
+            clients: AtomicUsize::default(),
+            subscriptions: AtomicUsize::default(),
+            changes,
+            waiting: Mutex::new(Some(waiting)),
+        }
     }
 
     /// Whether anybody wants to be told of a class.
     pub(crate) fn wants(&self, class: &ClassName) -> bool {
         self.count.load(Ordering::Relaxed) > 0 && self.rooms.lock().contains_key(class)
+    }
+
+    /// How many listen.
+    fn audience(&self) -> Audience {
+        let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        Audience { clients: count(&self.clients), subscriptions: count(&self.subscriptions) }
     }
 
     fn room(&self, class: &ClassName) -> Option<Arc<Mutex<Room>>> {
@@ -107,11 +125,33 @@ pub(crate) fn start(engine: &Arc<Engine>) {
     let engine = Arc::downgrade(engine);
     #[expect(clippy::disallowed_methods, reason = "it ends with the engine, and what it tells is kept nowhere")]
     tokio::spawn(async move {
+        let mut lanes = HashMap::new();
+        while let Some(change) = changes.recv().await {
+            let Some(strong) = engine.upgrade() else { return };
+            let hooked = strong.registry.now().has::<AfterEvent>(change.class.as_str());
+            if hooked && !lanes.contains_key(&change.class) {
+                lanes.insert(change.class.clone(), lane(Weak::clone(&engine)));
+            }
+            match lanes.get(&change.class) {
+                None => tell::tell(&strong, &change).await,
+                // A lane ends with the engine only.
+                Some(lane) => lane.send(change).await.unwrap_or_default(),
+            }
+        }
+    });
+}
+
+/// A queue of its own for a class where cloud code is asked, so that others need not wait for it.
+fn lane(engine: Weak<Engine>) -> mpsc::Sender<Change> {
+    let (lane, mut changes) = mpsc::channel(CHANGES_MAX);
+    #[expect(clippy::disallowed_methods, reason = "it ends with the engine, and what it tells is kept nowhere")]
+    tokio::spawn(async move {
         while let Some(change) = changes.recv().await {
             let Some(engine) = engine.upgrade() else { return };
             tell::tell(&engine, &change).await;
         }
     });
+    lane
 }
 
 /// Whether the images of an object of this class are wanted when it changes.

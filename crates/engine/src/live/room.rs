@@ -21,6 +21,7 @@ pub(super) struct Listener {
 }
 
 /// One subscription.
+#[derive(Clone)]
 pub(super) struct Subscriber {
     pub(super) wire: Arc<Wire>,
     pub(super) request_id: f64,

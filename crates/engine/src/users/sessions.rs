@@ -1,10 +1,13 @@
 //! Opening and ending sessions.
 
+use std::sync::Arc;
+
 use parsimony_model::builtin::Builtin;
 use parsimony_model::value::Map;
 use parsimony_model::{Constraint, Filter, Object, ObjectId, ParseError, Pointer, Value, map};
 use parsimony_store::{Scope, Selection};
 
+use crate::live;
 use crate::work::Work;
 
 /// How a session came to be.
@@ -56,6 +59,9 @@ pub(crate) async fn open(work: &Work, user: &ObjectId, opened: Opened, extra: Ma
         fields,
     };
     work.objects.insert(&class, &session).await?;
+    if live::is_wanted(work, &class.name) {
+        live::publish(work, &class.name, None, Some(Arc::new(session.clone()))).await;
+    }
     Ok(session)
 }
 
@@ -85,9 +91,15 @@ pub(crate) async fn by_token(work: &Work, token: &str) -> Result<Option<Object>,
 
 async fn remove(work: &Work, filter: Filter) -> Result<(), ParseError> {
     let class = work.engine.schemas.require(&Builtin::Session.name()).await?;
-    let removed = work.objects.delete(&Selection::new(class, filter, Scope::Everything)).await?;
+    let name = class.name.clone();
+    let selection = Selection::new(class, filter, Scope::Everything);
+    let gone = if live::is_wanted(work, &name) { work.objects.find(&selection).await? } else { Vec::new() };
+    let removed = work.objects.delete(&selection).await?;
     if removed > 0 {
         work.engine.accounts.forget_sessions();
+    }
+    for session in gone {
+        live::publish(work, &name, Some(Arc::new(session)), None).await;
     }
     Ok(())
 }
