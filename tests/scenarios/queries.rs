@@ -17,7 +17,31 @@ crate::on_both_stores!(
     what_is_near_is_counted_wherever_it_stands,
     fields_are_added_only_with_objects_that_name_their_user,
     a_changed_element_is_told_as_the_whole_list,
+    a_list_of_values_has_no_operators,
 );
+
+/// MongoDB: what is no operator of its own is a value like any other in `$all`, and in no other list.
+async fn a_list_of_values_has_no_operators(shop: Shop) {
+    let master = shop.as_master();
+    assert_eq!(master.post("/classes/Listed", json!({"list": ["a", "b"]})).await.status, 201);
+    let operator = |name: &str| json!([{name: "^a"}]);
+    for (condition, answer) in [
+        (json!({"$all": operator("$unknown")}), Ok(0)),
+        (json!({"$all": [operator("$unknown")]}), Ok(0)),
+        (json!({"$all": [{"#": 1, "$ne": 2}]}), Ok(0)),
+        (json!({"$all": operator("$ne")}), Err(102)),
+        (json!({"$in": operator("$unknown")}), Err(102)),
+        (json!({"$nin": operator("$ne")}), Err(102)),
+        (json!({"$containedBy": operator("$ne")}), Err(102)),
+        (json!({"$in": ["a", {"#": 1, "$ne": 2}]}), Ok(1)),
+    ] {
+        let seen = master.post("/classes/Listed", json!({"_method": "GET", "where": {"list": condition}})).await;
+        match answer {
+            Ok(many) => assert_eq!(seen.results().len(), many, "{condition}"),
+            Err(code) => assert_eq!((seen.status, seen.code()), (400, code), "{condition}: {}", seen.body),
+        }
+    }
+}
 
 /// Without an order, what is near is what is within: then it may stand in a branch.
 async fn what_is_near_is_counted_wherever_it_stands(shop: Shop) {

@@ -11,33 +11,33 @@ use crate::error::store_error;
 use crate::find::Find;
 use crate::objects::Asked;
 use crate::sql::quote;
-use crate::streams::{Busy, Hand};
+use crate::streams::{Hand, Place, Streams};
 use crate::transaction::{Lane, Whole, closed};
 use crate::values::object_id;
 use crate::write::{Fill, Insert};
 
 impl Asked<Whole> {
-    fn stream<T, R>(&self, read: R) -> Result<Pieces<T>, Busy<R>>
-    where
-        T: Send + 'static,
-        R: FnOnce(&Connection, &mut Hand<T>) -> Result<(), StoreError> + Send + 'static,
-    {
-        let doors = self.lane.doors.load_full().ok_or_else(|| Busy::Failed(closed()))?;
-        doors.streams.start(read)
+    fn streams(&self) -> Result<Arc<Streams>, StoreError> {
+        self.lane.doors.load().as_ref().map(|doors| Arc::clone(&doors.streams)).ok_or_else(closed)
+    }
+
+    /// A place for one more stream, if one comes free in time.
+    async fn place(&self) -> Result<Option<Place>, StoreError> {
+        let place = self.streams()?.place();
+        Ok(place.await)
     }
 }
 
 impl Bulk for Asked<Whole> {
-    /// If there is no thread for a stream, or nothing to be gained by one, the objects are found as ever.
+    /// If no stream comes free in time, or there is nothing to be gained by one, the objects are found as ever.
     fn pieces<'a>(&'a self, selection: &'a Selection) -> Answer<'a, Pieces<Object>> {
         Box::pin(async move {
             let plan = Find::plan(&self.shared.tables.load(), &self.shared.patterns, selection)?;
-            if let Some(plan) = plan.filter(|plan| !plan.is_by_id() && plan.is_one_statement()) {
-                match self.stream(move |connection, hand| plan.hand_over(connection, hand)) {
-                    Ok(pieces) => return Ok(pieces),
-                    Err(Busy::Failed(error)) => return Err(error),
-                    Err(Busy::Full(_plan)) => {}
-                }
+            if let Some(plan) = plan.filter(|plan| !plan.is_by_id() && plan.is_one_statement())
+                && let Some(place) = self.place().await?
+            {
+                let read = move |connection: &Connection, hand: &mut Hand<Object>| plan.hand_over(connection, hand);
+                return self.streams()?.start(place, read);
             }
             let found = self.find(selection).await?;
             let piece = (!found.is_empty()).then_some(Ok(found));
@@ -49,11 +49,11 @@ impl Bulk for Asked<Whole> {
         Box::pin(async move {
             let table = self.shared.tables.load().join(join.class.as_str(), join.field.as_str()).map(quote);
             let Some(table) = table else { return Ok(Box::pin(stream::empty()) as Pieces<Link>) };
+            let Some(place) = self.place().await? else {
+                return Err(StoreError::unavailable("too many rows are being read"));
+            };
             let read = move |connection: &Connection, hand: &mut Hand<Link>| hand_links_over(connection, &table, hand);
-            self.stream(read).map_err(|busy| match busy {
-                Busy::Failed(error) => error,
-                Busy::Full(_) => StoreError::unavailable("too many rows are being read"),
-            })
+            self.streams()?.start(place, read)
         })
     }
 

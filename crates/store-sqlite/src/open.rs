@@ -47,8 +47,10 @@ pub struct Limits {
     pub pipeline_millis_max: u64,
     /// How many bytes one pipeline may hold.
     pub pipeline_bytes_max: usize,
-    /// Reads that hand their rows over in pieces, each with a thread and a connection; beyond these, rows are collected.
+    /// Reads that hand their rows over in pieces, each with a thread and a connection.
     pub streams_max: usize,
+    /// How long one more waits for one of them to end; then its rows are collected.
+    pub stream_wait_millis_max: u64,
     /// Page cache of each of them, in KiB.
     pub stream_cache_kib: u32,
     /// How long such a read may go on: as long as it does, the log of writes cannot be shortened.
@@ -74,6 +76,7 @@ impl Default for Limits {
             pipeline_millis_max: 30_000,
             pipeline_bytes_max: 128 << 20,
             streams_max: 8,
+            stream_wait_millis_max: 5_000,
             stream_cache_kib: 1_024,
             stream_millis_max: 300_000,
             stream_idle_millis_max: 30_000,

@@ -4,13 +4,13 @@
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures::stream;
 use parsimony_store::{PIECE_ROWS_MAX, Pieces, StoreError};
 use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::objects::Shared;
 use crate::open;
@@ -36,8 +36,8 @@ pub(crate) struct Streams {
     /// To a thread that waits for work, if one does.
     idle: flume::Sender<Job>,
     jobs: flume::Receiver<Job>,
-    /// How many streams are open.
-    open: AtomicUsize,
+    /// As many as streams may be open.
+    places: Arc<Semaphore>,
     /// Each thread has one, so that closing waits for it.
     alive: flume::Sender<()>,
 }
@@ -54,16 +54,23 @@ impl Streams {
     pub(crate) fn new(path: PathBuf, shared: Arc<Shared>, alive: flume::Sender<()>) -> Arc<Self> {
         // Nothing waits in it: what a thread does not take at once needs another thread.
         let (idle, jobs) = flume::bounded(0);
-        Arc::new(Self { path, shared, idle, jobs, open: AtomicUsize::new(0), alive })
+        let places = Arc::new(Semaphore::new(shared.limits.streams_max));
+        Arc::new(Self { path, shared, idle, jobs, places, alive })
     }
 
-    /// Runs a read that hands rows over. Gives the read back if as many are open as there may be.
-    pub(crate) fn start<T, R>(self: &Arc<Self>, read: R) -> Result<Pieces<T>, Busy<R>>
+    /// A place for one more stream, if one comes free in time. Whoever waits for it does not hold the store open.
+    pub(crate) fn place(&self) -> impl Future<Output = Option<Place>> + use<> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        let time = Duration::from_millis(self.shared.limits.stream_wait_millis_max);
+        async move { tokio::time::timeout(time, place).await.ok()?.ok().map(Place) }
+    }
+
+    /// Runs a read that hands rows over.
+    pub(crate) fn start<T, R>(self: &Arc<Self>, place: Place, read: R) -> Result<Pieces<T>, StoreError>
     where
         T: Send + 'static,
         R: FnOnce(&Connection, &mut Hand<T>) -> Result<(), StoreError> + Send + 'static,
     {
-        let Some(place) = Place::take(self) else { return Err(Busy::Full(read)) };
         let (sender, said) = flume::bounded(WAITING_PIECES_MAX);
         let mut hand = Hand::new(sender, self);
         let job = move |connection: &Connection| {
@@ -71,7 +78,7 @@ impl Streams {
             hand.end(outcome);
             drop(place);
         };
-        self.run(Box::new(job)).map_err(Busy::Failed)?;
+        self.run(Box::new(job))?;
         Ok(Box::pin(stream::unfold(Some(said), |said| async {
             let said = said?;
             match said.recv_async().await {
@@ -106,33 +113,8 @@ impl Streams {
     }
 }
 
-/// Why a stream did not start.
-pub(crate) enum Busy<R> {
-    /// As many are open as there may be.
-    Full(R),
-    /// The database cannot.
-    Failed(StoreError),
-}
-
-/// One of the streams that may be open.
-struct Place(Weak<Streams>);
-
-impl Place {
-    fn take(streams: &Arc<Streams>) -> Option<Self> {
-        let max = streams.shared.limits.streams_max;
-        let one_more = |open: usize| (open < max).then_some(open + 1);
-        let taken = streams.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
-        taken.is_ok().then(|| Self(Arc::downgrade(streams)))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(streams) = self.0.upgrade() {
-            streams.open.fetch_sub(1, Ordering::AcqRel);
-        }
-    }
-}
+/// A stream may be open as long as it has one.
+pub(crate) struct Place(#[expect(dead_code, reason = "dropping it makes room")] OwnedSemaphorePermit);
 
 /// Through which a read hands its rows over.
 pub(crate) struct Hand<T> {

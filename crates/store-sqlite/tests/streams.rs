@@ -59,7 +59,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn more_than_there_are_threads_for_are_found_as_ever() {
-        let (store, all, _folder) = filled(Limits { streams_max: 2, ..Limits::default() }).await;
+        let few = Limits { streams_max: 2, stream_wait_millis_max: 10, ..Limits::default() };
+        let (store, all, _folder) = filled(few).await;
         let mut begun = Vec::new();
         for _ in 0..5 {
             begun.push(store.pieces(&all).await.unwrap());
@@ -72,6 +73,18 @@ mod tests {
             let pieces: Vec<Vec<Object>> = pieces.try_collect().await.unwrap();
             assert!(pieces.len() > 10, "{}", pieces.len());
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn more_than_there_are_threads_for_wait_for_those_that_end() {
+        let few = Limits { streams_max: 2, stream_wait_millis_max: 60_000, ..Limits::default() };
+        let (store, all, _folder) = filled(few).await;
+        let read = || async {
+            let pieces: Vec<Vec<Object>> = store.pieces(&all).await.unwrap().try_collect().await.unwrap();
+            assert!(pieces.len() > 10, "{}", pieces.len());
+            assert_eq!(pieces.iter().map(Vec::len).sum::<usize>(), ROWS);
+        };
+        futures::future::join_all((0..20).map(|_| read())).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

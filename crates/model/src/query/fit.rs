@@ -109,19 +109,51 @@ fn refuse_bad_atoms(constraint: &Constraint) -> Result<(), ParseError> {
     }
 }
 
-/// MongoDB: in a list of values there are no operators.
+/// MongoDB: in a list of values there are no operators. In that of `$all`, what is no operator is a value.
 fn refuse_nested_operators(constraint: &Constraint) -> Result<(), ParseError> {
-    let (values, text) = match constraint {
-        Constraint::In(values) | Constraint::NotIn(values) | Constraint::ContainedBy(values) => {
-            (values, "cannot nest $ under $in")
-        }
-        Constraint::All(values) => (values, "no $ expressions in $all"),
-        _ => return Ok(()),
+    let first_key = |value: &Value| value.as_object().and_then(|map| map.keys().next().cloned());
+    let any = |values: &[Value], is_operator: fn(&str) -> bool| {
+        values.iter().filter_map(first_key).any(|key| is_operator(&key))
     };
-    let is_operator =
-        |value: &Value| value.as_object().and_then(|map| map.keys().next()).is_some_and(|key| key.starts_with('$'));
-    if values.iter().any(is_operator) { Err(ParseError::new(ErrorCode::InvalidQuery, text)) } else { Ok(()) }
+    let refused = match constraint {
+        Constraint::In(values) | Constraint::NotIn(values) | Constraint::ContainedBy(values) => {
+            any(values, |key| key.starts_with('$')).then_some("cannot nest $ under $in")
+        }
+        Constraint::All(values) => any(values, |key| OF_MONGODB.contains(&key)).then_some("no $ expressions in $all"),
+        _ => None,
+    };
+    refused.map_or(Ok(()), |text| Err(ParseError::new(ErrorCode::InvalidQuery, text)))
 }
+
+/// What MongoDB takes for an operator.
+const OF_MONGODB: [&str; 26] = [
+    "$all",
+    "$bitsAllClear",
+    "$bitsAllSet",
+    "$bitsAnyClear",
+    "$bitsAnySet",
+    "$elemMatch",
+    "$eq",
+    "$exists",
+    "$geoIntersects",
+    "$geoNear",
+    "$geoWithin",
+    "$gt",
+    "$gte",
+    "$in",
+    "$lt",
+    "$lte",
+    "$mod",
+    "$ne",
+    "$near",
+    "$nearSphere",
+    "$nin",
+    "$options",
+    "$regex",
+    "$size",
+    "$type",
+    "$within",
+];
 
 /// Whether a field of this type can meet a condition about places. MongoDB: an area is on the sphere, so it is in no flat
 /// figure.
@@ -259,6 +291,9 @@ mod tests {
             let error = filter(Filter::Field("list".into(), constraint(vec![operator])), &class()).unwrap_err();
             assert_eq!(error.number(), Some(102), "{error:?}");
         }
+        let unknown = || vec![Value::Object(crate::map! { "$unknown" => 1 })];
+        assert!(filter(Filter::Field("list".into(), Constraint::All(unknown())), &class()).is_ok());
+        assert!(filter(Filter::Field("list".into(), Constraint::In(unknown())), &class()).is_err());
         for empty in [Value::Array(Vec::new()), Value::Object(crate::value::Map::default())] {
             assert_eq!(filter(Filter::equals("list", empty), &class()).unwrap(), Filter::nothing());
         }
