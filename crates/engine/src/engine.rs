@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use parsimony_cloud::{HttpClient, Layer, Registry};
 use parsimony_model::{Clock, ParseError};
 use parsimony_store::{Objects, Store};
+use tokio::task::JoinSet;
 
 use crate::caller::{Caller, Credentials};
 use crate::live::{self, Live};
+use crate::nodes;
 use crate::options::Options;
 use crate::schema::{Schemas, definitions};
 use crate::triggers::Registered;
@@ -29,6 +32,8 @@ pub struct Engine {
     pub(crate) accounts: Accounts,
     pub(crate) live: Live,
     pub(crate) passwords: Passwords,
+    /// What runs beside requests, and ends when the engine closes.
+    background: Mutex<JoinSet<()>>,
 }
 
 impl Engine {
@@ -48,6 +53,7 @@ impl Engine {
         let passwords = Passwords::new(&options);
         let registry = Registered::new(registry);
         let engine = Arc::new(Self {
+            live: Live::new(store.watching()),
             options,
             store,
             objects,
@@ -56,14 +62,22 @@ impl Engine {
             http,
             schemas,
             accounts,
-            live: Live::new(),
             passwords,
+            background: Mutex::default(),
         });
         definitions::apply(&engine).await?;
         definitions::create_roles(&engine).await.map_err(told)?;
         webhooks::load(&engine).await.map_err(told)?;
+        nodes::start(&engine).await?;
         live::start(&engine);
         Ok(engine)
+    }
+
+    /// Runs something beside requests until the engine closes.
+    pub(crate) fn background(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut background = self.background.lock();
+        while background.try_join_next().is_some() {}
+        background.spawn(task);
     }
 
     /// Exchanges the hook scripts beside the applications' own hooks, while requests run. The error says which two places
@@ -107,6 +121,7 @@ impl Engine {
 
     /// Closes the store; what was acknowledged is on disk before.
     pub async fn close(&self) {
+        self.background.lock().abort_all();
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "the store did not close cleanly");
         }

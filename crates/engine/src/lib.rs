@@ -30,6 +30,7 @@ mod host;
 mod idempotency;
 mod limits;
 mod live;
+mod nodes;
 mod options;
 mod save;
 mod schema;

@@ -42,6 +42,7 @@ mod schemas;
 mod store;
 mod transaction;
 mod update;
+mod watch;
 mod write;
 
 pub use open::{MongoOptions, MongoStore};

@@ -7,12 +7,13 @@ use bson::{Document, RawDocumentBuf, doc};
 use mongodb::options::{ClientOptions, WriteConcern};
 use mongodb::{Client, ClientSession, Collection, Database};
 use parsimony_model::ClassName;
-use parsimony_store::{Join, StoreError};
+use parsimony_store::{Join, StoreError, Watching};
 
 use crate::adopt;
 use crate::clients::{self, Clients};
 use crate::error;
 use crate::names;
+use crate::watch;
 
 /// How long to look for a server that can take the request.
 const SERVER_SELECTION_MILLIS: u64 = 5_000;
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) options: Arc<MongoOptions>,
     /// Whether the deployment can do transactions: a replica set or a sharded cluster.
     pub(crate) transactions: bool,
+    /// How much it tells of what is written.
+    pub(crate) watching: Watching,
     /// Where it is, without credentials.
     pub(crate) place: Arc<str>,
 }
@@ -73,7 +76,8 @@ impl MongoStore {
         let database = client.database(&database);
         let hello = database.run_command(doc! { "hello": 1 }).await.map_err(error::of_read)?;
         let transactions = can_do_transactions(&hello);
-        let home = Shared { client, database, options: Arc::new(options), transactions, place };
+        let watching = watch::able(&hello, transactions);
+        let home = Shared { client, database, options: Arc::new(options), transactions, watching, place };
         adopt::all(&home).await?;
         Ok(Self { clients: Clients::new(home, client_options) })
     }
@@ -103,7 +107,7 @@ impl Shared {
     pub(crate) fn with_client(&self, client: Client) -> Self {
         let database = client.database(self.database.name());
         let (options, place) = (Arc::clone(&self.options), Arc::clone(&self.place));
-        Self { client, database, options, transactions: self.transactions, place }
+        Self { client, database, options, transactions: self.transactions, watching: self.watching, place }
     }
 
     /// The objects of a class.

@@ -9,12 +9,13 @@ use parsimony_model::query::Verbosity;
 use parsimony_model::schema::Index;
 use parsimony_model::{ClassName, ClassSchema, Object, ObjectId, Value};
 use parsimony_store::{
-    Answer, Change, ClassChange, Duplicates, Join, Objects, Progress, Selection, Store, StoreError, Transaction,
+    Answer, Change, ClassChange, Duplicates, Happenings, Join, Objects, Progress, Selection, Store, StoreError,
+    Transaction, Watching,
 };
 
 use crate::open::MongoStore;
 use crate::transaction::MongoTransaction;
-use crate::{aggregate, classes, duplicates, error, explain, find, joins, write};
+use crate::{aggregate, classes, duplicates, error, explain, find, joins, watch, write};
 
 /// How long closing waits for what still runs.
 const CLOSE_MILLIS_MAX: u64 = 5_000;
@@ -112,6 +113,18 @@ impl Store for MongoStore {
             let transaction = MongoTransaction::begin(self.clients.here()).await?;
             Ok(Arc::new(transaction) as Arc<dyn Transaction>)
         })
+    }
+
+    fn watching(&self) -> Watching {
+        self.clients.home().watching
+    }
+
+    fn watch<'a>(&'a self, classes: &'a [String]) -> Answer<'a, Happenings> {
+        Box::pin(async move { watch::watch(Arc::clone(self.clients.home()), classes).await })
+    }
+
+    fn keep_images<'a>(&'a self, class: &'a ClassName) -> Answer<'a, ()> {
+        Box::pin(async move { watch::keep_images(&self.clients.here(), class).await })
     }
 
     fn check(&self) -> Answer<'_, ()> {

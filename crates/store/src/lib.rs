@@ -18,9 +18,11 @@ pub mod conformance;
 mod error;
 mod objects;
 mod selection;
+mod watch;
 
 pub use bulk::{Bulk, Link, PIECE_ROWS_MAX, Pieces};
 pub use change::{Change, ClassChange, Duplicates, Join, Progress};
 pub use error::StoreError;
 pub use objects::{Answer, Objects, Store, Transaction};
 pub use selection::{Scope, Selection};
+pub use watch::{Happening, Happenings, Image, Watching, Written};

@@ -13,6 +13,7 @@ use crate::bulk::Bulk;
 use crate::change::{Change, ClassChange, Duplicates, Join, Progress};
 use crate::error::StoreError;
 use crate::selection::Selection;
+use crate::watch::{Happenings, Watching};
 
 /// What a store answers with, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -105,6 +106,25 @@ pub trait Store: Bulk {
 
     /// Opens a transaction. Waits for its turn where the database has one writer.
     fn begin(&self) -> Answer<'_, Arc<dyn Transaction>>;
+
+    /// How much it tells of what is written.
+    fn watching(&self) -> Watching {
+        Watching::No
+    }
+
+    /// What is written from now on to classes whose whole names one of these regular expressions meets, and to their
+    /// relations, in the order in which it is committed; classes that change are always told. What is missed while the
+    /// database is not reached is made up for, or told as a gap. Only stores that are [`Watching`] can.
+    fn watch<'a>(&'a self, classes: &'a [String]) -> Answer<'a, Happenings> {
+        let _ = classes;
+        Box::pin(async { Ok(Box::pin(futures::stream::pending()) as Happenings) })
+    }
+
+    /// Lets what is written to a class from now on be told with its images. A class that does not exist is no error.
+    fn keep_images<'a>(&'a self, class: &'a ClassName) -> Answer<'a, ()> {
+        let _ = class;
+        Box::pin(async { Ok(()) })
+    }
 
     /// Whether it answers.
     fn check(&self) -> Answer<'_, ()>;

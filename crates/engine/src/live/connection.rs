@@ -162,6 +162,9 @@ impl LiveConnection {
         }
         // Parse: who asks for a class that is not told is told nothing, and not that.
         if self.engine.options.live.as_ref().is_some_and(|options| options.tells(&asked.class)) {
+            if self.engine.live.from_store {
+                self.engine.live.stream.ready(&self.engine, &asked.class).await;
+            }
             let schema = self.engine.schemas.get(&asked.class);
             let fitted = asked.fitted.as_ref().zip(schema.as_deref());
             self.engine.live.with_room(&asked.class, |room| room.enter(key, &asked.filter, fitted, subscriber));

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | what do clients say, and what are they told | `messages.rs` |
 //! | what is one client's state | `connection.rs` |
+//! | what others write to the database | `stream.rs` |
 //! | the way to one client | `wire.rs` |
 //! | who wants to be told of a class | `room.rs` |
 //! | what does a change mean to somebody | `event.rs` |
@@ -13,6 +14,7 @@ mod connection;
 mod event;
 mod messages;
 mod room;
+mod stream;
 mod tell;
 mod wire;
 
@@ -24,11 +26,13 @@ use parking_lot::Mutex;
 use parsimony_cloud::{AfterEvent, Audience};
 use parsimony_model::value::Map;
 use parsimony_model::{ClassName, Object};
+use parsimony_store::Watching;
 use regex::Regex;
 use tokio::sync::mpsc;
 
 pub use self::connection::{LiveConnection, Outgoing};
 use self::room::Room;
+use self::stream::Stream;
 use crate::engine::Engine;
 use crate::work::Work;
 
@@ -44,6 +48,12 @@ pub struct LiveOptions {
 }
 
 impl LiveOptions {
+    /// The classes, as the store takes them.
+    fn patterns(&self) -> Vec<String> {
+        let whole = |pattern: &Regex| pattern.as_str().trim_start_matches('^').trim_end_matches('$').to_owned();
+        self.classes.iter().map(whole).collect()
+    }
+
     fn tells(&self, class: &ClassName) -> bool {
         self.classes.iter().any(|pattern| pattern.is_match(class.as_str()))
     }
@@ -68,6 +78,10 @@ pub(crate) struct Live {
     /// What they subscribed to, all together.
     subscriptions: AtomicUsize,
     changes: mpsc::Sender<Change>,
+    /// Whether the store tells what is written, by this server as by others. If not, this server hands on what it writes.
+    from_store: bool,
+    /// The store's part, once somebody listens.
+    stream: Stream,
     /// What the hub reads, until it starts.
     waiting: Mutex<Option<mpsc::Receiver<Change>>>,
 }
@@ -76,7 +90,7 @@ pub(crate) struct Live {
 const CHANGES_MAX: usize = 16_384;
 
 impl Live {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(watching: Watching) -> Self {
         let (changes, waiting) = mpsc::channel(CHANGES_MAX);
         Self {
             rooms: Mutex::default(),
@@ -84,6 +98,8 @@ impl Live {
             clients: AtomicUsize::default(),
             subscriptions: AtomicUsize::default(),
             changes,
+            from_store: watching == Watching::Images,
+            stream: Stream::default(),
             waiting: Mutex::new(Some(waiting)),
         }
     }
@@ -118,36 +134,38 @@ impl Live {
 
 /// Begins to tell changes, in the order in which they were written, until the engine is gone.
 pub(crate) fn start(engine: &Arc<Engine>) {
-    if engine.options.live.is_none() {
-        return;
+    let Some(options) = &engine.options.live else { return };
+    let Some(changes) = engine.live.waiting.lock().take() else { return };
+    let weak = Arc::downgrade(engine);
+    if engine.live.from_store {
+        engine.background(stream::watch(Weak::clone(&weak), options.patterns()));
     }
-    let Some(mut changes) = engine.live.waiting.lock().take() else { return };
-    let engine = Arc::downgrade(engine);
-    #[expect(clippy::disallowed_methods, reason = "it ends with the engine, and what it tells is kept nowhere")]
-    tokio::spawn(async move {
-        let mut lanes = HashMap::new();
-        while let Some(change) = changes.recv().await {
-            let Some(strong) = engine.upgrade() else { return };
-            let hooked = strong.registry.now().has::<AfterEvent>(change.class.as_str());
-            if hooked && !lanes.contains_key(&change.class) {
-                lanes.insert(change.class.clone(), lane(Weak::clone(&engine)));
-            }
-            match lanes.get(&change.class) {
-                None => tell::tell(&strong, &change).await,
-                // A lane ends with the engine only.
-                Some(lane) => lane.send(change).await.unwrap_or_default(),
-            }
+    engine.background(hub(weak, changes));
+}
+
+async fn hub(engine: Weak<Engine>, mut changes: mpsc::Receiver<Change>) {
+    let mut lanes = HashMap::new();
+    while let Some(change) = changes.recv().await {
+        let Some(strong) = engine.upgrade() else { return };
+        let hooked = strong.registry.now().has::<AfterEvent>(change.class.as_str());
+        if hooked && !lanes.contains_key(&change.class) {
+            lanes.insert(change.class.clone(), lane(&strong));
         }
-    });
+        match lanes.get(&change.class) {
+            None => tell::tell(&strong, &change).await,
+            // A lane ends with the engine only.
+            Some(lane) => lane.send(change).await.unwrap_or_default(),
+        }
+    }
 }
 
 /// A queue of its own for a class where cloud code is asked, so that others need not wait for it.
-fn lane(engine: Weak<Engine>) -> mpsc::Sender<Change> {
-    let (lane, mut changes) = mpsc::channel(CHANGES_MAX);
-    #[expect(clippy::disallowed_methods, reason = "it ends with the engine, and what it tells is kept nowhere")]
-    tokio::spawn(async move {
+fn lane(engine: &Arc<Engine>) -> mpsc::Sender<Change> {
+    let (lane, mut changes) = mpsc::channel::<Change>(CHANGES_MAX);
+    let weak = Arc::downgrade(engine);
+    engine.background(async move {
         while let Some(change) = changes.recv().await {
-            let Some(engine) = engine.upgrade() else { return };
+            let Some(engine) = weak.upgrade() else { return };
             tell::tell(&engine, &change).await;
         }
     });
@@ -156,7 +174,7 @@ fn lane(engine: Weak<Engine>) -> mpsc::Sender<Change> {
 
 /// Whether the images of an object of this class are wanted when it changes.
 pub(crate) fn is_wanted(work: &Work, class: &ClassName) -> bool {
-    work.engine.live.wants(class)
+    !work.engine.live.from_store && work.engine.live.wants(class)
 }
 
 /// Hands a change on to those who want to be told. Of a transaction, when it is committed.

@@ -25,6 +25,7 @@ pub(crate) struct Account {
 
 #[derive(Debug, Clone)]
 struct Session {
+    id: ObjectId,
     user: ObjectId,
     expires_at: Option<Date>,
 }
@@ -43,7 +44,11 @@ impl Accounts {
         let time_to_live = Duration::from_millis(options.cache_millis);
         let entries = options.cache_entries_max;
         Self {
-            by_token: Cache::builder().max_capacity(entries).time_to_live(time_to_live).build(),
+            by_token: Cache::builder()
+                .max_capacity(entries)
+                .time_to_live(time_to_live)
+                .support_invalidation_closures()
+                .build(),
             by_user: Cache::builder().max_capacity(entries).time_to_live(time_to_live).build(),
             forgotten: AtomicU64::new(0),
         }
@@ -106,6 +111,15 @@ impl Accounts {
         self.by_token.invalidate(token);
     }
 
+    /// Another server changed or ended a session.
+    pub(crate) fn forget_session(&self, id: &str) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        let id = id.to_owned();
+        if self.by_token.invalidate_entries_if(move |_, session| session.id.as_str() == id).is_err() {
+            self.by_token.invalidate_all();
+        }
+    }
+
     /// Sessions ended whose tokens are not at hand.
     pub(crate) fn forget_sessions(&self) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
@@ -120,7 +134,7 @@ async fn load_session(engine: &Engine, token: &str) -> Result<Option<Session>, P
     let found = engine.objects.find(&selection).await?.pop();
     Ok(found.and_then(|session| {
         let user = session.get("user").and_then(Value::as_pointer)?.id;
-        Some(Session { user, expires_at: session.get("expiresAt").and_then(Value::as_date) })
+        Some(Session { id: session.id.clone(), user, expires_at: session.get("expiresAt").and_then(Value::as_date) })
     }))
 }
 
