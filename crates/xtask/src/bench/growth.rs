@@ -2,6 +2,7 @@
 //!
 //! A class grows from a thousand rows to a million, and at each size the same questions are asked of it.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const CLASS: &str = "BenchRow";
 const CLIENTS: usize = 8;
 const SECONDS: u64 = 2;
 const WARM_UP_MILLIS: u64 = 300;
+/// After how many new rows it tells how far it is.
+const STEP_ROWS: usize = 100_000;
 /// The rows of the answer whose memory is looked at.
 const GREAT_ANSWER_ROWS: usize = 10_000;
 const GREAT_ANSWERS: usize = 8;
@@ -90,7 +93,7 @@ pub(crate) async fn run(subjects: &[Subject], rows_max: usize) -> Result<(Vec<Si
         seeder.class_of_rows(CLASS).await?;
         let (mut stored, mut rows) = (0, 1_000);
         while rows <= rows_max {
-            let ids = seeder.rows(CLASS, stored..rows).await.with_context(|| format!("{rows} rows"))?;
+            let ids = grow(&mut seeder, stored..rows).await.with_context(|| format!("{rows} rows"))?;
             stored = rows;
             let size = ask(&server, subject, rows, &ids).await?;
             println!("{}", size.line());
@@ -104,6 +107,19 @@ pub(crate) async fn run(subjects: &[Subject], rows_max: usize) -> Result<(Vec<Si
         }
     }
     Ok((sizes, memories))
+}
+
+/// Adds rows and tells how far it is; gives the ids of the last ones.
+async fn grow(seeder: &mut Seeder, rows: Range<usize>) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for start in rows.clone().step_by(STEP_ROWS) {
+        let end = rows.end.min(start + STEP_ROWS);
+        ids = seeder.rows(CLASS, start..end).await?;
+        if end < rows.end {
+            println!("{:<18}{end:>9} of {} rows", "", rows.end);
+        }
+    }
+    Ok(ids)
 }
 
 async fn ask(server: &Running, subject: Subject, rows: usize, ids: &[String]) -> Result<Size> {
