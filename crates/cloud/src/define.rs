@@ -13,6 +13,7 @@ use crate::function::{Call, Request, Typed};
 use crate::handler::{Handler, Hook, Migration, MigrationHandler};
 use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
 use crate::registry::{CONNECT, Place, Registry, RoleDefinition, SchemaDefinition};
+use crate::job::{Job, JobPlan, JobRequest, Report, TypedJob};
 use crate::rules::Rules;
 use crate::triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforeSave,
@@ -94,6 +95,41 @@ impl Application {
         let hook = Hook { rules, handler: Arc::new(handler), place: self.place(Location::caller()) };
         let name = name.to_owned();
         self.parts.push(Box::new(move |registry| registry.add::<T>(&name, hook)));
+        self
+    }
+
+    /// A background job, `Parse.Cloud.job(name)`: it runs when somebody with the master key starts it, when a schedule of the
+    /// dashboard is due, and when its plan says so. What it returns is its last message.
+    ///
+    /// ```
+    /// use parsimony_cloud::{Application, JobPlan, JobRequest, ParseError};
+    ///
+    /// async fn clean(request: JobRequest) -> Result<String, ParseError> {
+    ///     request.message("half of it is done").await?;
+    ///     Ok("all is clean".to_owned())
+    /// }
+    ///
+    /// Application::new("books").job("clean", JobPlan::manual().cron("30 3 * * *", "Europe/Vienna"), clean);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn job<F, P, R, A>(self, name: &str, plan: JobPlan, handler: F) -> Self
+    where
+        F: Fn(JobRequest<P>) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<R, ParseError>> + Send + 'static,
+        P: DeserializeOwned + Send + 'static,
+        R: Into<Report> + 'static,
+    {
+        self.on_job(name, plan, Rules::none(), TypedJob(handler, PhantomData))
+    }
+
+    /// As [`Application::job`], with rules for its parameters, and for a handler that types them by itself.
+    #[must_use]
+    #[track_caller]
+    pub fn on_job(mut self, name: &str, plan: JobPlan, rules: Rules, handler: impl Handler<Job> + 'static) -> Self {
+        let hook = Hook { rules, handler: Arc::new(handler), place: self.place(Location::caller()) };
+        let name = name.to_owned();
+        self.parts.push(Box::new(move |registry| registry.add_job(&name, plan, hook)));
         self
     }
 

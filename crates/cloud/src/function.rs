@@ -147,7 +147,7 @@ where
 }
 
 /// Reads the parameters as their type; a refusal names the parameter.
-fn typed<P: DeserializeOwned>(params: Map) -> Result<P, ParseError> {
+pub(crate) fn typed<P: DeserializeOwned>(params: Map) -> Result<P, ParseError> {
     let json = serde_json::to_value(Value::Object(params)).map_err(ParseError::internal)?;
     serde_path_to_error::deserialize(json).map_err(|error| {
         let path = error.path().to_string();

@@ -33,16 +33,19 @@
 //!   which cloud code may step in is a [`Trigger`] as well: what its handler is given, and what it answers.
 //! * [`Application::on`] registers a handler of any trigger with [`Rules`], which are checked before it, and a time limit.
 //! * What a hook before sets in its [`Context`] is there in the hook after, and what the client sent as `context` in both.
+//! * [`Application::job`] registers a job: it runs when somebody starts it, and when its [`JobPlan`] says so.
 //! * `before_migration` and `after_migration` run at the start, around the making of the classes that are defined.
 //! * Two handlers for one name are a start-up error that names both places.
 #![deny(clippy::future_not_send)]
 
+mod cron;
 mod define;
 mod draft;
 mod function;
 mod handler;
 mod host;
 mod live;
+mod job;
 mod origin;
 mod outbound;
 mod registry;
@@ -50,12 +53,14 @@ mod rules;
 mod triggers;
 mod wire;
 
+pub use cron::Cron;
 pub use define::Application;
 pub use draft::Draft;
 pub use function::{Call, Head, Json, Request, Response};
 pub use handler::{Handler, Hook, Migration, MigrationHandler};
 pub use host::{Host, HostApi, Pending};
 pub use live::{AfterEvent, Audience, BeforeConnect, BeforeSubscribe, LiveEvent, Telling};
+pub use job::{CatchUp, Job, JobPlan, JobRequest, Overlap, Report, RunApi};
 pub use origin::{Context, Headers, Origin, Who};
 pub use outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
 pub use parsimony_model::{ErrorCode, ParseError};

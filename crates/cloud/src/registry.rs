@@ -9,6 +9,7 @@ use parsimony_model::ClassName;
 use crate::define::Application;
 use crate::function::Call;
 use crate::handler::{Handler, Hook, Migration};
+use crate::job::{Job, JobPlan};
 use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
 use crate::rules::Rules;
 use crate::triggers::{
@@ -64,12 +65,18 @@ impl<T> Clone for Hooks<T> {
     }
 }
 
-/// Declares where the handlers of each kind are kept. A new kind of trigger adds a line.
+/// Declares where the handlers of each kind are kept. A new kind of trigger adds a line: to the first ones, if code that runs
+/// elsewhere may handle it.
 macro_rules! tables {
-    ($($table:ident: $trigger:ident,)*) => {
+    ($($table:ident: $trigger:ident,)*; $($here:ident: $kind:ident,)*) => {
         /// The handlers of every kind.
         #[derive(Default, Clone)]
-        pub struct Tables { $(pub(crate) $table: Hooks<$trigger>,)* }
+        pub struct Tables {
+            $(pub(crate) $table: Hooks<$trigger>,)*
+            $(pub(crate) $here: Hooks<$kind>,)*
+            /// When the jobs run by themselves, by their names.
+            plans: HashMap<String, Arc<JobPlan>>,
+        }
 
         /// A handler of everything: code that runs elsewhere and is told what happened.
         pub trait Universal: $(Handler<$trigger> +)* 'static {}
@@ -82,12 +89,20 @@ macro_rules! tables {
                         self.add(name, hook.clone())?;
                     }
                 )*
+                $(
+                    for (name, hook) in &layer.$here.0 {
+                        self.add(name, hook.clone())?;
+                    }
+                )*
+                self.plans.extend(layer.plans.clone());
                 Ok(())
             }
 
             /// Takes in the handlers of a layer, in the place of those that have the same name.
             fn give_way_to(&mut self, layer: &Self) {
                 $(self.$table.0.extend(layer.$table.0.iter().map(|(name, hook)| (name.clone(), hook.clone())));)*
+                $(self.$here.0.extend(layer.$here.0.iter().map(|(name, hook)| (name.clone(), hook.clone())));)*
+                self.plans.extend(layer.plans.clone());
             }
 
             /// Registers a handler of whatever trigger has this name; `false` if there is none.
@@ -116,6 +131,8 @@ tables! {
     before_connect: BeforeConnect,
     before_subscribe: BeforeSubscribe,
     after_event: AfterEvent,
+    ;
+    jobs: Job,
 }
 
 /// What stands in the place of the class where a client connects: it concerns none.
@@ -125,7 +142,7 @@ impl Tables {
     /// Registers a handler. The error says who else wants to be it.
     fn add<T: Trigger>(&mut self, name: &str, hook: Hook<T>) -> Result<(), String> {
         let place = hook.place.clone();
-        if T::NAME != Call::NAME && name != CONNECT {
+        if ![Call::NAME, Job::NAME].contains(&T::NAME) && name != CONNECT {
             ClassName::parse(name).map_err(|error| format!("{place}: {error}"))?;
         }
         match T::hooks_mut(self).0.insert(name.to_owned(), hook) {
@@ -135,6 +152,16 @@ impl Tables {
                 Err(format!("{kind} {name} is defined twice: by {before} and by {place}"))
             }
         }
+    }
+
+    /// Registers a job. The error says who else wants to be it, or why its plan cannot be.
+    fn add_job(&mut self, name: &str, plan: JobPlan, hook: Hook<Job>) -> Result<(), String> {
+        if let Some(fault) = plan.fault() {
+            return Err(format!("job {name} of {}: {fault}", hook.place));
+        }
+        self.add(name, hook)?;
+        self.plans.insert(name.to_owned(), Arc::new(plan));
+        Ok(())
     }
 
     /// Puts a handler in the place of whatever handles a trigger of a class, or a function (`T` is [`Call`]).
@@ -153,6 +180,11 @@ impl Layer {
     /// to be it.
     pub fn add<T: Trigger>(&mut self, name: &str, hook: Hook<T>) -> Result<(), String> {
         self.0.add(name, hook)
+    }
+
+    /// Adds a job. The error says who else wants to be it, or why its plan cannot be.
+    pub fn add_job(&mut self, name: &str, plan: JobPlan, hook: Hook<Job>) -> Result<(), String> {
+        self.0.add_job(name, plan, hook)
     }
 
     /// Adds a handler that runs elsewhere, of whatever trigger has this name (`function` for a function). Parse: what is
@@ -205,6 +237,11 @@ impl Registry {
         self.tables.add(name, hook)
     }
 
+    /// Registers a job. The error says who else wants to be it, or why its plan cannot be.
+    pub(crate) fn add_job(&mut self, name: &str, plan: JobPlan, hook: Hook<Job>) -> Result<(), String> {
+        self.tables.add_job(name, plan, hook)
+    }
+
     /// Takes in a layer whose names nobody else may have. The error says which two places want the same one.
     pub fn with_beside(mut self, layer: &Layer) -> Result<Self, String> {
         self.tables.take_in(&layer.0)?;
@@ -235,6 +272,19 @@ impl Registry {
         let mut names: Vec<&str> = self.tables.functions.0.keys().map(String::as_str).collect();
         names.sort_unstable();
         names
+    }
+
+    /// The names of all jobs, sorted.
+    pub fn jobs(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.tables.jobs.0.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// A job, and when it runs by itself.
+    pub fn job(&self, name: &str) -> Option<(&Hook<Job>, Arc<JobPlan>)> {
+        let hook = self.hook::<Job>(name)?;
+        Some((hook, self.tables.plans.get(name).cloned().unwrap_or_else(|| Arc::new(JobPlan::manual()))))
     }
 
     /// What runs before the classes are made what is defined, in the order of the applications.
@@ -280,6 +330,26 @@ mod tests {
         let two = Application::new("two").define("f", Rules::none(), nothing);
         let error = Registry::new([one, two]).err().unwrap();
         assert!(error.contains("one (") && error.contains("two (") && error.contains("registry.rs"), "{error}");
+    }
+
+    #[test]
+    fn a_job_whose_plan_cannot_be_is_an_error_that_says_where() {
+        let plan = || JobPlan::manual().cron("0 25 * * *", "UTC");
+        let one = Application::new("one").job("clean", plan(), |_: crate::JobRequest| async { Ok(()) });
+        let error = Registry::new([one]).err().unwrap();
+        assert!(error.contains("job clean of one (") && error.contains("0 25 * * *"), "{error}");
+    }
+
+    #[test]
+    fn a_layer_brings_jobs_with_their_plans() {
+        let plan = || JobPlan::manual().cron("0 5 * * *", "UTC");
+        let script = Application::new("script").job("clean", plan(), |_: crate::JobRequest| async { Ok(()) });
+        let script = Registry::new([script]).unwrap();
+        let mut layer = Layer::default();
+        layer.add_job("clean", plan(), script.hook::<Job>("clean").unwrap().clone()).unwrap();
+        let registry = Registry::default().with_beside(&layer).unwrap();
+        assert_eq!((registry.jobs(), registry.job("clean").unwrap().1.crons().count()), (vec!["clean"], 1));
+        assert!(script.with_beside(&layer).is_err());
     }
 
     #[test]
