@@ -16,6 +16,8 @@ mod functions;
 mod great_answers;
 mod hooks;
 mod idempotency;
+mod job_schedules;
+mod jobs;
 mod moving;
 mod permissions;
 mod push;

@@ -3,6 +3,7 @@
 
 module.exports = Parse => {
   Parse.Cloud.define('echo', request => request.params);
+  Parse.Cloud.job('clean', () => 'all is clean');
 
   Parse.Cloud.beforeSave('Traced', request => {
     request.object.set('seen', request.context);

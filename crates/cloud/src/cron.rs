@@ -23,7 +23,8 @@ impl Cron {
     /// sentence.
     pub fn parse(expression: &str, zone: &str) -> Result<Self, String> {
         let pattern = expression.parse::<croner::Cron>();
-        let pattern = pattern.map_err(|error| format!("the cron expression \"{expression}\" cannot be read: {error}"))?;
+        let pattern =
+            pattern.map_err(|error| format!("the cron expression \"{expression}\" cannot be read: {error}"))?;
         let known = TimeZone::get(zone).map_err(|error| format!("there is no time zone \"{zone}\": {error}"))?;
         Ok(Self { expression: expression.to_owned(), zone_name: zone.to_owned(), pattern, zone: known })
     }

@@ -9,6 +9,7 @@ use parsimony_store::{Objects, Store};
 use tokio::task::JoinSet;
 
 use crate::caller::{Caller, Credentials};
+use crate::jobs::{self, Jobs};
 use crate::live::{self, Live};
 use crate::nodes;
 use crate::options::Options;
@@ -32,6 +33,7 @@ pub struct Engine {
     pub(crate) accounts: Accounts,
     pub(crate) live: Live,
     pub(crate) passwords: Passwords,
+    pub(crate) jobs: Jobs,
     /// What runs beside requests, and ends when the engine closes.
     background: Mutex<JoinSet<()>>,
 }
@@ -52,6 +54,7 @@ impl Engine {
         let accounts = Accounts::new(&options);
         let passwords = Passwords::new(&options);
         let registry = Registered::new(registry);
+        let jobs = Jobs::new(&*clock);
         let engine = Arc::new(Self {
             live: Live::new(store.watching()),
             options,
@@ -63,6 +66,7 @@ impl Engine {
             schemas,
             accounts,
             passwords,
+            jobs,
             background: Mutex::default(),
         });
         definitions::apply(&engine).await?;
@@ -70,6 +74,7 @@ impl Engine {
         webhooks::load(&engine).await.map_err(told)?;
         nodes::start(&engine).await?;
         live::start(&engine);
+        jobs::begin(&engine);
         Ok(engine)
     }
 
@@ -119,8 +124,14 @@ impl Engine {
         Ok(self.store.check().await?)
     }
 
-    /// Closes the store; what was acknowledged is on disk before.
+    /// Ends the runs of jobs, each with a status, and begins no others.
+    pub async fn stop_jobs(&self) {
+        jobs::stop(self).await;
+    }
+
+    /// Ends the jobs and closes the store; what was acknowledged is on disk before.
     pub async fn close(&self) {
+        self.stop_jobs().await;
         self.background.lock().abort_all();
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "the store did not close cleanly");

@@ -16,6 +16,8 @@
 //! | requests that must not happen twice | `idempotency.rs` |
 //! | cloud code, and its way back in | `functions.rs`, `triggers.rs`, `host.rs` |
 //! | cloud code that runs elsewhere | `webhooks/` |
+//! | background jobs | `jobs/` |
+//! | what goes on beside the requests | `tasks.rs` |
 #![deny(clippy::future_not_send)]
 
 mod access;
@@ -28,12 +30,14 @@ mod find;
 mod functions;
 mod host;
 mod idempotency;
+mod jobs;
 mod limits;
 mod live;
 mod nodes;
 mod options;
 mod save;
 mod schema;
+mod tasks;
 mod transaction;
 mod triggers;
 mod users;

@@ -35,6 +35,23 @@ pub struct Limits {
     pub webhook_time_max: Duration,
     /// How many bytes the answer of a webhook may have.
     pub webhook_answer_bytes_max: usize,
+    /// How often a server looks whether a job is due, and whether the server that starts them is still there.
+    pub job_tick: Duration,
+    /// For how long a server that says nothing counts as there: after that, and a tick, another one starts the jobs, and
+    /// the runs of the silent one are failed.
+    pub job_lease: Duration,
+    /// How long a run may go on when the server ends.
+    pub job_stop_time_max: Duration,
+    /// How long one try of a run may take, unless its plan says otherwise.
+    pub job_time_max: Duration,
+    /// How many runs of one job are caught up with, or wait for each other.
+    pub job_catch_up_max: usize,
+    /// How many runs a server has under way.
+    pub job_runs_max: usize,
+    /// How many schedules of the dashboard are looked at.
+    pub job_schedules_max: u64,
+    /// How many characters the message of a run may have.
+    pub job_message_chars_max: usize,
 }
 
 /// What a client may ask at once, `requestComplexity`; the master key may ask as much as the server bears.
@@ -67,6 +84,14 @@ impl Default for Limits {
             live_subscriptions_max: 1_000,
             webhook_time_max: Duration::from_secs(30),
             webhook_answer_bytes_max: 16 << 20,
+            job_tick: Duration::from_secs(1),
+            job_lease: Duration::from_secs(15),
+            job_stop_time_max: Duration::from_secs(5),
+            job_time_max: Duration::from_secs(24 * 3_600),
+            job_catch_up_max: 100,
+            job_runs_max: 256,
+            job_schedules_max: 1_000,
+            job_message_chars_max: 10_000,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::caller::Caller;
 use crate::classes::rules_for;
 use crate::engine::Engine;
 use crate::find::pieces::Rest;
+use crate::jobs::api as jobs;
 use crate::schema::{api, push};
 use crate::transaction::Open;
 use crate::users::login;
@@ -215,6 +216,46 @@ impl Work {
     /// Refuses a request whose id was seen before (159), where its path is watched.
     pub async fn once(&self, path: &str, id: &str) -> Answer<()> {
         idempotency::once(self, path, id).await
+    }
+
+    /// Starts a job, master only; gives the id of the run's `_JobStatus`.
+    pub async fn start_job(&self, name: Option<&str>, params: Map) -> Answer<ObjectId> {
+        jobs::start(self, name, params).await
+    }
+
+    /// Ends a run of a job, master only.
+    pub async fn cancel_job(&self, id: &ObjectId) -> Answer<()> {
+        jobs::cancel(self, id).await
+    }
+
+    /// Every job, and what is under way, master only.
+    pub async fn jobs(&self) -> Answer<Map> {
+        jobs::overview(self).await
+    }
+
+    /// Every schedule of the dashboard, master only.
+    pub async fn job_schedules(&self) -> Answer<Vec<Object>> {
+        jobs::schedules(self).await
+    }
+
+    /// Which jobs there are, and which have a schedule, master only.
+    pub async fn jobs_data(&self) -> Answer<Map> {
+        jobs::data(self).await
+    }
+
+    /// Adds a schedule of the dashboard, master only.
+    pub async fn create_job_schedule(&self, body: &Map) -> Answer<Saved> {
+        jobs::create_schedule(self, body).await
+    }
+
+    /// Changes a schedule of the dashboard, master only.
+    pub async fn update_job_schedule(&self, id: &ObjectId, body: &Map) -> Answer<Map> {
+        jobs::update_schedule(self, id, body).await
+    }
+
+    /// Takes a schedule of the dashboard away, master only.
+    pub async fn delete_job_schedule(&self, id: &ObjectId) -> Answer<()> {
+        jobs::delete_schedule(self, id).await
     }
 
     /// Every webhook of a kind, master only.

@@ -65,6 +65,22 @@ pub enum Route {
     CreateWebhook,
     /// `PUT /hooks/functions/NAME` or `/hooks/triggers/C/TRIGGER`
     ChangeWebhook(WebhookTarget),
+    /// `POST /jobs/NAME`, or `POST /jobs` with the name in the body
+    StartJob(Option<String>),
+    /// `GET /parsimony/jobs`
+    Jobs,
+    /// `DELETE /parsimony/jobs/ID`
+    CancelJob(ObjectId),
+    /// `GET /cloud_code/jobs`
+    JobSchedules,
+    /// `GET /cloud_code/jobs/data`
+    JobsData,
+    /// `POST /cloud_code/jobs`
+    CreateJobSchedule,
+    /// `PUT /cloud_code/jobs/ID`
+    UpdateJobSchedule(ObjectId),
+    /// `DELETE /cloud_code/jobs/ID`
+    DeleteJobSchedule(ObjectId),
     /// `DELETE /purge/C`
     Purge(String),
     /// `GET /serverInfo`
@@ -89,8 +105,6 @@ const MISSING: &[(&str, &str, bool)] = &[
     ("files", "File storage", false),
     ("push", "Push", true),
     ("push_audiences", "Push audiences", true),
-    ("jobs", "Background jobs", true),
-    ("cloud_code", "Job schedules", true),
     ("config", "Parse Config", false),
     ("graphql-config", "GraphQL", true),
     ("scriptlog", "The script log", true),
@@ -136,6 +150,10 @@ impl Route {
             ("aggregate", Some(class), None) if method == "GET" => Ok(Self::Aggregate(class_name(method, class)?)),
             ("schemas", class, None) => Self::schemas(method, class).ok_or_else(unknown),
             ("parsimony", Some("schema"), Some(what)) => Self::own_schemas(method, what).ok_or_else(unknown),
+            ("jobs", name, None) if method == "POST" => Ok(Self::StartJob(name.map(str::to_owned))),
+            ("parsimony", Some("jobs"), id) | ("cloud_code", Some("jobs"), id) => {
+                Self::jobs(method, &area, id).ok_or_else(unknown)?
+            }
             ("purge", Some(class), None) if method == "DELETE" => Ok(Self::Purge(class.to_owned())),
             ("functions", Some(name), None) if method == "POST" => Ok(Self::Call(name.to_owned())),
             ("login", None, None) if matches!(method, "GET" | "POST") => Ok(Self::LogIn),
@@ -171,6 +189,21 @@ impl Route {
             ("GET", "history") => Some(Self::SchemaHistory),
             _ => None,
         }
+    }
+
+    /// Jobs as this server runs them, or as the dashboard plans them.
+    fn jobs(method: &str, area: &str, id: Option<&str>) -> Option<Result<Self, ParseError>> {
+        let route: fn(ObjectId) -> Self = match (area, method, id) {
+            ("parsimony", "GET", None) => return Some(Ok(Self::Jobs)),
+            ("parsimony", "DELETE", Some(_)) => Self::CancelJob,
+            ("cloud_code", "GET", None) => return Some(Ok(Self::JobSchedules)),
+            ("cloud_code", "GET", Some("data")) => return Some(Ok(Self::JobsData)),
+            ("cloud_code", "POST", None) => return Some(Ok(Self::CreateJobSchedule)),
+            ("cloud_code", "PUT", Some(_)) => Self::UpdateJobSchedule,
+            ("cloud_code", "DELETE", Some(_)) => Self::DeleteJobSchedule,
+            _ => return None,
+        };
+        Some(ObjectId::parse(id?).map(route))
     }
 
     fn webhooks(method: &str, kind: Option<&str>, name: Option<&str>, trigger: Option<&str>) -> Option<Self> {
@@ -323,6 +356,15 @@ mod tests {
                 "GET /hooks/triggers/C/beforeSave",
                 Route::Webhook(WebhookTarget::Trigger { class: "C".to_owned(), trigger: "beforeSave".to_owned() }),
             ),
+            ("POST /jobs", Route::StartJob(None)),
+            ("POST /jobs/clean", Route::StartJob(Some("clean".to_owned()))),
+            ("GET /parsimony/jobs", Route::Jobs),
+            ("DELETE /parsimony/jobs/r", Route::CancelJob(id("r"))),
+            ("GET /cloud_code/jobs", Route::JobSchedules),
+            ("GET /cloud_code/jobs/data", Route::JobsData),
+            ("POST /cloud_code/jobs", Route::CreateJobSchedule),
+            ("PUT /cloud_code/jobs/s", Route::UpdateJobSchedule(id("s"))),
+            ("DELETE /cloud_code/jobs/s", Route::DeleteJobSchedule(id("s"))),
             ("GET /serverInfo", Route::ServerInfo),
             ("PATCH /health", Route::Health),
         ] {

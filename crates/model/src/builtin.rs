@@ -36,6 +36,10 @@ pub enum Builtin {
     Idempotency,
     /// What was pushed to the classes, by whom; ours.
     SchemaChange,
+    /// Who may start jobs, and what of each schedule is done; ours.
+    JobLease,
+    /// Which jobs are under way, and where; ours.
+    JobRun,
     /// The mark of a database that another one is being copied into; ours.
     Move,
 }
@@ -158,6 +162,28 @@ const TABLE: &[Row] = &[
             "after:String",
             "message:String",
             "undoes:Number",
+        ],
+    ),
+    (
+        Builtin::JobLease,
+        "_JobLease",
+        true,
+        &["name:String", "owner:String", "token:Number", "aliveUntil:Date", "due:Date"],
+    ),
+    (
+        Builtin::JobRun,
+        "_JobRun",
+        true,
+        &[
+            "jobName:String",
+            "source:String",
+            "params:Object",
+            "schedule:String",
+            "due:Date",
+            "owner:String",
+            "attempt:Number",
+            "aliveUntil:Date",
+            "cancelled:Boolean",
         ],
     ),
     (Builtin::Move, "_Move", true, &["source:String"]),

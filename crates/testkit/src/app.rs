@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parsimony_cloud::{Application, Registry};
 use parsimony_connectors::Http;
-pub use parsimony_engine::DefinedSchemas;
-use parsimony_engine::{Engine, Options};
+use parsimony_engine::Engine;
+pub use parsimony_engine::{DefinedSchemas, Options};
 use parsimony_http::{Door, HttpOptions, Listening, TrustProxy};
-use parsimony_model::{ClassSchema, Filter, SystemClock};
+use parsimony_model::{ClassSchema, Clock, Filter, SystemClock};
 use parsimony_store::{Scope, Selection, Store};
 use parsimony_store_mongo::{MongoOptions, MongoStore};
 use parsimony_store_sqlite::SqliteStore;
@@ -35,7 +35,9 @@ const MASTER_KEY: &str = "the master key";
 pub struct App {
     client: Client,
     listening: Option<Listening>,
+    engine: Arc<Engine>,
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     data: Option<Arc<TempDir>>,
 }
 
@@ -65,17 +67,39 @@ impl App {
         applications: impl IntoIterator<Item = Application>,
         change: impl FnOnce(&mut Options),
     ) -> Self {
-        let (store, data) = fresh(store).await;
-        Self::open(store, data.map(Arc::new), applications, change).await.expect("the engine opens")
+        Self::start_by(Arc::new(SystemClock), store, applications, change).await
     }
 
-    /// Starts another server on the same store. The error is the sentence with which it does not start.
+    /// As [`App::start_with`], by this clock.
+    ///
+    /// # Panics
+    /// When it cannot start; it is for tests.
+    pub async fn start_by(
+        clock: Arc<dyn Clock>,
+        store: StoreKind,
+        applications: impl IntoIterator<Item = Application>,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
+        let (store, data) = fresh(store).await;
+        Self::open(clock, (store, data.map(Arc::new)), applications, change).await.expect("the engine opens")
+    }
+
+    /// Starts another server on the same store, by the same clock. The error is the sentence with which it does not start.
     pub async fn beside(
         &self,
         applications: impl IntoIterator<Item = Application>,
         change: impl FnOnce(&mut Options),
     ) -> Result<Self, String> {
-        Self::open(Arc::clone(&self.store), self.data.clone(), applications, change).await
+        let place = (Arc::clone(&self.store), self.data.clone());
+        Self::open(Arc::clone(&self.clock), place, applications, change).await
+    }
+
+    /// Stops it as a signal does: what runs ends, and its jobs have a status.
+    pub async fn stop(&mut self) {
+        if let Some(mut listening) = self.listening.take() {
+            listening.stop().await;
+        }
+        self.engine.stop_jobs().await;
     }
 
     /// Starts these applications on a store that something else has filled. Whoever owns the files of the store keeps them.
@@ -83,7 +107,7 @@ impl App {
         store: Arc<dyn Store>,
         applications: impl IntoIterator<Item = Application>,
     ) -> Result<Self, String> {
-        Self::open(store, None, applications, |_options| {}).await
+        Self::open(Arc::new(SystemClock), (store, None), applications, |_options| {}).await
     }
 
     /// Its store.
@@ -92,8 +116,8 @@ impl App {
     }
 
     async fn open(
-        store: Arc<dyn Store>,
-        data: Option<Arc<TempDir>>,
+        clock: Arc<dyn Clock>,
+        (store, data): (Arc<dyn Store>, Option<Arc<TempDir>>),
         applications: impl IntoIterator<Item = Application>,
         change: impl FnOnce(&mut Options),
     ) -> Result<Self, String> {
@@ -102,12 +126,12 @@ impl App {
         options.password_cost = 4;
         change(&mut options);
         let registry = Registry::new(applications)?;
-        let engine =
-            Engine::open(options, Arc::clone(&store), registry, Arc::new(SystemClock), Arc::new(Http::new()?)).await?;
+        let http = Arc::new(Http::new()?);
+        let engine = Engine::open(options, Arc::clone(&store), registry, Arc::clone(&clock), http).await?;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/parse", listener.local_addr().expect("a bound port"));
         let door = Door::new(HttpOptions {
-            engine,
+            engine: Arc::clone(&engine),
             mount_path: "/parse".to_owned(),
             server_url: url.clone(),
             public_path: None,
@@ -118,7 +142,7 @@ impl App {
         })
         .expect("the door's options are right");
         let listening = Listening::start(listener, door).await.expect("the port can be listened on");
-        Ok(Self { client: Client::new(url), listening: Some(listening), store, data })
+        Ok(Self { client: Client::new(url), listening: Some(listening), engine, store, clock, data })
     }
 }
 

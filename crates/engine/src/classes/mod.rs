@@ -89,6 +89,8 @@ pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
             | Builtin::Audience
             | Builtin::Idempotency
             | Builtin::SchemaChange
+            | Builtin::JobLease
+            | Builtin::JobRun
             | Builtin::Move,
         )
         | None => &Plain,

@@ -31,7 +31,7 @@ pub(super) fn server(work: &Work) -> Result<Reply, ParseError> {
         "features": {
             "globalConfig": none,
             "hooks": { "create": true, "read": true, "update": true, "delete": true },
-            "cloudCode": { "jobs": false },
+            "cloudCode": { "jobs": true },
             "logs": { "level": false, "size": false, "order": false, "until": false, "from": false },
             "push": {
                 "immediatePush": false, "scheduledPush": false, "storedPushData": false, "pushAudiences": false,

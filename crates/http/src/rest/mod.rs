@@ -4,6 +4,7 @@ mod batch;
 mod functions;
 mod hooks;
 mod info;
+mod jobs;
 mod objects;
 mod schemas;
 mod sessions;
@@ -65,6 +66,14 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::Webhook(target) => Box::pin(hooks::one(work, &target)).await,
         Route::CreateWebhook => Box::pin(hooks::create(work, params)).await,
         Route::ChangeWebhook(target) => Box::pin(hooks::change(work, &target, params)).await,
+        Route::StartJob(name) => Box::pin(jobs::start(work, name, params)).await,
+        Route::Jobs => Box::pin(jobs::overview(work)).await,
+        Route::CancelJob(id) => Box::pin(jobs::cancel(work, &id)).await,
+        Route::JobSchedules => Box::pin(jobs::schedules(work)).await,
+        Route::JobsData => Box::pin(jobs::data(work)).await,
+        Route::CreateJobSchedule => Box::pin(jobs::create_schedule(door, work, params)).await,
+        Route::UpdateJobSchedule(id) => Box::pin(jobs::update_schedule(work, &id, params)).await,
+        Route::DeleteJobSchedule(id) => Box::pin(jobs::delete_schedule(work, &id)).await,
         Route::Purge(class) => Box::pin(schemas::purge(work, &class)).await,
         Route::ServerInfo => info::server(work),
         Route::Unavailable(missing) => info::unavailable(work, missing),

@@ -1,0 +1,109 @@
+//! Background jobs: which run when, on which of the servers, and what becomes of them.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what a door may ask | `api.rs` |
+//! | when is a schedule of the dashboard due | `schedule.rs` |
+//! | which runs are due now, and which were missed | `due.rs` |
+//! | which server starts them | `lease.rs` |
+//! | which runs wait or are under way, and where | `runs.rs` |
+//! | what happens in every tick | `runner.rs` |
+//! | what happens in a run: tries, time limits, its end | `run.rs` |
+//! | what is seen of a run | `status.rs` |
+//!
+//! Every server may start runs by hand. One of them holds the lease and starts those that are due; when it says nothing for the
+//! length of the lease, another one takes the lease, and fails the runs that were under way there.
+
+pub(crate) mod api;
+mod due;
+mod lease;
+mod rows;
+mod run;
+mod runner;
+mod runs;
+mod schedule;
+mod status;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use parsimony_model::{Clock, ObjectId};
+use tokio::sync::watch;
+
+use self::lease::Leases;
+use self::run::Ending;
+use crate::engine::Engine;
+use crate::tasks::Tasks;
+
+/// The runs of this server.
+pub(crate) struct Jobs {
+    /// What this server is called among those that share the store.
+    me: String,
+    tasks: Tasks,
+    /// For each run that is under way here, why it has to end.
+    under_way: Mutex<HashMap<ObjectId, watch::Sender<Option<Ending>>>>,
+    /// Whether the server ends.
+    stopping: watch::Sender<bool>,
+}
+
+/// How many characters the name of a server has.
+const NAME_CHARS: usize = 20;
+
+/// How long a run may take to end that has been told to.
+const END_TIME_MAX: Duration = Duration::from_secs(5);
+
+impl Jobs {
+    /// None yet.
+    pub(crate) fn new(clock: &dyn Clock) -> Self {
+        Self {
+            me: clock.alphanumeric(NAME_CHARS),
+            tasks: Tasks::new(),
+            under_way: Mutex::default(),
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    /// Whether the server is about to end.
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Tells a run of this server that it has to end. `false` if there is none.
+    fn end(&self, id: &ObjectId, why: Ending) -> bool {
+        let under_way = self.under_way.lock();
+        under_way.get(id).is_some_and(|run| run.send_replace(Some(why)).is_none())
+    }
+
+    /// The runs that are under way here.
+    fn ids(&self) -> Vec<ObjectId> {
+        self.under_way.lock().keys().cloned().collect()
+    }
+}
+
+/// Begins to look what is due.
+pub(crate) fn begin(engine: &Arc<Engine>) {
+    engine.jobs.tasks.spawn(runner::run(Arc::downgrade(engine)));
+}
+
+/// Ends what is under way, each run with a status, and lets another server go on at once.
+pub(crate) async fn stop(engine: &Engine) {
+    let jobs = &engine.jobs;
+    jobs.stopping.send_replace(true);
+    if !jobs.tasks.ended(engine.options.limits.job_stop_time_max).await {
+        for id in jobs.ids() {
+            jobs.end(&id, Ending::Stopped);
+        }
+        if !jobs.tasks.ended(END_TIME_MAX).await {
+            tracing::warn!("some runs of jobs did not end");
+        }
+    }
+    if engine.registry.now().jobs().is_empty() {
+        return;
+    }
+    let released = async { Leases::of(engine).await?.release(&jobs.me).await };
+    if let Err(error) = released.await {
+        tracing::warn!(%error, "another server has to wait until the lease of the jobs is over");
+    }
+}
