@@ -81,7 +81,7 @@ mod tests {
         let moment = clock.now().plus_millis(3_600_000);
         let moved = Arc::clone(&clock);
         let wait = async move { until(&*moved, moment, Duration::from_millis(1)).await };
-        let (_, waited) = tokio::join!(
+        let ((), waited) = tokio::join!(
             async { clock.advance_millis(3_600_000) },
             tokio::time::timeout(Duration::from_secs(10), wait)
         );

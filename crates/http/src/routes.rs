@@ -151,9 +151,7 @@ impl Route {
             ("schemas", class, None) => Self::schemas(method, class).ok_or_else(unknown),
             ("parsimony", Some("schema"), Some(what)) => Self::own_schemas(method, what).ok_or_else(unknown),
             ("jobs", name, None) if method == "POST" => Ok(Self::StartJob(name.map(str::to_owned))),
-            ("parsimony", Some("jobs"), id) | ("cloud_code", Some("jobs"), id) => {
-                Self::jobs(method, &area, id).ok_or_else(unknown)?
-            }
+            ("parsimony" | "cloud_code", Some("jobs"), id) => Self::jobs(method, &area, id).ok_or_else(unknown)?,
             ("purge", Some(class), None) if method == "DELETE" => Ok(Self::Purge(class.to_owned())),
             ("functions", Some(name), None) if method == "POST" => Ok(Self::Call(name.to_owned())),
             ("login", None, None) if matches!(method, "GET" | "POST") => Ok(Self::LogIn),

@@ -70,13 +70,13 @@ mod tests {
     }
 
     /// Each full hour.
-    fn hourly(after: Date) -> Option<Date> {
-        Some(Date::from_millis((after.millis().div_euclid(60 * MINUTE) + 1) * 60 * MINUTE))
+    fn hourly(after: Date) -> Date {
+        Date::from_millis((after.millis().div_euclid(60 * MINUTE) + 1) * 60 * MINUTE)
     }
 
     fn runs(catch_up: CatchUp, done: i64, now: i64) -> Option<Vec<i64>> {
-        let due = due(hourly, at(done), at(now), (catch_up, 3))?;
-        assert!(due.up_to <= at(now) && hourly(due.up_to) > Some(at(now)), "all is done up to {:?}", due.up_to);
+        let due = due(|after| Some(hourly(after)), at(done), at(now), (catch_up, 3))?;
+        assert!(due.up_to <= at(now) && hourly(due.up_to) > at(now), "all is done up to {:?}", due.up_to);
         Some(due.runs.iter().map(|moment| moment.millis() / MINUTE).collect())
     }
 

@@ -34,7 +34,7 @@ fn runner() -> Result<ObjectId, ParseError> {
 
 fn token_of(row: &Object) -> u64 {
     let token = row.get("token").and_then(Value::as_f64).unwrap_or_default();
-    if token.is_finite() && token > 0.0 { token as u64 } else { 0 }
+    u64::try_from(token as i64).unwrap_or_default()
 }
 
 /// The same with a token that is one greater.

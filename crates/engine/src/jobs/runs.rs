@@ -41,13 +41,13 @@ pub(super) struct Runs<'a> {
 impl Run {
     fn read(row: &Object) -> Self {
         let text = |field: &str| row.text(field).unwrap_or_default().to_owned();
-        let attempt = row.get("attempt").and_then(Value::as_f64).unwrap_or(1.0).clamp(1.0, 1e9);
+        let attempt = row.get("attempt").and_then(Value::as_f64).unwrap_or_default();
         Self {
             id: row.id.clone(),
             job: text("jobName"),
             source: text("source"),
             params: row.get("params").and_then(Value::as_object).cloned().unwrap_or_default(),
-            attempt: attempt as u32,
+            attempt: u32::try_from(attempt as i64).unwrap_or(u32::MAX).max(1),
             due: row.get("due").and_then(Value::as_date).unwrap_or(Date::EPOCH),
             owner: text("owner"),
             cancelled: row.get("cancelled").and_then(Value::as_bool).unwrap_or(false),
