@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 
 use crate::function::{Call, Request, Typed};
 use crate::handler::{Handler, Hook, Migration, MigrationHandler};
+use crate::job::{Job, JobPlan, JobRequest, Report, TypedJob};
 use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
 use crate::registry::{CONNECT, Place, Registry, RoleDefinition, SchemaDefinition};
-use crate::job::{Job, JobPlan, JobRequest, Report, TypedJob};
 use crate::rules::Rules;
 use crate::triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforeSave,
