@@ -94,6 +94,11 @@ impl Work {
         Err(ParseError::denied(ErrorCode::MasterKeyRequired, "unauthorized: master key is required"))
     }
 
+    /// Refuses a key that only reads; for doors that answer by themselves. `what` is the end of the sentence.
+    pub fn require_leave_to_write(&self, what: &str) -> Answer<()> {
+        self.caller.may_write(what)
+    }
+
     /// Creates an object of any class. `_User` is a signup; `_Session`, `_Role` and `_Installation` have rules of their
     /// own.
     pub async fn create(&self, class: &ClassName, body: Map) -> Answer<Saved> {

@@ -98,7 +98,13 @@ pub struct Missing {
     pub feature: &'static str,
     /// Whether Parse keeps it for the master key.
     pub master_only: bool,
+    /// What a key that only reads is told it may not do.
+    pub writes: Option<&'static str>,
 }
+
+/// What requests for these areas would write, in the words of a refusal.
+const MISSING_WRITES: &[(&str, &str, &str)] =
+    &[("push", "POST", "send push notifications"), ("config", "PUT", "update the config")];
 
 /// The areas that this version does not offer.
 const MISSING: &[(&str, &str, bool)] = &[
@@ -127,7 +133,9 @@ impl Route {
         let (area, second, third) = (rest.next().unwrap_or_default(), rest.next(), rest.next());
         let area = lower(area);
         if let Some((_, feature, master_only)) = MISSING.iter().find(|(name, ..)| *name == area) {
-            return Ok(Self::Unavailable(Missing { feature, master_only: *master_only }));
+            let writes = MISSING_WRITES.iter().find(|(name, by, _)| *name == area && *by == method);
+            let writes = writes.map(|(_, _, what)| *what);
+            return Ok(Self::Unavailable(Missing { feature, master_only: *master_only, writes }));
         }
         let fourth = rest.next();
         if area == "hooks" && rest.next().is_none() {

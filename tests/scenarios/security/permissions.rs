@@ -14,6 +14,7 @@ crate::on_both_stores!(
     ghsa_fcv6_fg5r_jm9q_an_include_passes_the_rules_and_hooks_of_its_class,
     ghsa_5f92_jrq3_28rc_nobody_asks_the_members_themselves,
     pull_7679_a_new_field_needs_leave,
+    option_read_only_master_key_opens_nothing_to_be_written,
 );
 
 /// As the attacks on queries, and a class that a hook shuts.
@@ -232,4 +233,37 @@ async fn pull_7679_a_new_field_needs_leave(app: App) {
         assert_eq!(answer.code, 0, "{}: {}", answer.way, answer.body);
     }
     assert_eq!(app.get(&path).await.body["obj"], json!({"a": 1, "newKey": 1}));
+}
+
+async fn option_read_only_master_key_opens_nothing_to_be_written(app: App) {
+    let kept = app.as_master().post("/classes/Kept", json!({"n": 1})).await.id();
+    let (user, _) = app.sign_up("ann").await;
+    let app = app
+        .beside([], |options| {
+            options.keys.read_only_master_key = Some("reader".to_owned());
+            options.sanitized_errors = false;
+        })
+        .await
+        .unwrap();
+    let reader = Asker::of(&app, app.with_master_key("reader"), json!({"_MasterKey": "reader"}));
+    let operation = |name: &str| format!("perform the {name} operation");
+    for (method, path, body, what) in [
+        ("POST", "/classes/Kept".to_owned(), json!({"n": 2}), operation("create")),
+        ("PUT", format!("/classes/Kept/{kept}"), json!({"n": 2}), operation("update")),
+        ("DELETE", format!("/classes/Kept/{kept}"), json!({}), operation("delete")),
+        ("PUT", format!("/users/{user}"), json!({"nick": "x"}), operation("update")),
+        ("POST", "/schemas/New".to_owned(), json!({}), "create a schema".to_owned()),
+        ("PUT", "/schemas/Kept".to_owned(), json!({}), "update a schema".to_owned()),
+        ("DELETE", "/schemas/Kept".to_owned(), json!({}), "delete a schema".to_owned()),
+        ("PUT", "/config".to_owned(), json!({"params": {"a": 1}}), "update the config".to_owned()),
+        ("POST", "/push".to_owned(), json!({"where": {}}), "send push notifications".to_owned()),
+    ] {
+        for answer in reader.every_way(method, &path, &body).await {
+            let told = format!("read-only masterKey isn't allowed to {what}.");
+            assert_eq!(answer.body, json!({"code": 119, "error": told}), "{method} {path} {}", answer.way);
+        }
+    }
+    reader.finds(1, "/classes/Kept", &json!({"where": {"n": 1}})).await;
+    assert_eq!(app.as_master().get("/classes/Kept").await.results().len(), 1);
+    assert_eq!(app.as_master().get("/schemas/New").await.code(), 103);
 }

@@ -53,6 +53,9 @@ pub(super) fn unavailable(work: &Work, missing: Missing) -> Result<Reply, ParseE
     if missing.master_only {
         work.require_master()?;
     }
+    if let Some(what) = missing.writes {
+        work.require_leave_to_write(what)?;
+    }
     let text = format!("{} is not available in this version of the server.", missing.feature);
     Err(ParseError::new(ErrorCode::CommandUnavailable, text))
 }
