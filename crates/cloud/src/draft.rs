@@ -117,6 +117,14 @@ impl Draft {
         self.update = update;
     }
 
+    /// Makes these changes besides those that were to be made.
+    pub fn change(&mut self, update: Update) {
+        for (field, op) in update.0 {
+            self.forget_below(&field);
+            self.update.0.insert(field, op);
+        }
+    }
+
     /// The changes, to go on with.
     pub fn into_update(self) -> Update {
         self.update

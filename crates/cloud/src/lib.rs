@@ -51,6 +51,7 @@ mod outbound;
 mod registry;
 mod rules;
 mod triggers;
+mod validator;
 mod wire;
 
 pub use cron::Cron;

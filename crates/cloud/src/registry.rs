@@ -105,6 +105,22 @@ macro_rules! tables {
                 self.plans.extend(layer.plans.clone());
             }
 
+            /// Registers a handler of whatever trigger has this name; `false` if there is none. The error says who else
+            /// wants to be it.
+            fn claim<H: Universal>(
+                &mut self,
+                trigger: &str,
+                name: &str,
+                handler: Arc<H>,
+                (rules, place): (Rules, Place),
+            ) -> Result<bool, String> {
+                match trigger {
+                    $($trigger::NAME => self.add::<$trigger>(name, Hook { rules, handler, place })?,)*
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            }
+
             /// Registers a handler of whatever trigger has this name; `false` if there is none.
             fn put<H: Universal>(&mut self, trigger: &str, name: &str, handler: Arc<H>, place: Place) -> bool {
                 match trigger {
@@ -185,6 +201,18 @@ impl Layer {
     /// Adds a job. The error says who else wants to be it, or why its plan cannot be.
     pub fn add_job(&mut self, name: &str, plan: JobPlan, hook: Hook<Job>) -> Result<(), String> {
         self.0.add_job(name, plan, hook)
+    }
+
+    /// Adds a handler that runs elsewhere, of whatever trigger has this name (`function` for a function); `false` if there
+    /// is no such trigger. The error says who else wants to be it.
+    pub fn claim<H: Universal>(
+        &mut self,
+        trigger: &str,
+        name: &str,
+        handler: Arc<H>,
+        rules: (Rules, Place),
+    ) -> Result<bool, String> {
+        self.0.claim(trigger, name, handler, rules)
     }
 
     /// Adds a handler that runs elsewhere, of whatever trigger has this name (`function` for a function). Parse: what is

@@ -22,6 +22,11 @@ use crate::triggers::{
 pub trait Remote: Send + Sync {
     /// Asks it. The body is the request; the answer is what stands in `success`, `None` if nothing does.
     fn ask(&self, body: Map) -> BoxFuture<'static, Result<Option<Value>, ParseError>>;
+
+    /// Whether it answers what it changes of an object that is saved, and not all that is to be saved, as webhooks do.
+    fn answers_changes(&self) -> bool {
+        false
+    }
 }
 
 /// A handler of everything that asks code that runs elsewhere.
@@ -34,6 +39,11 @@ pub trait Spelled: Trigger + Sized {
 
     /// Reads the answer.
     fn read(self, answer: Option<Value>) -> Result<Self::Answer, ParseError>;
+
+    /// Reads an answer of [`Remote::answers_changes`].
+    fn read_changes(self, answer: Option<Value>) -> Result<Self::Answer, ParseError> {
+        self.read(answer)
+    }
 }
 
 impl<T: Spelled, R: Remote + 'static> Handler<T> for Elsewhere<R> {
@@ -45,8 +55,8 @@ impl<T: Spelled, R: Remote + 'static> Handler<T> for Elsewhere<R> {
                 body.insert("triggerName".into(), T::NAME.into());
             }
             spell_origin(request.origin(), &mut body);
-            let answer = remote.ask(body).await?;
-            request.read(answer.filter(|answer| !answer.is_null()))
+            let answer = remote.ask(body).await?.filter(|answer| !answer.is_null());
+            if remote.answers_changes() { request.read_changes(answer) } else { request.read(answer) }
         })
     }
 }
@@ -113,18 +123,32 @@ impl Spelled for BeforeSave {
 
     /// Parse: the data that is answered takes the place of what was to be saved.
     fn read(mut self, answer: Option<Value>) -> Result<Self::Answer, ParseError> {
-        let mut data = match answer {
-            None => return Ok(self.object),
-            Some(Value::Object(data)) => data,
-            Some(Value::Included(object)) => object.to_map(),
-            Some(_) => return Err(bad_answer("A beforeSave hook must answer an object, or nothing.")),
-        };
-        for column in ["className", "__type", "objectId", "createdAt", "updatedAt"] {
-            data.shift_remove(column);
+        if let Some(data) = data(answer)? {
+            self.object.replace(Update::parse(data)?);
         }
-        self.object.replace(Update::parse(data)?);
         Ok(self.object)
     }
+
+    fn read_changes(mut self, answer: Option<Value>) -> Result<Self::Answer, ParseError> {
+        if let Some(data) = data(answer)? {
+            self.object.change(Update::parse(data)?);
+        }
+        Ok(self.object)
+    }
+}
+
+/// The fields that a beforeSave hook answers.
+fn data(answer: Option<Value>) -> Result<Option<Map>, ParseError> {
+    let mut data = match answer {
+        None => return Ok(None),
+        Some(Value::Object(data)) => data,
+        Some(Value::Included(object)) => object.to_map(),
+        Some(_) => return Err(bad_answer("A beforeSave hook must answer an object, or nothing.")),
+    };
+    for column in ["className", "__type", "objectId", "createdAt", "updatedAt"] {
+        data.shift_remove(column);
+    }
+    Ok(Some(data))
 }
 
 impl Spelled for AfterSave {

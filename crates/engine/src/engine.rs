@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use parsimony_cloud::{HttpClient, Layer, Registry};
+use parsimony_model::value::Map;
 use parsimony_model::{Clock, ParseError};
 use parsimony_store::{Objects, Store};
 use tokio::task::JoinSet;
@@ -89,6 +90,18 @@ impl Engine {
     /// want the same hook; then nothing has changed.
     pub fn put_scripts(&self, scripts: Layer) -> Result<(), String> {
         self.registry.put_scripts(scripts)
+    }
+
+    /// Puts what a process elsewhere has beside the applications' own hooks, or in the place of what it had before: the
+    /// manifest of ParseCloud/1.0, and the URL at which it answers. Gives the number of its hooks. The error is a sentence;
+    /// then nothing has changed.
+    pub fn put_external(self: &Arc<Self>, source: &str, url: &str, manifest: &Map) -> Result<usize, String> {
+        webhooks::external::put(self, source, url, manifest)
+    }
+
+    /// What asks the world outside.
+    pub fn http(&self) -> &Arc<dyn HttpClient> {
+        &self.http
     }
 
     /// The options it obeys.

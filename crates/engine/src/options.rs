@@ -30,6 +30,14 @@ impl MasterKey {
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Fixed(key) if key.is_empty())
     }
+
+    /// What it is at this time.
+    pub fn at(&self, now: Date) -> Arc<str> {
+        match self {
+            Self::Fixed(key) => key.as_str().into(),
+            Self::Changing(key) => key(now),
+        }
+    }
 }
 
 /// The secrets of an application, and from where they are accepted.

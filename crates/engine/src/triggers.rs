@@ -23,6 +23,8 @@ pub(crate) struct Registered {
 struct Layers {
     /// Hook scripts; they share no name with what the applications brought.
     scripts: Layer,
+    /// A process of the administrator's; it shares none with either.
+    external: Layer,
     /// Webhooks. Parse: they take the place of whatever has the same name.
     webhooks: Layer,
 }
@@ -48,6 +50,11 @@ impl Registered {
         self.exchange(|layers| layers.scripts = scripts)
     }
 
+    /// Exchanges what a process elsewhere has. The error is as that of [`Self::put_scripts`].
+    pub(crate) fn put_external(&self, external: Layer) -> Result<(), String> {
+        self.exchange(|layers| layers.external = external)
+    }
+
     /// Exchanges the webhooks.
     pub(crate) fn put_webhooks(&self, webhooks: Layer) -> Result<(), String> {
         self.exchange(|layers| layers.webhooks = webhooks)
@@ -58,7 +65,8 @@ impl Registered {
         let mut layers = self.layers.lock();
         let mut changed = layers.clone();
         change(&mut changed);
-        let registry = self.own.clone().with_beside(&changed.scripts)?.with_above(&changed.webhooks);
+        let registry = self.own.clone().with_beside(&changed.scripts)?.with_beside(&changed.external)?;
+        let registry = registry.with_above(&changed.webhooks);
         *layers = changed;
         self.now.store(Arc::new(registry));
         Ok(())

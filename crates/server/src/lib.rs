@@ -17,6 +17,7 @@
 //! | which keys has a server that nobody chose keys for | `keys.rs` |
 //! | how are the parts put together | `wire.rs` |
 //! | where do logs go | `telemetry.rs` |
+//! | how does cloud code run in a process of its own | `external/` |
 //! | how are classes made what files say | `schema/` |
 //! | how does a whole database get into another one | `moving/` |
 //! | what is seen at the start | `banner.rs` |
@@ -25,6 +26,7 @@
 mod banner;
 mod cli;
 mod config;
+mod external;
 mod keys;
 mod moving;
 mod schema;
@@ -41,6 +43,7 @@ use serde_json::json;
 
 use cli::{Cli, CliOptions, Command};
 pub use config::{Config, Database, Logging, Sources};
+pub use external::ExternalOptions;
 pub use moving::{Ear, Moved, MovedClass, MovedRelation, Told, move_database};
 pub use wire::{Parts, Running, start};
 

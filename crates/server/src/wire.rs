@@ -17,6 +17,7 @@ use parsimony_store_mongo::{MongoOptions, MongoStore};
 use parsimony_store_sqlite::{Limits, SqliteStore};
 
 use crate::config::{Config, Database};
+use crate::external::External;
 use crate::keys;
 use crate::moving;
 
@@ -44,12 +45,16 @@ pub struct Running {
     /// What the administrator should know.
     pub warnings: Vec<String>,
     listening: Listening,
+    external: Option<External>,
 }
 
 impl Running {
     /// Stops listening, waits for what runs, closes the store.
     pub async fn stop(&mut self) {
         self.listening.stop().await;
+        if let Some(external) = self.external.take() {
+            external.stop().await;
+        }
         self.engine.close().await;
     }
 
@@ -83,6 +88,10 @@ pub async fn start(
     let described = store.describe();
     let url = config.local_url(port);
     let http = Arc::new(Http::new()?);
+    if config.external.is_some() {
+        let key = &mut config.options.keys.webhook_key;
+        key.get_or_insert_with(|| clock.hexadecimal(32));
+    }
     let engine = Engine::open(config.options, store, registry, clock, http).await?;
     let door = Door::new(HttpOptions {
         engine: Arc::clone(&engine),
@@ -94,9 +103,14 @@ pub async fn start(
         allow_origin: config.allow_origin,
         trust_proxy: config.trust_proxy,
     })?;
+    // Before the first request: none may pass by a hook. Whoever comes meanwhile waits at the port.
+    let external = match config.external {
+        None => None,
+        Some(options) => Some(External::start(&engine, options, url.clone()).await?),
+    };
     let listening = Listening::start(listener, door).await?;
     let warnings = config.warnings;
-    Ok(Running { url, engine, store: described, applications: names, keys_path, warnings, listening })
+    Ok(Running { url, engine, store: described, applications: names, keys_path, warnings, listening, external })
 }
 
 /// The applications that the configuration asks for.

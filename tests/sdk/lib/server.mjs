@@ -1,6 +1,6 @@
 // How does a test get a server: a process of its own, with a database of its own, that it may kill and start again.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { MongoClient } from 'mongodb';
 import Parse from 'parse/node';
 
@@ -99,6 +100,12 @@ export class Server {
   async restart(signal = 'SIGTERM') {
     await this.kill(signal);
     await this.start();
+  }
+
+  /// The id of the process that runs its cloud code.
+  async cloudPid() {
+    const { stdout } = await promisify(execFile)('pgrep', ['-f', '-P', String(this.child.pid), 'host.cjs']);
+    return Number(stdout.trim().split('\n')[0]);
   }
 
   /// Stops the server and removes what it left.

@@ -73,7 +73,7 @@ pub(super) async fn watch(engine: Weak<Engine>, classes: Vec<String>) {
         match happening {
             Happening::Object(written) if engine.live.wants(&written.class) => hand_on(&engine, written).await,
             Happening::Gap => {
-                tracing::error!("LiveQuery clients may have missed changes: the database was out of reach")
+                tracing::error!("LiveQuery clients may have missed changes: the database was out of reach");
             }
             _ => {}
         }

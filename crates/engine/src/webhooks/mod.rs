@@ -1,6 +1,7 @@
 //! Webhooks: functions and triggers that run elsewhere, as `/hooks` registers them and the class `_Hooks` keeps them.
 
 mod call;
+pub(crate) mod external;
 
 use std::sync::Arc;
 
@@ -196,20 +197,25 @@ fn shown(row: &Object) -> Map {
     fields.iter().filter_map(|field| Some(((*field).into(), row.get(field)?.clone()))).collect()
 }
 
+/// What asks at this URL.
+fn webhook(engine: &Engine, url: String) -> Webhook {
+    Webhook {
+        url,
+        key: engine.options.keys.webhook_key.clone(),
+        time_max: engine.options.limits.webhook_time_max,
+        answer_bytes_max: engine.options.limits.webhook_answer_bytes_max,
+        http: Arc::clone(&engine.http),
+        clock: Arc::clone(&engine.clock),
+    }
+}
+
 /// Makes what is registered what runs. Parse: a webhook takes the place of the application's own handler.
 pub(crate) async fn load(engine: &Engine) -> Result<(), ParseError> {
     let rows = stored(engine, Filter::everything()).await?;
     let mut layer = Layer::default();
     for row in &rows {
         let text = |name: &str| row.text(name).unwrap_or_default();
-        let webhook = Webhook {
-            url: text("url").to_owned(),
-            key: engine.options.keys.webhook_key.clone(),
-            time_max: engine.options.limits.webhook_time_max,
-            answer_bytes_max: engine.options.limits.webhook_answer_bytes_max,
-            http: Arc::clone(&engine.http),
-            clock: Arc::clone(&engine.clock),
-        };
+        let webhook = webhook(engine, text("url").to_owned());
         let handler = Arc::new(Elsewhere(Arc::new(webhook)));
         let place = Place { application: "webhook".to_owned(), source: text("url").to_owned() };
         let (trigger, name) = match text("functionName") {

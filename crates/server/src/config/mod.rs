@@ -9,12 +9,14 @@ mod raw;
 mod tests;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use parsimony_engine::Options;
 use parsimony_http::TrustProxy;
 use parsimony_model::names::is_plain;
 use serde_json::Value;
 
+use crate::external::ExternalOptions;
 use raw::Raw;
 pub use raw::Sources;
 
@@ -58,6 +60,8 @@ pub struct Config {
     pub trust_proxy: TrustProxy,
     /// `parsimony.applications`: which of the applications in the binary are loaded; `None` loads all.
     pub applications: Option<Vec<String>>,
+    /// `cloudCodeCommand`: cloud code in a process of its own.
+    pub external: Option<ExternalOptions>,
     /// What is logged, and how.
     pub logging: Logging,
     /// What the engine obeys. An application id or a master key that is empty will be generated.
@@ -138,6 +142,7 @@ impl Config {
             allow_origin: raw.list("allowOrigin")?.unwrap_or_default(),
             trust_proxy: addresses::trust_proxy(raw.get("trustProxy"))?,
             applications: raw.list("parsimony.applications")?,
+            external: external(&raw)?,
             logging: logging(&raw)?,
             options,
             warnings: raw.warnings.clone(),
@@ -213,6 +218,22 @@ fn body_bytes_max(raw: &Raw) -> Result<usize, String> {
         return Err(bad());
     }
     usize::try_from(bytes as i64).map_err(|_too_large| bad())
+}
+
+fn external(raw: &Raw) -> Result<Option<ExternalOptions>, String> {
+    let millis = |name: &str, usual: u64| {
+        let given = raw.positive(&format!("cloudCodeOptions.{name}"))?;
+        Ok::<_, String>(Duration::from_millis(given.unwrap_or(usual)))
+    };
+    let (startup, health) = (millis("startupTimeout", 30_000)?, millis("healthCheckInterval", 30_000)?);
+    let (shutdown, pause) = (millis("shutdownTimeout", 5_000)?, millis("maxRestartDelay", 30_000)?);
+    Ok(raw.text("cloudCodeCommand")?.map(|command| ExternalOptions {
+        command,
+        startup_time_max: startup,
+        health_interval: health,
+        shutdown_time_max: shutdown,
+        pause_max: pause,
+    }))
 }
 
 fn logging(raw: &Raw) -> Result<Logging, String> {

@@ -1,0 +1,88 @@
+// Does an existing main.js run beside the server: the example `node-cloud`, and what becomes of a process that ends?
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import Parse from 'parse/node';
+import { as, master, onEachStore, refused, signUp } from './lib/each-store.mjs';
+
+const path = (url) => fileURLToPath(new URL(url, import.meta.url));
+const host = path('../../examples/node-cloud/host.cjs');
+const main = path('../../examples/node-cloud/cloud/main.js');
+
+const options = {
+  allowClientClassCreation: true,
+  cloudCodeCommand: `NODE_PATH=${path('node_modules')} node ${host} ${main}`,
+  cloudCodeOptions: { maxRestartDelay: 200 },
+};
+
+onEachStore(
+  'a main.js',
+  (server) => {
+    const review = (fields, user) => new Parse.Object('Review', fields).save(null, as(user));
+    const { SCRIPT_FAILED, OBJECT_NOT_FOUND, OPERATION_FORBIDDEN, VALIDATION_ERROR } = Parse.Error;
+
+    test('has functions, with validators', async () => {
+      const user = await signUp('ira');
+      await refused(Parse.Cloud.run('whoAmI'), VALIDATION_ERROR, /Please login to continue/);
+      const { user: me, ip } = await Parse.Cloud.run('whoAmI', {}, as(user));
+      assert.deepEqual([me.id, me.get('username'), typeof ip], [user.id, 'ira', 'string']);
+      await refused(Parse.Cloud.run('averageStars'), VALIDATION_ERROR, /Please specify data for book/);
+      await refused(Parse.Cloud.run('averageStars', { book: 7 }), VALIDATION_ERROR, /Invalid type for book/);
+      await refused(Parse.Cloud.run('averageStars', { book: '<b>' }), VALIDATION_ERROR, /That is no title/);
+      await refused(Parse.Cloud.run('averageStars', { book: 'Emma' }), OBJECT_NOT_FOUND, /Nobody has read Emma/);
+      for (const stars of [2, 5]) await review({ book: 'Emma', stars }, user);
+      assert.equal(await Parse.Cloud.run('averageStars', { book: 'Emma' }), 3.5);
+    });
+
+    test('has triggers around saves', async () => {
+      const user = await signUp('joe');
+      await refused(new Parse.Object('Review', { book: 'Ulysses' }).save(), VALIDATION_ERROR);
+      await refused(review({ stars: 4 }, user), VALIDATION_ERROR, /Please specify data for book/);
+      await refused(review({ book: 'Ulysses', stars: 6 }, user), SCRIPT_FAILED, /Five stars/);
+      const saved = await review({ book: 'Ulysses', text: '  long  ', tags: ['a'] }, user);
+      assert.deepEqual([saved.get('stars'), saved.get('text'), saved.get('author').id], [3, 'long', user.id]);
+      saved.increment('stars');
+      saved.addUnique('tags', 'b');
+      await saved.save({ text: ' very long ', book: 'Emma' }, as(user));
+      const stored = await new Parse.Query('Review').get(saved.id, master);
+      assert.deepEqual(
+        ['stars', 'text', 'book', 'tags'].map((field) => stored.get(field)),
+        [4, 'very long', 'Ulysses', ['a', 'b']],
+      );
+      const shelf = await new Parse.Query('Shelf').first(master);
+      assert.equal(shelf.get('latest'), 'Ulysses');
+    });
+
+    test('has triggers around deletes and finds', async () => {
+      const user = await signUp('kim');
+      const pinned = await review({ book: 'Dune', pinned: true }, user);
+      const hidden = await review({ book: 'Dune', hidden: true }, user);
+      await refused(pinned.destroy(as(user)), OPERATION_FORBIDDEN, /It is pinned/);
+      const dune = () => new Parse.Query('Review').equalTo('book', 'Dune');
+      assert.deepEqual((await dune().find()).map((object) => object.get('shown')), ['Dune: ***']);
+      assert.equal((await dune().find(master)).length, 2);
+      for (const object of [hidden, pinned]) await object.destroy(master);
+      assert.equal(await new Parse.Query('Trash').equalTo('was', 'Dune').count(master), 2);
+    });
+
+    test('is started anew when it ends, and nothing passes by its hooks meanwhile', async () => {
+      const user = await signUp('lou');
+      const pid = Number(await Parse.Cloud.run('whoAmI', {}, as(user)).then(() => server.cloudPid()));
+      process.kill(pid, 'SIGKILL');
+      const deadline = Date.now() + 20_000;
+      for (;;) {
+        const outcome = await review({ book: 'Waiting', text: ' trimmed ' }, user).catch((error) => error);
+        if (outcome instanceof Parse.Object) {
+          assert.equal(outcome.get('text'), 'trimmed');
+          break;
+        }
+        assert.equal(outcome.code, SCRIPT_FAILED, String(outcome));
+        assert.ok(Date.now() < deadline, 'it did not come back');
+        await sleep(50);
+      }
+    });
+  },
+  options,
+);
