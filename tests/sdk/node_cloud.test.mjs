@@ -67,6 +67,21 @@ onEachStore(
       assert.equal(await new Parse.Query('Trash').equalTo('was', 'Dune').count(master), 2);
     });
 
+    test('has jobs', async () => {
+      await Parse.Object.saveAll([1, 2, 3].map((was) => new Parse.Object('Trash', { was: String(was) })), master);
+      const count = await new Parse.Query('Trash').count(master);
+      const id = await Parse.Cloud.startJob('forgetTrash', { limit: 100 });
+      const deadline = Date.now() + 10_000;
+      let status;
+      do {
+        assert.ok(Date.now() < deadline, JSON.stringify(status));
+        await sleep(20);
+        status = await Parse.Cloud.getJobStatus(id);
+      } while (status.get('status') === 'running');
+      assert.deepEqual([status.get('status'), status.get('message')], ['succeeded', `${count} forgotten`]);
+      assert.equal(await new Parse.Query('Trash').count(master), 0);
+    });
+
     test('is started anew when it ends, and nothing passes by its hooks meanwhile', async () => {
       const user = await signUp('lou');
       const pid = Number(await Parse.Cloud.run('whoAmI', {}, as(user)).then(() => server.cloudPid()));

@@ -10,6 +10,7 @@ use parsimony_model::{ClassName, ErrorCode, Object, ParseError, Query, Update, V
 
 use crate::function::{Call, Json};
 use crate::handler::Handler;
+use crate::job::{Job, Report};
 use crate::live::{AfterEvent, Audience, BeforeConnect, BeforeSubscribe, LiveEvent, Telling};
 use crate::origin::{Origin, Who};
 use crate::registry::Universal;
@@ -51,7 +52,7 @@ impl<T: Spelled, R: Remote + 'static> Handler<T> for Elsewhere<R> {
         let remote = Arc::clone(&self.0);
         Box::pin(async move {
             let mut body = request.spell();
-            if T::NAME != Call::NAME {
+            if ![Call::NAME, Job::NAME].contains(&T::NAME) {
                 body.insert("triggerName".into(), T::NAME.into());
             }
             spell_origin(request.origin(), &mut body);
@@ -219,6 +220,24 @@ impl Spelled for AfterFind {
             None => Ok(self.objects),
             Some(answer) => objects(&self.class, answer),
         }
+    }
+}
+
+impl Spelled for Job {
+    fn spell(&self) -> Map {
+        parsimony_model::map! {
+            "jobName" => &*self.name,
+            "jobId" => self.id.as_str(),
+            "params" => self.params.clone(),
+            "attempt" => i32::try_from(self.attempt).unwrap_or(i32::MAX),
+        }
+    }
+
+    fn read(self, answer: Option<Value>) -> Result<Report, ParseError> {
+        Ok(Report(answer.map(|answer| match answer {
+            Value::String(text) => text,
+            other => String::from_utf8_lossy(&json::write(&other)).into_owned(),
+        })))
     }
 }
 

@@ -19,6 +19,7 @@ const RETRIES_MAX: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A function or a trigger that runs elsewhere.
+#[derive(Clone)]
 pub(super) struct Webhook {
     pub(super) url: String,
     /// The `webhookKey`: sent as it is, as Parse does, and the secret of the signature.

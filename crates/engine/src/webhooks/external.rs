@@ -1,9 +1,10 @@
 //! Cloud code in a process of its own: what its manifest says it has, asked as webhooks are. The protocol is ParseCloud/1.0.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
-use parsimony_cloud::{Call, Elsewhere, Layer, Place, Remote, Rules, Trigger};
+use parsimony_cloud::{Call, Elsewhere, Hook, JobPlan, Layer, Place, Remote, Rules, Trigger};
 use parsimony_model::value::Map;
 use parsimony_model::{ParseError, Value};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,6 +12,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::call::Webhook;
 use super::webhook;
 use crate::engine::Engine;
+
+/// How long a run of a job may take.
+const JOB_TIME_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// The protocol that is spoken.
 const PROTOCOL: &str = "ParseCloud/1.0";
@@ -38,6 +42,9 @@ pub(crate) fn put(engine: &Arc<Engine>, source: &str, url: &str, manifest: &Map)
     for entry in entries(hooks, "triggers") {
         let (class, trigger) = (text(source, entry, "className")?, text(source, entry, "triggerName")?);
         claims.claim(entry, trigger, class, &["triggers", class, trigger])?;
+    }
+    for entry in entries(hooks, "jobs") {
+        claims.claim_job(text(source, entry, "name")?)?;
     }
     let Claims { layer, count, .. } = claims;
     engine.registry.put_external(layer)?;
@@ -67,21 +74,37 @@ struct Claims<'a> {
 
 impl Claims<'_> {
     fn claim(&mut self, entry: &Value, trigger: &str, name: &str, path: &[&str]) -> Result<(), String> {
-        let path: Vec<String> =
-            path.iter().map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()).collect();
-        let url = format!("{}/{}", self.url, path.join("/"));
         let rules = match entry.as_object().and_then(|entry| entry.get("validator")) {
             Some(Value::Object(validator)) => Rules::spelled(validator)
                 .map_err(|sentence| format!("The validator of {trigger} {name} in {}: {sentence}", self.source))?,
             _ => Rules::none(),
         };
-        let place = Place { application: self.source.to_owned(), source: PROTOCOL.to_owned() };
-        let handler = Arc::new(Elsewhere(Arc::new(Process(webhook(self.engine, url)))));
-        if !self.layer.claim(trigger, name, handler, (rules, place))? {
+        let process = Arc::new(self.process(path));
+        if !self.layer.claim(trigger, name, process, (rules, self.place()))? {
             return Err(format!("{} has a trigger {trigger} of {name}, and there is no such trigger.", self.source));
         }
         self.count += 1;
         Ok(())
+    }
+
+    fn claim_job(&mut self, name: &str) -> Result<(), String> {
+        let Elsewhere(process) = self.process(&["jobs", name]);
+        // A job takes as long as its plan allows.
+        let webhook = Webhook { time_max: JOB_TIME_MAX, ..process.0.clone() };
+        let handler = Arc::new(Elsewhere(Arc::new(Process(webhook))));
+        self.layer.add_job(name, JobPlan::manual(), Hook { rules: Rules::none(), handler, place: self.place() })?;
+        self.count += 1;
+        Ok(())
+    }
+
+    fn process(&self, path: &[&str]) -> Elsewhere<Process> {
+        let path: Vec<String> =
+            path.iter().map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()).collect();
+        Elsewhere(Arc::new(Process(webhook(self.engine, format!("{}/{}", self.url, path.join("/"))))))
+    }
+
+    fn place(&self) -> Place {
+        Place { application: self.source.to_owned(), source: PROTOCOL.to_owned() }
     }
 }
 
