@@ -6,10 +6,12 @@ use parsimony_testkit::App;
 use serde_json::{Value, json};
 
 use super::{Asker, encoded, is_well, pointer};
+use crate::webhooks::Elsewhere;
 
 crate::on_both_stores!(
     crate::security::open;
     ghsa_9xp9_j92r_p88v_depth_is_refused_and_breaks_nothing,
+    ghsa_9xp9_j92r_p88v_depth_in_the_answer_of_a_webhook_is_refused,
     ghsa_cgxm_vr2f_6fj8_depth_costs_no_more_than_its_length,
     ghsa_g4cf_xj29_wqqr_an_unknown_provider_is_not_looked_up,
     options_allow_regex_and_subquery_limit_bind_clients,
@@ -64,6 +66,32 @@ async fn ghsa_9xp9_j92r_p88v_depth_is_refused_and_breaks_nothing(app: App) {
         assert!(seen.status < 500, "{parameter}: {}", seen.status);
     }
     assert_eq!(app.as_master().get("/classes/T").await.results().len(), 2, "nothing was written");
+}
+
+async fn ghsa_9xp9_j92r_p88v_depth_in_the_answer_of_a_webhook_is_refused(app: App) {
+    let there = Elsewhere::start(|path, _| {
+        let levels = path.trim_start_matches('/').parse().ok()?;
+        Some(Value::String(format!(r#"{{"success":{}}}"#, nested(levels, r#"{"a":["#, "1", "]}"))))
+    })
+    .await;
+    let master = app.as_master();
+    for levels in [2, 10_000, 1_000_000] {
+        let url = format!("{}/{levels}", there.url);
+        let hook = json!({"functionName": format!("deep{levels}"), "url": url});
+        assert_eq!(master.post("/hooks/functions", hook).await.status, 200);
+        let hook = json!({"className": format!("Deep{levels}"), "triggerName": "beforeSave", "url": url});
+        assert_eq!(master.post("/hooks/triggers", hook).await.status, 200);
+        let called = app.post(&format!("/functions/deep{levels}"), json!({})).await;
+        let saved = master.post(&format!("/classes/Deep{levels}"), json!({"n": 1})).await;
+        if levels == 2 {
+            assert_eq!(called.body, json!({"result": {"a": [{"a": [1]}]}}));
+            assert_eq!(saved.status, 201, "{}", saved.body);
+        } else {
+            assert_eq!((called.status, called.code()), (400, 141), "{}", called.body);
+            assert_eq!((saved.status, saved.code()), (400, 141), "{}", saved.body);
+        }
+    }
+    is_well(&app).await;
 }
 
 async fn ghsa_cgxm_vr2f_6fj8_depth_costs_no_more_than_its_length(app: App) {
