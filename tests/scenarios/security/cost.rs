@@ -123,6 +123,16 @@ async fn ghsa_cgxm_vr2f_6fj8_depth_costs_no_more_than_its_length(app: App) {
             }
         }
     }
+    // What is below other operators is as deep as it would be without them.
+    let bounded = app.beside([], |options| options.complexity.conditions.query_depth_max = Some(10)).await.unwrap();
+    for (opening, closing) in [
+        (r#"{"a":{"$elemMatch":{"$or":["#, "]}}}"),
+        (r#"{"a":{"$not":{"$and":["#, "]}}}"),
+        (r#"{"p":{"$inQuery":{"className":"T","where":{"$nor":["#, "]}}}}"),
+    ] {
+        let filter = nested(12, opening, "{}", closing);
+        Asker::anyone(&bounded).is_refused(102, "GET", "/classes/T", &json!({"where": filter})).await;
+    }
     // Each level that doubled the work would make this longer than a life.
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }
