@@ -15,6 +15,7 @@ use crate::job::{Job, JobPlan, JobRequest, Report, TypedJob};
 use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
 use crate::registry::{CONNECT, Place, Registry, RoleDefinition, SchemaDefinition};
 use crate::rules::Rules;
+use crate::scripts::Script;
 use crate::triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforeSave,
     Trigger,
@@ -28,6 +29,7 @@ pub struct Application {
     pub(crate) name: String,
     pub(crate) parts: Vec<Part>,
     pub(crate) schemas: Vec<SchemaDefinition>,
+    pub(crate) scripts: Vec<Script>,
     pub(crate) roles: Vec<RoleDefinition>,
     pub(crate) before_migration: Vec<Migration>,
     pub(crate) after_migration: Vec<Migration>,
@@ -54,6 +56,7 @@ impl Application {
             name: name.into(),
             parts: Vec::new(),
             schemas: Vec::new(),
+            scripts: Vec::new(),
             roles: Vec::new(),
             before_migration: Vec::new(),
             after_migration: Vec::new(),
@@ -206,6 +209,15 @@ impl Application {
     pub fn schema(mut self, json: impl Into<String>) -> Self {
         let place = self.place(Location::caller());
         self.schemas.push(SchemaDefinition { json: json.into(), place });
+        self
+    }
+
+    /// A hook script: the text of a `hooks/NAME.rhai` file. Administrators may put another one in its place.
+    #[must_use]
+    #[track_caller]
+    pub fn script(mut self, name: &str, text: &str) -> Self {
+        let (name, source) = (format!("{}/{name}", self.name), self.place(Location::caller()).to_string());
+        self.scripts.push(Script { name, text: text.into(), source });
         self
     }
 

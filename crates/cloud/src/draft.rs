@@ -42,6 +42,9 @@ impl Draft {
 
     /// The value a field would have.
     pub fn get(&self, field: &str) -> Option<Value> {
+        if !self.update.touches(field) {
+            return self.before(field);
+        }
         let mut fields =
             self.before(field).map(|value| std::iter::once((field.into(), value)).collect()).unwrap_or_default();
         let mut one = Update::default();
@@ -82,6 +85,19 @@ impl Draft {
                 self.update.0.insert(field.into(), Op::Increment(amount));
             }
         }
+    }
+
+    /// Changes a field by an operation, on top of what changes already.
+    pub fn apply(&mut self, field: &str, op: Op) -> Result<(), ParseError> {
+        if !self.update.touches(field) {
+            self.update.0.insert(field.into(), op);
+            return Ok(());
+        }
+        match op.apply(self.get(field).as_ref())? {
+            Some(value) => self.set(field, value),
+            None => self.unset(field),
+        }
+        Ok(())
     }
 
     /// Drops the change of a field.

@@ -50,6 +50,7 @@ mod origin;
 mod outbound;
 mod registry;
 mod rules;
+mod scripts;
 mod triggers;
 mod validator;
 mod wire;
@@ -67,6 +68,7 @@ pub use outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
 pub use parsimony_model::{ErrorCode, ParseError};
 pub use registry::{CONNECT, Hooks, Layer, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};
 pub use rules::{FieldRule, Kind, Rules};
+pub use scripts::{Compiled, Effects, Fault, Interpreter, Script};
 pub use triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin,
     BeforeSave, Finding, Trigger,

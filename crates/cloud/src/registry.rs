@@ -12,6 +12,7 @@ use crate::handler::{Handler, Hook, Migration};
 use crate::job::{Job, JobPlan};
 use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
 use crate::rules::Rules;
+use crate::scripts::Script;
 use crate::triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforeSave,
     Trigger,
@@ -229,6 +230,7 @@ pub struct Registry {
     before_migration: Vec<Migration>,
     after_migration: Vec<Migration>,
     schemas: Vec<SchemaDefinition>,
+    scripts: Vec<Script>,
     roles: Vec<RoleDefinition>,
     applications: Vec<String>,
 }
@@ -245,9 +247,10 @@ impl Registry {
 
     /// Takes in one more application.
     pub fn take_in(&mut self, application: Application) -> Result<(), String> {
-        let Application { name, parts, schemas, roles, before_migration, after_migration } = application;
+        let Application { name, parts, schemas, scripts, roles, before_migration, after_migration } = application;
         self.applications.push(name);
         self.schemas.extend(schemas);
+        self.scripts.extend(scripts);
         self.before_migration.extend(before_migration);
         self.after_migration.extend(after_migration);
         for role in roles {
@@ -328,6 +331,11 @@ impl Registry {
     /// The class definitions.
     pub fn schemas(&self) -> &[SchemaDefinition] {
         &self.schemas
+    }
+
+    /// The hook scripts that the applications bring.
+    pub fn scripts(&self) -> &[Script] {
+        &self.scripts
     }
 
     /// The roles that shall exist.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use parsimony_cloud::{HttpClient, Layer, Registry};
+use parsimony_cloud::{HttpClient, Interpreter, Registry, Script};
 use parsimony_model::value::Map;
 use parsimony_model::{Clock, ParseError};
 use parsimony_store::{Objects, Store};
@@ -15,10 +15,23 @@ use crate::live::{self, Live};
 use crate::nodes;
 use crate::options::Options;
 use crate::schema::{Schemas, definitions};
+use crate::scripts::{self, Scripts};
 use crate::triggers::Registered;
 use crate::users::{Accounts, Passwords};
 use crate::webhooks;
 use crate::work::Work;
+
+/// What an engine is given besides its options, its store and its applications.
+pub struct Surroundings {
+    /// Time and chance.
+    pub clock: Arc<dyn Clock>,
+    /// What asks the world outside.
+    pub http: Arc<dyn HttpClient>,
+    /// What makes handlers of hook scripts.
+    pub interpreter: Arc<dyn Interpreter>,
+    /// The hook scripts of the administrator's folder.
+    pub script_files: Vec<Script>,
+}
 
 /// The engine of one application. No globals: a process may hold several.
 pub struct Engine {
@@ -33,6 +46,7 @@ pub struct Engine {
     pub(crate) schemas: Schemas,
     pub(crate) accounts: Accounts,
     pub(crate) live: Live,
+    pub(crate) scripts: Scripts,
     pub(crate) passwords: Passwords,
     pub(crate) jobs: Jobs,
     /// What runs beside requests, and ends when the engine closes.
@@ -46,9 +60,9 @@ impl Engine {
         options: Options,
         store: Arc<dyn Store>,
         registry: Registry,
-        clock: Arc<dyn Clock>,
-        http: Arc<dyn HttpClient>,
+        surroundings: Surroundings,
     ) -> Result<Arc<Self>, String> {
+        let Surroundings { clock, http, interpreter, script_files } = surroundings;
         let told = |error: ParseError| error.to_string();
         let schemas = Schemas::load(Arc::clone(&store)).await.map_err(told)?;
         let objects: Arc<dyn Objects> = Arc::clone(&store) as Arc<dyn Objects>;
@@ -66,6 +80,7 @@ impl Engine {
             http,
             schemas,
             accounts,
+            scripts: Scripts::new(interpreter, script_files),
             passwords,
             jobs,
             background: Mutex::default(),
@@ -74,22 +89,30 @@ impl Engine {
         definitions::create_roles(&engine).await.map_err(told)?;
         webhooks::load(&engine).await.map_err(told)?;
         nodes::start(&engine).await?;
+        // Without its scripts a server would let through what they refuse.
+        scripts::exchange(&engine, None).await.map_err(|faults| faults.join("\n"))?;
         live::start(&engine);
         jobs::begin(&engine);
         Ok(engine)
     }
 
     /// Runs something beside requests until the engine closes.
-    pub(crate) fn background(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn background(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut background = self.background.lock();
         while background.try_join_next().is_some() {}
         background.spawn(task);
     }
 
-    /// Exchanges the hook scripts beside the applications' own hooks, while requests run. The error says which two places
-    /// want the same hook; then nothing has changed.
-    pub fn put_scripts(&self, scripts: Layer) -> Result<(), String> {
-        self.registry.put_scripts(scripts)
+    /// Puts the hook scripts of the administrator's folder in the place of those that were in it, while requests run. If
+    /// the set is unsound, the one that serves goes on, and everything that is wrong is told.
+    /// Files that cannot be read are an error as well, given as a sentence.
+    pub async fn put_script_files(&self, files: Result<Vec<Script>, String>) -> Result<(), Vec<String>> {
+        scripts::exchange(self, Some(files)).await
+    }
+
+    /// Reads the stored hook scripts again, and makes them serve; to be called when another node has changed them.
+    pub async fn reload_scripts(&self) -> Result<(), Vec<String>> {
+        scripts::exchange(self, None).await
     }
 
     /// Puts what a process elsewhere has beside the applications' own hooks, or in the place of what it had before: the

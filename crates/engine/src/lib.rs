@@ -18,6 +18,7 @@
 //! | cloud code that runs elsewhere | `webhooks/` |
 //! | background jobs | `jobs/` |
 //! | what goes on beside the requests | `tasks.rs` |
+//! | cloud code that is changed while the server runs | `scripts/` |
 #![deny(clippy::future_not_send)]
 
 mod access;
@@ -37,6 +38,7 @@ mod nodes;
 mod options;
 mod save;
 mod schema;
+mod scripts;
 mod tasks;
 mod transaction;
 mod triggers;
@@ -45,7 +47,7 @@ mod webhooks;
 mod work;
 
 pub use caller::Credentials;
-pub use engine::Engine;
+pub use engine::{Engine, Surroundings};
 pub use find::pieces::Rest;
 pub use idempotency::Idempotency;
 pub use limits::{Complexity, Limits};

@@ -14,13 +14,14 @@ use crate::webhooks;
 const TOGETHER_MAX: usize = 256;
 
 /// The classes of which something is remembered.
-const REMEMBERED: [Builtin; 4] = [Builtin::User, Builtin::Session, Builtin::Role, Builtin::Hooks];
+const REMEMBERED: [Builtin; 5] = [Builtin::User, Builtin::Session, Builtin::Role, Builtin::Hooks, Builtin::HookScript];
 
 /// What has to be read anew.
 #[derive(Default)]
 struct Stale {
     classes: bool,
     webhooks: bool,
+    scripts: bool,
 }
 
 /// Begins to forget what others change, until the engine is gone.
@@ -58,12 +59,13 @@ fn note(engine: &Engine, happening: &Happening, stale: &mut Stale) {
             }
             Some(Builtin::Role) => engine.accounts.forget_roles(),
             Some(Builtin::Hooks) => stale.webhooks = true,
+            Some(Builtin::HookScript) => stale.scripts = true,
             _ => {}
         },
         Happening::Gap => {
             engine.accounts.forget_roles();
             engine.accounts.forget_sessions();
-            *stale = Stale { classes: true, webhooks: true };
+            *stale = Stale { classes: true, webhooks: true, scripts: true };
         }
     }
 }
@@ -78,5 +80,9 @@ async fn refresh(engine: &Engine, stale: &Stale) {
         && let Err(error) = webhooks::load(engine).await
     {
         tracing::error!(%error, "the webhooks that another server changed could not be read");
+    }
+    if stale.scripts {
+        // What is wrong with them is logged there, and shown by the API.
+        drop(engine.reload_scripts().await);
     }
 }

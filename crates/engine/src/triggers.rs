@@ -29,6 +29,13 @@ struct Layers {
     webhooks: Layer,
 }
 
+impl Layers {
+    fn with_scripts(&self, own: &Registry, scripts: &Layer) -> Result<Registry, String> {
+        let registry = own.clone().with_beside(scripts)?.with_beside(&self.external)?;
+        Ok(registry.with_above(&self.webhooks))
+    }
+}
+
 impl Registered {
     pub(crate) fn new(registry: Registry) -> Self {
         Self { now: ArcSwap::from_pointee(registry.clone()), layers: Mutex::default(), own: registry }
@@ -50,6 +57,11 @@ impl Registered {
         self.exchange(|layers| layers.scripts = scripts)
     }
 
+    /// What the registry would be with these hook scripts. The error is as that of [`Self::put_scripts`].
+    pub(crate) fn with_scripts(&self, scripts: &Layer) -> Result<Registry, String> {
+        self.layers.lock().with_scripts(&self.own, scripts)
+    }
+
     /// Exchanges what a process elsewhere has. The error is as that of [`Self::put_scripts`].
     pub(crate) fn put_external(&self, external: Layer) -> Result<(), String> {
         self.exchange(|layers| layers.external = external)
@@ -65,8 +77,7 @@ impl Registered {
         let mut layers = self.layers.lock();
         let mut changed = layers.clone();
         change(&mut changed);
-        let registry = self.own.clone().with_beside(&changed.scripts)?.with_beside(&changed.external)?;
-        let registry = registry.with_above(&changed.webhooks);
+        let registry = changed.with_scripts(&self.own, &changed.scripts)?;
         *layers = changed;
         self.now.store(Arc::new(registry));
         Ok(())

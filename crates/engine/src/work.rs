@@ -15,7 +15,7 @@ use crate::jobs::api as jobs;
 use crate::schema::{api, push};
 use crate::transaction::Open;
 use crate::users::login;
-use crate::{aggregate, delete, find, functions, idempotency, live, save, webhooks};
+use crate::{aggregate, delete, find, functions, idempotency, live, save, scripts, webhooks};
 
 /// One request's work: the engine, who asks, and the store or the transaction it works in. Cheap to clone.
 #[derive(Clone)]
@@ -286,6 +286,41 @@ impl Work {
     /// Takes a webhook away, master only.
     pub async fn delete_webhook(&self, target: &webhooks::Target) -> Answer<()> {
         webhooks::delete(self, target).await
+    }
+
+    /// Which hook scripts serve, master only.
+    pub fn scripts(&self) -> Answer<Map> {
+        scripts::api::list(self)
+    }
+
+    /// One hook script, or one version of it, master only.
+    pub async fn script(&self, name: &str, params: &Map) -> Answer<Map> {
+        scripts::api::one(self, name, params).await
+    }
+
+    /// Stores a hook script, which serves from then on, master only.
+    pub async fn put_script(&self, name: &str, body: &Map) -> Answer<Map> {
+        scripts::api::put(self, name, body).await
+    }
+
+    /// Takes a stored hook script away, master only.
+    pub async fn delete_script(&self, name: &str, body: &Map) -> Answer<Map> {
+        scripts::api::delete(self, name, body).await
+    }
+
+    /// The versions of a hook script and their differences, master only.
+    pub async fn script_history(&self, name: &str) -> Answer<Map> {
+        scripts::api::history(self, name).await
+    }
+
+    /// Makes an older version of a hook script the newest one, master only.
+    pub async fn roll_back_script(&self, name: &str, body: &Map) -> Answer<Map> {
+        scripts::api::roll_back(self, name, body).await
+    }
+
+    /// Runs a hook of a script without any effect, master only.
+    pub async fn rehearse_script(&self, name: &str, body: &Map) -> Answer<Map> {
+        scripts::api::rehearse(self, name, body).await
     }
 
     /// Deletes every object of a class, master only: `DELETE /purge/CLASS`.

@@ -81,6 +81,20 @@ pub enum Route {
     UpdateJobSchedule(ObjectId),
     /// `DELETE /cloud_code/jobs/ID`
     DeleteJobSchedule(ObjectId),
+    /// `GET /hooks/scripts`; ours, as all below it
+    Scripts,
+    /// `GET /hooks/scripts/NAME` or `/hooks/scripts/APPLICATION/NAME`, and so on
+    Script(String),
+    /// `PUT` of the same
+    PutScript(String),
+    /// `DELETE` of the same
+    DeleteScript(String),
+    /// `GET /hooks/scripts/NAME/history`
+    ScriptHistory(String),
+    /// `POST /hooks/scripts/NAME/rollback`
+    RollBackScript(String),
+    /// `POST /hooks/scripts/NAME/try`
+    RehearseScript(String),
     /// `DELETE /purge/C`
     Purge(String),
     /// `GET /serverInfo`
@@ -136,6 +150,10 @@ impl Route {
             let writes = MISSING_WRITES.iter().find(|(name, by, _)| *name == area && *by == method);
             let writes = writes.map(|(_, _, what)| *what);
             return Ok(Self::Unavailable(Missing { feature, master_only: *master_only, writes }));
+        }
+        if area == "hooks" && second == Some("scripts") {
+            let after: Vec<&str> = segments.iter().skip(2).map(AsRef::as_ref).collect();
+            return Self::scripts(method, &after).ok_or_else(unknown);
         }
         let fourth = rest.next();
         if area == "hooks" && rest.next().is_none() {
@@ -210,6 +228,21 @@ impl Route {
             _ => return None,
         };
         Some(ObjectId::parse(id?).map(route))
+    }
+
+    /// Hook scripts. A name has one or two segments.
+    fn scripts(method: &str, after: &[&str]) -> Option<Self> {
+        let (name, what) = match (method, after) {
+            (_, []) => return (method == "GET").then_some(Self::Scripts),
+            ("GET", [name @ .., "history"]) if !name.is_empty() => (name, Self::ScriptHistory as fn(String) -> Self),
+            ("POST", [name @ .., "rollback"]) => (name, Self::RollBackScript as fn(String) -> Self),
+            ("POST", [name @ .., "try"]) => (name, Self::RehearseScript as fn(String) -> Self),
+            ("GET", name) => (name, Self::Script as fn(String) -> Self),
+            ("PUT", name) => (name, Self::PutScript as fn(String) -> Self),
+            ("DELETE", name) => (name, Self::DeleteScript as fn(String) -> Self),
+            _ => return None,
+        };
+        ((1..=2).contains(&name.len()) && !name.contains(&"")).then(|| what(name.join("/")))
     }
 
     fn webhooks(method: &str, kind: Option<&str>, name: Option<&str>, trigger: Option<&str>) -> Option<Self> {
@@ -350,6 +383,15 @@ mod tests {
             ("POST /schemas/A", Route::CreateSchema(Some("A".to_owned()))),
             ("PUT /schemas/A", Route::UpdateSchema("A".to_owned())),
             ("DELETE /schemas/A", Route::DeleteSchema("A".to_owned())),
+            ("GET /hooks/scripts", Route::Scripts),
+            ("GET /hooks/scripts/Item", Route::Script("Item".to_owned())),
+            ("GET /hooks/scripts/app/Item", Route::Script("app/Item".to_owned())),
+            ("GET /hooks/scripts/app%2FItem/history", Route::ScriptHistory("app/Item".to_owned())),
+            ("GET /hooks/scripts/app/Item/history", Route::ScriptHistory("app/Item".to_owned())),
+            ("PUT /hooks/scripts/functions", Route::PutScript("functions".to_owned())),
+            ("DELETE /hooks/scripts/app/Item", Route::DeleteScript("app/Item".to_owned())),
+            ("POST /hooks/scripts/Item/rollback", Route::RollBackScript("Item".to_owned())),
+            ("POST /hooks/scripts/app/Item/try", Route::RehearseScript("app/Item".to_owned())),
             ("POST /parsimony/schema/plan", Route::PlanSchemas),
             ("POST /parsimony/schema/push", Route::PushSchemas),
             ("POST /parsimony/schema/rollback", Route::RollBackSchemas),

@@ -40,6 +40,8 @@ pub enum Builtin {
     JobLease,
     /// Which jobs are under way, and where; ours.
     JobRun,
+    /// Hook scripts, each version of each; ours.
+    HookScript,
     /// The mark of a database that another one is being copied into; ours.
     Move,
 }
@@ -185,6 +187,12 @@ const TABLE: &[Row] = &[
             "aliveUntil:Date",
             "cancelled:Boolean",
         ],
+    ),
+    (
+        Builtin::HookScript,
+        "_HookScript",
+        true,
+        &["name:String", "version:Number", "text:String", "author:String", "deleted:Boolean"],
     ),
     (Builtin::Move, "_Move", true, &["source:String"]),
 ];

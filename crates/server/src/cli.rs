@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::config::Sources;
+use crate::hooks::Hooks;
 use crate::moving::Move;
 use crate::schema::Schema;
 
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     CheckConfig,
     /// Make the classes of a running server what files say.
     Schema(Schema),
+    /// Check, push, list and roll back hook scripts.
+    Hooks(Hooks),
     /// Copy a whole database into an empty one, from SQLite to MongoDB or back, and compare the two.
     Move(Move),
 }

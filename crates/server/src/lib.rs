@@ -19,6 +19,7 @@
 //! | where do logs go | `telemetry.rs` |
 //! | how does cloud code run in a process of its own | `external/` |
 //! | how are classes made what files say | `schema/` |
+//! | where do hook scripts come from, and how is a server asked about them | `hooks/` |
 //! | how does a whole database get into another one | `moving/` |
 //! | what is seen at the start | `banner.rs` |
 //! | when does it end | `shutdown.rs` |
@@ -27,6 +28,7 @@ mod banner;
 mod cli;
 mod config;
 mod external;
+mod hooks;
 mod keys;
 mod moving;
 mod schema;
@@ -55,6 +57,7 @@ pub fn run(applications: impl IntoIterator<Item = Application>) -> ExitCode {
         None | Some(Command::Serve) => serve(options, applications.into_iter().collect()),
         Some(Command::CheckConfig) => check(options),
         Some(Command::Schema(schema)) => schema::obey(schema, options),
+        Some(Command::Hooks(hooks)) => hooks::obey(hooks, options, applications.into_iter().collect()),
         Some(Command::Move(typed)) => moving::obey(&typed),
     };
     done.unwrap_or_else(|sentence| {

@@ -7,17 +7,19 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parsimony_cloud::{Application, Registry};
+use parsimony_cloud::{Application, HttpClient, Registry};
 use parsimony_connectors::Http;
-use parsimony_engine::{Engine, MasterKey};
+use parsimony_engine::{Engine, MasterKey, Surroundings};
 use parsimony_http::{Door, HttpOptions, Listening};
 use parsimony_model::{Clock, SystemClock};
+use parsimony_script::{Outside, Rhai};
 use parsimony_store::Store;
 use parsimony_store_mongo::{MongoOptions, MongoStore};
 use parsimony_store_sqlite::{Limits, SqliteStore};
 
 use crate::config::{Config, Database};
 use crate::external::External;
+use crate::hooks::{folder, watch::watch};
 use crate::keys;
 use crate::moving;
 
@@ -87,12 +89,18 @@ pub async fn start(
     moving::refuse_half_moved(&*store).await?;
     let described = store.describe();
     let url = config.local_url(port);
-    let http = Arc::new(Http::new()?);
     if config.external.is_some() {
         let key = &mut config.options.keys.webhook_key;
         key.get_or_insert_with(|| clock.hexadecimal(32));
     }
-    let engine = Engine::open(config.options, store, registry, clock, http).await?;
+    let http: Arc<dyn HttpClient> = Arc::new(Http::new()?);
+    let outside = Outside { http: Arc::clone(&http), hosts: config.script_hosts };
+    let interpreter = Arc::new(Rhai::new(parsimony_script::Limits::default(), &outside));
+    folder::make(&config.hooks_dir)?;
+    let scripts = folder::read(&config.hooks_dir)?;
+    let surroundings = Surroundings { clock, http, interpreter, script_files: scripts.clone() };
+    let engine = Engine::open(config.options, store, registry, surroundings).await?;
+    engine.background(watch(Arc::downgrade(&engine), config.hooks_dir, scripts));
     let door = Door::new(HttpOptions {
         engine: Arc::clone(&engine),
         mount_path: config.mount_path,

@@ -5,12 +5,13 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parsimony_cloud::{Application, Registry};
+use parsimony_cloud::{Application, HttpClient, Registry};
 use parsimony_connectors::Http;
-use parsimony_engine::Engine;
 pub use parsimony_engine::{DefinedSchemas, Options};
+use parsimony_engine::{Engine, Surroundings};
 use parsimony_http::{Door, HttpOptions, Listening, TrustProxy};
 use parsimony_model::{ClassSchema, Clock, Filter, SystemClock};
+use parsimony_script::{Limits, Outside, Rhai};
 use parsimony_store::{Scope, Selection, Store};
 use parsimony_store_mongo::{MongoOptions, MongoStore};
 use parsimony_store_sqlite::SqliteStore;
@@ -126,8 +127,11 @@ impl App {
         options.password_cost = 4;
         change(&mut options);
         let registry = Registry::new(applications)?;
-        let http = Arc::new(Http::new()?);
-        let engine = Engine::open(options, Arc::clone(&store), registry, Arc::clone(&clock), http).await?;
+        let http: Arc<dyn HttpClient> = Arc::new(Http::new()?);
+        let outside = Outside { http: Arc::clone(&http), hosts: Vec::new() };
+        let interpreter = Arc::new(Rhai::new(Limits::default(), &outside));
+        let surroundings = Surroundings { clock: Arc::clone(&clock), http, interpreter, script_files: Vec::new() };
+        let engine = Engine::open(options, Arc::clone(&store), registry, surroundings).await?;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/parse", listener.local_addr().expect("a bound port"));
         let door = Door::new(HttpOptions {

@@ -10,7 +10,7 @@ use parsimony_testkit::tools;
 /// Who may depend on whom. Everything may use `parsimony-model` besides.
 ///
 /// `application` stands for each folder in `cloud/` but `kit`, `example` for each folder in `examples/`.
-const EDGES: [(&str, &[&str]); 16] = [
+const EDGES: [(&str, &[&str]); 17] = [
     ("parsimony-model", &[]),
     ("parsimony-store", &[]),
     ("parsimony-store-sqlite", &["parsimony-store"]),
@@ -26,6 +26,7 @@ const EDGES: [(&str, &[&str]); 16] = [
             "parsimony-engine",
             "parsimony-cloud",
             "parsimony-connectors",
+            "parsimony-script",
             "parsimony-store",
             "parsimony-store-sqlite",
             "parsimony-store-mongo",
@@ -40,12 +41,14 @@ const EDGES: [(&str, &[&str]); 16] = [
             "parsimony-engine",
             "parsimony-cloud",
             "parsimony-connectors",
+            "parsimony-script",
             "parsimony-store",
             "parsimony-store-sqlite",
             "parsimony-store-mongo",
         ],
     ),
     ("parsimony-connectors", &["parsimony-cloud"]),
+    ("parsimony-script", &["parsimony-cloud"]),
     // It starts a mongod; everything else it reaches by running it.
     ("xtask", &["parsimony-testkit"]),
     ("parsimony-kit", &["parsimony-cloud"]),

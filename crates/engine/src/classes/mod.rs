@@ -91,6 +91,7 @@ pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
             | Builtin::SchemaChange
             | Builtin::JobLease
             | Builtin::JobRun
+            | Builtin::HookScript
             | Builtin::Move,
         )
         | None => &Plain,

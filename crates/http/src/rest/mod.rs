@@ -7,6 +7,7 @@ mod info;
 mod jobs;
 mod objects;
 mod schemas;
+mod scripts;
 mod sessions;
 mod users;
 
@@ -74,6 +75,13 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::CreateJobSchedule => Box::pin(jobs::create_schedule(door, work, params)).await,
         Route::UpdateJobSchedule(id) => Box::pin(jobs::update_schedule(work, &id, params)).await,
         Route::DeleteJobSchedule(id) => Box::pin(jobs::delete_schedule(work, &id)).await,
+        Route::Scripts => scripts::list(work),
+        Route::Script(name) => Box::pin(scripts::one(work, &name, params)).await,
+        Route::PutScript(name) => Box::pin(scripts::put(work, &name, params)).await,
+        Route::DeleteScript(name) => Box::pin(scripts::delete(work, &name, params)).await,
+        Route::ScriptHistory(name) => Box::pin(scripts::history(work, &name)).await,
+        Route::RollBackScript(name) => Box::pin(scripts::roll_back(work, &name, params)).await,
+        Route::RehearseScript(name) => Box::pin(scripts::rehearse(work, &name, params)).await,
         Route::Purge(class) => Box::pin(schemas::purge(work, &class)).await,
         Route::ServerInfo => info::server(work),
         Route::Unavailable(missing) => info::unavailable(work, missing),

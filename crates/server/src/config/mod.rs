@@ -29,6 +29,9 @@ const BODY_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Where the data is unless told otherwise.
 const DATA: &str = "./data";
 
+/// The folder of hook scripts in the data folder.
+const HOOKS: &str = "hooks";
+
 /// The database file in the data folder.
 const DATABASE_FILE: &str = "parsimony.db";
 
@@ -62,6 +65,10 @@ pub struct Config {
     pub applications: Option<Vec<String>>,
     /// `cloudCodeCommand`: cloud code in a process of its own.
     pub external: Option<ExternalOptions>,
+    /// `parsimony.hooksDir`: the administrator's folder of hook scripts.
+    pub hooks_dir: PathBuf,
+    /// `parsimony.scriptHosts`: the hosts that hook scripts may ask over HTTP.
+    pub script_hosts: Vec<String>,
     /// What is logged, and how.
     pub logging: Logging,
     /// What the engine obeys. An application id or a master key that is empty will be generated.
@@ -114,6 +121,7 @@ impl Config {
     pub fn read(sources: Sources) -> Result<Self, String> {
         let raw = Raw::gather(sources)?;
         let data_dir = PathBuf::from(raw.text("parsimony.dataDir")?.unwrap_or_else(|| DATA.to_owned()));
+        let hooks_dir = raw.text("parsimony.hooksDir")?.map_or_else(|| data_dir.join(HOOKS), PathBuf::from);
         let database = database(&raw, &data_dir)?;
         let public_server_url = url(&raw, "publicServerURL")?;
         let server_url = url(&raw, "serverURL")?;
@@ -143,6 +151,8 @@ impl Config {
             trust_proxy: addresses::trust_proxy(raw.get("trustProxy"))?,
             applications: raw.list("parsimony.applications")?,
             external: external(&raw)?,
+            hooks_dir,
+            script_hosts: raw.list("parsimony.scriptHosts")?.unwrap_or_default(),
             logging: logging(&raw)?,
             options,
             warnings: raw.warnings.clone(),

@@ -2,7 +2,7 @@
 
 mod diff;
 mod files;
-mod remote;
+pub(crate) mod remote;
 #[cfg(test)]
 mod tests;
 
@@ -41,7 +41,7 @@ pub(crate) struct Whose {
     master_key: Option<String>,
     /// Answer in JSON.
     #[arg(long, global = true)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// What is asked for.

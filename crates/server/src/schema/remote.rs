@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::{keys, say};
 
 /// The code of the refusal that says that another push was first.
-pub(super) const OVERTAKEN: i64 = 255;
+pub(crate) const OVERTAKEN: i64 = 255;
 
 /// The code of the refusal that says that the data stands in the way.
 pub(super) const OBJECTION: i64 = 142;
@@ -29,7 +29,7 @@ const CONNECT_SECONDS_MAX: u64 = 10;
 const ANSWER_SECONDS_MAX: u64 = 120;
 
 /// A server.
-pub(super) struct Remote {
+pub(crate) struct Remote {
     url: String,
     application_id: String,
     master_key: String,
@@ -38,13 +38,13 @@ pub(super) struct Remote {
 
 /// A refusal, or no answer.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     /// Parse's number, if the server answered.
-    pub(super) code: Option<i64>,
+    pub(crate) code: Option<i64>,
     /// A sentence.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Whether the server was reached and then did not answer: then it may be at work all the same.
-    pub(super) lost: bool,
+    pub(crate) lost: bool,
 }
 
 impl From<Refused> for String {
@@ -55,7 +55,7 @@ impl From<Refused> for String {
 
 impl Remote {
     /// Finds the server as the configuration says it, unless the command line says otherwise.
-    pub(super) fn find(whose: &Whose, options: CliOptions, environment: Vec<(String, String)>) -> Result<Self, String> {
+    pub(crate) fn find(whose: &Whose, options: CliOptions, environment: Vec<(String, String)>) -> Result<Self, String> {
         let mut sources = options.sources(environment)?;
         for (name, said) in [("appId", &whose.app_id), ("masterKey", &whose.master_key)] {
             if let Some(said) = said {
@@ -94,17 +94,22 @@ impl Remote {
 
     /// Asks something.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Refused> {
-        self.ask(Method::GET, path, None, Some(ANSWER_SECONDS_MAX)).await
+        self.ask(Method::GET, &schema(path), None, Some(ANSWER_SECONDS_MAX)).await
     }
 
     /// Asks something that needs a body.
     pub(super) async fn post(&self, path: &str, body: Map) -> Result<Value, Refused> {
-        self.ask(Method::POST, path, Some(body), Some(ANSWER_SECONDS_MAX)).await
+        self.ask(Method::POST, &schema(path), Some(body), Some(ANSWER_SECONDS_MAX)).await
+    }
+
+    /// Asks something else than about classes; the path is that below the mount path.
+    pub(crate) async fn at(&self, method: Method, path: &str, body: Option<Map>) -> Result<Value, Refused> {
+        self.ask(method, path, body, Some(ANSWER_SECONDS_MAX)).await
     }
 
     /// The definitions of its classes, their fields in their order.
     pub(super) async fn definitions(&self) -> Result<Vec<Body>, Refused> {
-        let text = self.text(Method::GET, "definitions", None, Some(ANSWER_SECONDS_MAX)).await?;
+        let text = self.text(Method::GET, &schema("definitions"), None, Some(ANSWER_SECONDS_MAX)).await?;
         let told = json::read(text.as_bytes()).ok();
         let listed = told.as_ref().and_then(Body::as_object).and_then(|told| told.get("definitions"));
         Ok(listed.and_then(Body::as_array).unwrap_or_default().to_vec())
@@ -112,7 +117,8 @@ impl Remote {
 
     /// Pushes, and says now and then how far it has come. Goes on waiting when the connection is lost on the way.
     pub(super) async fn push(&self, what: &str, body: Map) -> Result<Value, Refused> {
-        let work = self.ask(Method::POST, what, Some(body), None);
+        let path = schema(what);
+        let work = self.ask(Method::POST, &path, Some(body), None);
         let mut work = std::pin::pin!(work);
         let mut said = String::new();
         loop {
@@ -182,7 +188,7 @@ impl Remote {
         body: Option<Map>,
         seconds_max: Option<u64>,
     ) -> Result<String, Refused> {
-        let url = format!("{}/parsimony/schema/{path}", self.url);
+        let url = format!("{}/{path}", self.url);
         let mut request = self
             .http
             .request(method, url)
@@ -213,6 +219,11 @@ impl Remote {
             }),
         }
     }
+}
+
+/// The path of a question about classes.
+fn schema(what: &str) -> String {
+    format!("parsimony/schema/{what}")
 }
 
 fn refusal(told: &Value, status: u16) -> Refused {

@@ -21,7 +21,7 @@ use crate::Sources;
 struct Server {
     running: Running,
     client: Client,
-    _data: TempDir,
+    data: TempDir,
 }
 
 async fn hello(_: Request) -> Result<&'static str, ParseError> {
@@ -63,7 +63,7 @@ impl Server {
         let file = Some(("test".to_owned(), options.to_string()));
         let config = Config::read(Sources { file, ..Sources::default() }).unwrap();
         let running = start(config, [application], parts).await.unwrap();
-        Self { running, client: Client::new(), _data: data }
+        Self { running, client: Client::new(), data }
     }
 
     fn ask(&self, method: Method, path: &str) -> RequestBuilder {
@@ -82,6 +82,60 @@ async fn seen(request: RequestBuilder) -> (u16, String) {
 
 fn keys() -> serde_json::Value {
     json!({ "appId": "app", "masterKey": "master" })
+}
+
+/// Asks until the answer is as expected, or gives the last one after a while.
+async fn comes_to(server: &Server, path: &str, expected: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let (_, text) = seen(server.ask(Method::POST, path).header("X-Parse-Application-Id", "app")).await;
+        if text == expected || begun.elapsed() > Duration::from_secs(20) {
+            return text;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_is_saved_serves_at_once_and_a_bad_one_does_not() {
+    let application =
+        Application::new("test").script("functions", "fn brought(request) { 1 }").define("hello", Rules::none(), hello);
+    let server = Server::start_with(keys(), application).await;
+    let hooks = server.data.path().join("hooks");
+    let write = |name: &str, text: &str| std::fs::write(hooks.join(name), text).unwrap();
+    let listed = || {
+        server
+            .ask(Method::GET, "/hooks/scripts")
+            .header("X-Parse-Application-Id", "app")
+            .header("X-Parse-Master-Key", "master")
+    };
+    assert_eq!(comes_to(&server, "/functions/brought", r#"{"result":1}"#).await, r#"{"result":1}"#);
+    let begun = Instant::now();
+    write("functions.rhai", "fn greet(request) { \"one\" }");
+    assert_eq!(comes_to(&server, "/functions/greet", r#"{"result":"one"}"#).await, r#"{"result":"one"}"#);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    // A bad one, and one that wants what is native: what serves goes on, and the list says what is wrong.
+    for (text, told) in [
+        ("fn greet(request) { \"two\"", "functions.rhai:1:"),
+        ("fn greet(request) { \"two\" } fn hello(request) {}", "function hello is defined twice: by test ("),
+    ] {
+        write("functions.rhai", text);
+        let begun = Instant::now();
+        while !seen(listed()).await.1.contains(told) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{told}: {}", seen(listed()).await.1);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(comes_to(&server, "/functions/greet", r#"{"result":"one"}"#).await, r#"{"result":"one"}"#);
+    }
+    write("functions.rhai", "fn greet(request) { \"three\" }");
+    assert_eq!(comes_to(&server, "/functions/greet", r#"{"result":"three"}"#).await, r#"{"result":"three"}"#);
+    assert!(seen(listed()).await.1.contains(r#""failure":null"#));
+    // A file in the folder of an application takes the place of what it brings; without the file that serves again.
+    std::fs::create_dir(hooks.join("test")).unwrap();
+    write("test/functions.rhai", "fn brought(request) { 2 }");
+    assert_eq!(comes_to(&server, "/functions/brought", r#"{"result":2}"#).await, r#"{"result":2}"#);
+    std::fs::remove_dir_all(hooks.join("test")).unwrap();
+    assert_eq!(comes_to(&server, "/functions/brought", r#"{"result":1}"#).await, r#"{"result":1}"#);
 }
 
 #[test]
