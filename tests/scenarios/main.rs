@@ -22,6 +22,7 @@ mod moving;
 mod permissions;
 mod push;
 mod queries;
+mod rate_limits;
 mod scripts;
 mod security;
 mod shop;

@@ -32,6 +32,7 @@
 //! * A `before_save` hook gets a [`Draft`] and returns it, changed or not; an error refuses the save. Each other moment at
 //!   which cloud code may step in is a [`Trigger`] as well: what its handler is given, and what it answers.
 //! * [`Application::on`] registers a handler of any trigger with [`Rules`], which are checked before it, and a time limit.
+//! * [`Rules::rate_limit`] says how often the path that leads to a function or a trigger may be asked.
 //! * What a hook before sets in its [`Context`] is there in the hook after, and what the client sent as `context` in both.
 //! * [`Application::job`] registers a job: it runs when somebody starts it, and when its [`JobPlan`] says so.
 //! * `before_migration` and `after_migration` run at the start, around the making of the classes that are defined.
@@ -48,6 +49,7 @@ mod job;
 mod live;
 mod origin;
 mod outbound;
+mod rate_limit;
 mod registry;
 mod rules;
 mod scripts;
@@ -66,6 +68,7 @@ pub use live::{AfterEvent, Audience, BeforeConnect, BeforeSubscribe, LiveEvent, 
 pub use origin::{Context, Headers, Origin, Who};
 pub use outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
 pub use parsimony_model::{ErrorCode, ParseError};
+pub use rate_limit::{PathLimit, RateLimit, Zone};
 pub use registry::{CONNECT, Hooks, Layer, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};
 pub use rules::{FieldRule, Kind, Rules};
 pub use scripts::{Compiled, Effects, Fault, Interpreter, Script};

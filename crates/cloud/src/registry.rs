@@ -11,6 +11,7 @@ use crate::function::Call;
 use crate::handler::{Handler, Hook, Migration};
 use crate::job::{Job, JobPlan};
 use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
+use crate::rate_limit::PathLimit;
 use crate::rules::Rules;
 use crate::scripts::Script;
 use crate::triggers::{
@@ -77,6 +78,8 @@ macro_rules! tables {
             $(pub(crate) $here: Hooks<$kind>,)*
             /// When the jobs run by themselves, by their names.
             plans: HashMap<String, Arc<JobPlan>>,
+            /// How often the paths may be asked that lead to the handlers.
+            limits: Vec<Arc<PathLimit>>,
         }
 
         /// A handler of everything: code that runs elsewhere and is told what happened.
@@ -162,6 +165,8 @@ impl Tables {
         if ![Call::NAME, Job::NAME].contains(&T::NAME) && name != CONNECT {
             ClassName::parse(name).map_err(|error| format!("{place}: {error}"))?;
         }
+        let limit = hook.rules.limit().and_then(|limit| PathLimit::of::<T>(name, limit));
+        self.limits.extend(limit.map(Arc::new));
         match T::hooks_mut(self).0.insert(name.to_owned(), hook) {
             None => Ok(()),
             Some(before) => {
@@ -316,6 +321,11 @@ impl Registry {
     pub fn job(&self, name: &str) -> Option<(&Hook<Job>, Arc<JobPlan>)> {
         let hook = self.hook::<Job>(name)?;
         Some((hook, self.tables.plans.get(name).cloned().unwrap_or_else(|| Arc::new(JobPlan::manual()))))
+    }
+
+    /// How often the paths may be asked that lead to functions and triggers.
+    pub fn limits(&self) -> &[Arc<PathLimit>] {
+        &self.tables.limits
     }
 
     /// What runs before the classes are made what is defined, in the order of the applications.

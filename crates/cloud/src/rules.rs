@@ -9,6 +9,7 @@ use parsimony_model::{ErrorCode, ParseError, Value};
 
 use crate::draft::Draft;
 use crate::origin::Who;
+use crate::rate_limit::RateLimit;
 
 /// What the rules of fields look at: the parameters of a function, or the object of a trigger.
 pub trait Fields {
@@ -232,6 +233,7 @@ pub struct Rules {
     user_keys: Vec<(String, FieldRule)>,
     judge: Option<Judge<OfRequest>>,
     time_max: Option<Duration>,
+    rate_limit: Option<RateLimit>,
 }
 
 impl Rules {
@@ -303,6 +305,18 @@ impl Rules {
     #[must_use]
     pub fn timeout(self, time_max: Duration) -> Self {
         Self { time_max: Some(time_max), ..self }
+    }
+
+    /// Parse's `rateLimit`: how often the path that leads here may be asked. On a trigger that no path leads to alone, such as
+    /// those after something, it has no effect.
+    #[must_use]
+    pub fn rate_limit(self, limit: RateLimit) -> Self {
+        Self { rate_limit: Some(limit), ..self }
+    }
+
+    /// How often it may be asked.
+    pub(crate) fn limit(&self) -> Option<&RateLimit> {
+        self.rate_limit.as_ref()
     }
 
     /// How long the handler may take.

@@ -84,6 +84,22 @@ fn unauthorized() -> ParseError {
     ParseError::new(ErrorCode::Unauthorized, "unauthorized")
 }
 
+/// What is known of who asks by the keys alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holder {
+    /// Whether it is a master key, also one that may only read.
+    pub(crate) is_master: bool,
+}
+
+/// Looks at the keys alone.
+pub(crate) fn holder(engine: &Engine, credentials: &Credentials) -> Result<Holder, ParseError> {
+    let authority = authority(engine, credentials)?;
+    if authority == Authority::Client {
+        require_client_key(engine, credentials)?;
+    }
+    Ok(Holder { is_master: matches!(authority, Authority::Master | Authority::ReadOnlyMaster) })
+}
+
 /// Compares secrets without telling by time how much of them was right.
 fn same(secret: &str, presented: Option<&String>) -> bool {
     presented.is_some_and(|presented| secret.as_bytes().ct_eq(presented.as_bytes()).into())

@@ -14,6 +14,7 @@ use crate::jobs::{self, Jobs};
 use crate::live::{self, Live};
 use crate::nodes;
 use crate::options::Options;
+use crate::rate_limits::{self, Counts};
 use crate::schema::{Schemas, definitions};
 use crate::scripts::{self, Scripts};
 use crate::triggers::Registered;
@@ -49,6 +50,7 @@ pub struct Engine {
     pub(crate) scripts: Scripts,
     pub(crate) passwords: Passwords,
     pub(crate) jobs: Jobs,
+    pub(crate) rate_counts: Counts,
     /// What runs beside requests, and ends when the engine closes.
     background: Mutex<JoinSet<()>>,
 }
@@ -83,6 +85,7 @@ impl Engine {
             scripts: Scripts::new(interpreter, script_files),
             passwords,
             jobs,
+            rate_counts: Counts::default(),
             background: Mutex::default(),
         });
         definitions::apply(&engine).await?;
@@ -135,6 +138,17 @@ impl Engine {
     /// The clock.
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// Whether there is any path that may be asked only so often.
+    pub fn counts(&self) -> bool {
+        rate_limits::has_limits(self, &self.registry.now())
+    }
+
+    /// Counts a request, where its path may be asked only so often; error 100 if that was too often. `path` is below the
+    /// mount path, with a slash at its start.
+    pub async fn count(&self, credentials: &Credentials, method: &str, path: &str) -> Result<(), ParseError> {
+        rate_limits::admit_request(self, credentials, (method, path)).await
     }
 
     /// Turns credentials into work that may be asked for. A wrong application id or key is

@@ -16,6 +16,7 @@
 //! | requests that must not happen twice | `idempotency.rs` |
 //! | cloud code, and its way back in | `functions.rs`, `triggers.rs`, `host.rs` |
 //! | cloud code that runs elsewhere | `webhooks/` |
+//! | how often something may be asked | `rate_limits.rs` |
 //! | background jobs | `jobs/` |
 //! | what goes on beside the requests | `tasks.rs` |
 //! | cloud code that is changed while the server runs | `scripts/` |
@@ -36,6 +37,7 @@ mod limits;
 mod live;
 mod nodes;
 mod options;
+mod rate_limits;
 mod save;
 mod schema;
 mod scripts;
@@ -53,6 +55,7 @@ pub use idempotency::Idempotency;
 pub use limits::{Complexity, Limits};
 pub use live::{LiveConnection, LiveOptions, Outgoing};
 pub use options::{AddressRule, DefinedSchemas, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};
-pub use parsimony_cloud::{Head, Headers};
+pub use parsimony_cloud::{Head, Headers, RateLimit, Zone};
+pub use rate_limits::PatternLimit;
 pub use webhooks::{Kind as WebhookKind, Target as WebhookTarget};
 pub use work::{Found, LogIn, Saved, Work};

@@ -35,6 +35,8 @@ pub struct Limits {
     pub webhook_time_max: Duration,
     /// How many bytes the answer of a webhook may have.
     pub webhook_answer_bytes_max: usize,
+    /// How many counts of rate limits are kept; those who come when there are so many share one.
+    pub rate_counts_max: usize,
     /// How often a server looks whether a job is due, and whether the server that starts them is still there.
     pub job_tick: Duration,
     /// For how long a server that says nothing counts as there: after that, and a tick, another one starts the jobs, and
@@ -84,6 +86,7 @@ impl Default for Limits {
             live_subscriptions_max: 1_000,
             webhook_time_max: Duration::from_secs(30),
             webhook_answer_bytes_max: 16 << 20,
+            rate_counts_max: 100_000,
             job_tick: Duration::from_secs(1),
             job_lease: Duration::from_secs(15),
             job_stop_time_max: Duration::from_secs(5),

@@ -13,6 +13,7 @@ use parsimony_model::permissions::UserIds;
 use crate::idempotency::Idempotency;
 use crate::limits::{Complexity, Limits};
 use crate::live::LiveOptions;
+use crate::rate_limits::PatternLimit;
 
 /// Decides whether a key is accepted from an address.
 pub type AddressRule = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -152,6 +153,8 @@ pub struct Options {
     pub live: Option<LiveOptions>,
     /// `routeAllowList`: the only paths a client may ask, as whole-path patterns; `None` allows all.
     pub route_allow_list: Option<Vec<regex::Regex>>,
+    /// `rateLimit`
+    pub rate_limits: Vec<PatternLimit>,
     /// `schema`
     pub schema: Option<DefinedSchemas>,
 }
@@ -209,6 +212,7 @@ impl Options {
             idempotency: None,
             live: None,
             route_allow_list: None,
+            rate_limits: Vec::new(),
             schema: None,
         }
     }

@@ -15,7 +15,7 @@ use crate::jobs::api as jobs;
 use crate::schema::{api, push};
 use crate::transaction::Open;
 use crate::users::login;
-use crate::{aggregate, delete, find, functions, idempotency, live, save, scripts, webhooks};
+use crate::{aggregate, delete, find, functions, idempotency, live, rate_limits, save, scripts, webhooks};
 
 /// One request's work: the engine, who asks, and the store or the transaction it works in. Cheap to clone.
 #[derive(Clone)]
@@ -326,6 +326,11 @@ impl Work {
     /// Deletes every object of a class, master only: `DELETE /purge/CLASS`.
     pub async fn purge(&self, class: &str) -> Answer<()> {
         delete::purge(self, class).await
+    }
+
+    /// Counts a part of a batch, as [`Engine::count`] counts the batch.
+    pub fn count_part(&self, method: &str, path: &str) -> Answer<()> {
+        rate_limits::admit_part(self, method, path)
     }
 
     /// Opens a transaction: work whose writes become visible at [`Work::commit`].

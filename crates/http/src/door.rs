@@ -138,9 +138,11 @@ impl Door {
         let watched = options.idempotency.is_some() && may_be_watched(&envelope.method, area);
         let once = watched.then(|| request.headers().get(X_PARSE_REQUEST_ID)).flatten();
         let once = once.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()).filter(|id| !id.is_empty());
+        let counts = self.engine.counts();
         let asked = Asked {
             route: Route::parse(&envelope.method, &segments),
-            path: (options.route_allow_list.is_some() || once.is_some()).then(|| segments.join("/")),
+            path: (options.route_allow_list.is_some() || once.is_some() || counts).then(|| segments.join("/")),
+            counts,
             once,
             envelope,
             query: request.uri().query().unwrap_or_default().to_owned(),
@@ -151,7 +153,11 @@ impl Door {
 
     /// Checks the credentials of an opened request, and asks the engine.
     async fn dispatch(self: Arc<Self>, asked: Asked) -> Result<Reply, ParseError> {
-        let Asked { route, envelope: Envelope { body, credentials, master_or_nothing, .. }, .. } = asked;
+        let Asked { route, envelope: Envelope { method, body, credentials, master_or_nothing }, .. } = asked;
+        if let Some(path) = asked.path.as_ref().filter(|_| asked.counts) {
+            // Before the session is looked at: whoever tries many is counted too.
+            Box::pin(self.engine.count(&credentials, &method, &format!("/{path}"))).await?;
+        }
         let work = match route {
             Ok(Route::LogIn) => Box::pin(self.engine.authenticate_without_session(credentials)).await?,
             _ => Box::pin(self.engine.authenticate(credentials)).await?,
@@ -205,8 +211,10 @@ fn may_be_watched(method: &str, area: &str) -> bool {
 struct Asked {
     /// What it is for, or why it is for nothing; credentials are checked before that is told.
     route: Result<Route, ParseError>,
-    /// The path below the mount path, decoded, if `routeAllowList` or `idempotencyOptions` asks for it.
+    /// The path below the mount path, decoded, if `routeAllowList`, `idempotencyOptions` or `rateLimit` asks for it.
     path: Option<String>,
+    /// Whether requests are counted.
+    counts: bool,
     /// The id that makes it one of a kind, where such requests are watched.
     once: Option<String>,
     envelope: Envelope,

@@ -9,5 +9,5 @@ pub mod tools;
 pub mod wire;
 
 #[cfg(feature = "app")]
-pub use app::{App, Client, DefinedSchemas, Options, Seen, StoreKind, everything, fresh};
+pub use app::{App, Client, DefinedSchemas, Options, PatternLimit, Seen, StoreKind, everything, fresh};
 pub use mongod::Mongod;

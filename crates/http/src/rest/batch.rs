@@ -118,6 +118,8 @@ fn part(door: &Door, work: &Work, request: Value) -> Result<Part, ParseError> {
     if segments.first().is_some_and(|area| area.eq_ignore_ascii_case("batch")) {
         return Err(nested());
     }
+    // Parse: one part too many, and nothing of the batch is done.
+    work.count_part(&method.to_ascii_uppercase(), &format!("/{}", segments.join("/")))?;
     let route = match route(method, &segments) {
         // Parse: one part that leads nowhere, and nothing of the batch is done.
         Err(error) if error.code == ErrorCode::InvalidJson => return Err(error),

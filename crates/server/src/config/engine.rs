@@ -12,8 +12,8 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::addresses::rule;
-use super::master_key;
 use super::raw::Raw;
+use super::{master_key, rate_limits};
 
 /// How often a client of LiveQuery is asked whether it is there, unless told otherwise.
 const PING_MILLIS: u64 = 10_000;
@@ -64,6 +64,7 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
     protected_fields(raw, &mut options)?;
     options.idempotency = idempotency(raw)?;
     options.route_allow_list = route_allow_list(raw)?;
+    options.rate_limits = rate_limits::read(raw)?;
     options.schema = schema(raw)?;
     options.file_url_domains = file_url_domains(raw)?;
     Ok(options)

@@ -4,6 +4,8 @@ mod addresses;
 mod engine;
 mod master_key;
 mod names;
+mod path_pattern;
+mod rate_limits;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -157,6 +159,10 @@ impl Config {
             options,
             warnings: raw.warnings.clone(),
         };
+        if rate_limits::wants_redis(&raw) {
+            let text = "rateLimit.redisUrl has no effect: each server keeps its own counts";
+            config.warnings.push(text.to_owned());
+        }
         let idle = raw.without_effect();
         if !idle.is_empty() {
             config.warnings.push(format!("options without effect in this version: {}", idle.join(", ")));

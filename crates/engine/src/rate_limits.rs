@@ -1,0 +1,237 @@
+//! How often may a path be asked, and by whom together: `rateLimit`, of the configuration and of cloud code.
+//!
+//! The counts are this server's own. A count begins with the first request, and begins anew when its time is over.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use parking_lot::Mutex;
+use parsimony_cloud::{RateLimit, Zone};
+use parsimony_model::{Date, ErrorCode, ParseError};
+use regex::Regex;
+
+use crate::caller::{Credentials, holder};
+use crate::engine::Engine;
+use crate::work::Work;
+
+/// A limit of the configuration.
+#[derive(Debug, Clone)]
+pub struct PatternLimit {
+    /// The paths below the mount path, with a slash at their start.
+    pub pattern: Regex,
+    /// The limit.
+    pub limit: RateLimit,
+}
+
+/// One count.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    requests: u64,
+    ends: Date,
+}
+
+/// The counts, by the limit and by who shares them.
+#[derive(Default)]
+pub(crate) struct Counts(Mutex<HashMap<(u64, String), Count>>);
+
+/// Who shares a count when there are too many counts already.
+const OTHERS: &str = "others";
+
+impl Counts {
+    /// Counts a request. `false` if it is one too many.
+    fn admit(&self, key: (u64, String), limit: &RateLimit, now: Date, counts_max: usize) -> bool {
+        let mut counts = self.0.lock();
+        let mut key = key;
+        if counts.len() >= counts_max && !counts.contains_key(&key) {
+            counts.retain(|_, count| count.ends > now);
+            if counts.len() >= counts_max {
+                // Whoever makes up names for themselves gets one count with all the others.
+                OTHERS.clone_into(&mut key.1);
+            }
+        }
+        let millis = i64::try_from(limit.window.as_millis()).unwrap_or(i64::MAX);
+        let fresh = Count { requests: 0, ends: now.plus_millis(millis) };
+        let count = counts.entry(key).or_insert(fresh);
+        if count.ends <= now {
+            *count = fresh;
+        }
+        count.requests = count.requests.saturating_add(1);
+        count.requests <= limit.count
+    }
+}
+
+/// Who asks, as far as a limit wants to know.
+struct Asker<'a> {
+    ip: Option<IpAddr>,
+    is_master: bool,
+    /// The id of the user and the token of the session, if there is a good one.
+    session: Option<(String, &'a str)>,
+}
+
+/// How a request came: its path below the mount path, and the methods it has. A part of a batch has that of the batch too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) methods: &'a [&'a str],
+}
+
+impl Asker<'_> {
+    /// Who shares the count with this one.
+    fn key(&self, zone: Zone) -> String {
+        let address = || self.ip.map_or_else(|| "nowhere".to_owned(), |ip| format!("ip {ip}"));
+        match (zone, &self.session) {
+            (Zone::Global, _) => "everybody".to_owned(),
+            (Zone::Session, Some((_, token))) => format!("session {token}"),
+            (Zone::User, Some((user, _))) => format!("user {user}"),
+            (Zone::Ip, _) | (Zone::Session | Zone::User, None) => address(),
+        }
+    }
+
+    /// Whether a limit does not count this request, in Parse's order.
+    fn is_free(&self, limit: &RateLimit, methods: &[&str]) -> bool {
+        let internal = self.ip == Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        if internal && !limit.include_internal_requests {
+            return true;
+        }
+        if limit.include_master_key {
+            return false;
+        }
+        let counted = |list: &Vec<String>| list.iter().any(|own| methods.contains(&own.as_str()));
+        !limit.methods.as_ref().is_none_or(counted) || self.is_master
+    }
+}
+
+/// Every limit that stands before a path, with a number of its own.
+fn limits_before<'a>(
+    engine: &'a Engine,
+    registry: &'a parsimony_cloud::Registry,
+    path: &'a str,
+) -> impl Iterator<Item = (u64, &'a RateLimit)> {
+    let patterns = engine.options.rate_limits.iter();
+    let patterns = (0..).zip(patterns).filter(move |(_, own)| own.pattern.is_match(path));
+    // Those of cloud code have odd numbers.
+    let handlers = (0..).zip(registry.limits()).filter(move |(_, own)| own.covers(path));
+    patterns
+        .map(|(number, own)| (number * 2, &own.limit))
+        .chain(handlers.map(|(number, own)| (number * 2 + 1, &own.limit)))
+}
+
+/// Whether there is any limit.
+pub(crate) fn has_limits(engine: &Engine, registry: &parsimony_cloud::Registry) -> bool {
+    !engine.options.rate_limits.is_empty() || !registry.limits().is_empty()
+}
+
+fn admit(
+    engine: &Engine,
+    registry: &parsimony_cloud::Registry,
+    asker: &Asker<'_>,
+    asked: Asked<'_>,
+) -> Result<(), ParseError> {
+    let (now, counts_max) = (engine.clock.now(), engine.options.limits.rate_counts_max);
+    let mut refusal = None;
+    // Parse: all of them count, whichever refuses first.
+    for (number, limit) in limits_before(engine, registry, asked.path) {
+        let counted = !asker.is_free(limit, asked.methods);
+        if counted && !engine.rate_counts.admit((number, asker.key(limit.zone)), limit, now, counts_max) {
+            refusal = refusal.or_else(|| Some(limit.message.clone()));
+        }
+    }
+    refusal.map_or(Ok(()), |text| Err(ParseError::new(ErrorCode::ConnectionFailed, text)))
+}
+
+/// Counts a request before anything else is made of it, also one whose session is not good. What is wrong with its keys is told
+/// later.
+pub(crate) async fn admit_request(
+    engine: &Engine,
+    credentials: &Credentials,
+    (method, path): (&str, &str),
+) -> Result<(), ParseError> {
+    let registry = engine.registry.now();
+    let mut zones = limits_before(engine, &registry, path).map(|(_, limit)| limit.zone).peekable();
+    if zones.peek().is_none() {
+        return Ok(());
+    }
+    let wants_session = zones.any(|zone| matches!(zone, Zone::Session | Zone::User));
+    let Ok(holder) = holder(engine, credentials) else { return Ok(()) };
+    let mut session = None;
+    if let Some(token) = credentials.session_token.as_deref().filter(|_| wants_session && !holder.is_master) {
+        // One that is not good is no session: whoever makes up tokens is counted by the address.
+        let account = engine.accounts.of_token(engine, token).await;
+        session = account.ok().map(|account| (account.user.id.to_string(), token));
+    }
+    let asker = Asker { ip: credentials.ip, is_master: holder.is_master, session };
+    admit(engine, &registry, &asker, Asked { path, methods: &[method] })
+}
+
+/// Counts a part of a batch. Parse: a login in it is nobody's.
+pub(crate) fn admit_part(work: &Work, method: &str, path: &str) -> Result<(), ParseError> {
+    if !has_limits(&work.engine, &work.registry) {
+        return Ok(());
+    }
+    let is_login = path.trim_end_matches('/').eq_ignore_ascii_case("/login");
+    let session = work.caller.session().filter(|_| !is_login);
+    let asker = Asker {
+        ip: work.caller.who().ip.as_deref().and_then(|ip| ip.parse().ok()),
+        is_master: work.is_master(),
+        session: session.map(|session| (session.account.user.id.to_string(), session.token.as_str())),
+    };
+    admit(&work.engine, &work.registry, &asker, Asked { path, methods: &[method, "POST"] })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn admitted(counts: &Counts, who: &str, now: i64, limit: &RateLimit) -> bool {
+        counts.admit((0, who.to_owned()), limit, Date::from_millis(now), 3)
+    }
+
+    #[test]
+    fn a_count_begins_anew_when_its_time_is_over() {
+        let counts = Counts::default();
+        let limit = RateLimit::new(2, Duration::from_millis(100));
+        let seen = [0, 10, 99, 100, 150, 199, 200].map(|now| admitted(&counts, "a", now, &limit));
+        assert_eq!(seen, [true, true, false, true, true, false, true]);
+        assert!(!admitted(&counts, "b", 0, &RateLimit::new(0, Duration::from_millis(100))));
+    }
+
+    #[test]
+    fn there_are_only_so_many_counts() {
+        let counts = Counts::default();
+        let limit = RateLimit::new(1, Duration::from_millis(100));
+        for who in ["a", "b", "c"] {
+            assert!(admitted(&counts, who, 0, &limit), "{who}");
+        }
+        // The others share one.
+        assert!(admitted(&counts, "d", 1, &limit));
+        assert!(!admitted(&counts, "e", 2, &limit));
+        assert!(!admitted(&counts, "a", 3, &limit));
+        assert_eq!(counts.0.lock().len(), 4);
+        // What is over makes room.
+        assert!(admitted(&counts, "f", 200, &limit));
+        assert_eq!(counts.0.lock().len(), 1);
+    }
+
+    #[test]
+    fn who_is_counted_and_with_whom() {
+        let asker =
+            |ip: &str, is_master| Asker { ip: ip.parse().ok(), is_master, session: Some(("u".to_owned(), "r:1")) };
+        let limit = RateLimit::new(1, Duration::from_secs(1)).methods(["POST"]);
+        for (asker, limit, method, free) in [
+            (asker("1.2.3.4", false), limit.clone(), "POST", false),
+            (asker("1.2.3.4", false), limit.clone(), "GET", true),
+            (asker("1.2.3.4", true), limit.clone(), "POST", true),
+            (asker("127.0.0.1", false), limit.clone(), "POST", true),
+            (asker("127.0.0.1", false), limit.clone().include_internal_requests(), "POST", false),
+            (asker("1.2.3.4", true), limit.clone().include_master_key(), "GET", false),
+        ] {
+            assert_eq!(asker.is_free(&limit, &[method]), free, "{:?} {method}", asker.ip);
+        }
+        let asker = asker("1.2.3.4", false);
+        let keys = [Zone::Ip, Zone::Session, Zone::User, Zone::Global].map(|zone| asker.key(zone));
+        assert_eq!(keys, ["ip 1.2.3.4", "session r:1", "user u", "everybody"]);
+        assert_eq!(Asker { session: None, ..asker }.key(Zone::User), "ip 1.2.3.4");
+    }
+}

@@ -1,0 +1,173 @@
+//! How often may paths be asked, `rateLimit`: read as Parse reads it, with its texts for what cannot be.
+
+use std::time::Duration;
+
+use parsimony_engine::{PatternLimit, RateLimit, Zone};
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use super::path_pattern;
+use super::raw::Raw;
+
+/// The methods among which a pattern chooses.
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
+
+/// Reads `rateLimit`: one limit, or a list of them.
+pub(super) fn read(raw: &Raw) -> Result<Vec<PatternLimit>, String> {
+    let written = match raw.get("rateLimit") {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list.iter().collect(),
+        Some(one @ Value::Object(_)) => vec![one],
+        Some(_) => return Err("rateLimit must be an array or object".to_owned()),
+    };
+    written.into_iter().map(one).collect()
+}
+
+/// Whether any of them wants its counts kept in Redis.
+pub(super) fn wants_redis(raw: &Raw) -> bool {
+    let has_url = |limit: &Value| limit.get("redisUrl").is_some_and(|url| !url.is_null());
+    match raw.get("rateLimit") {
+        Some(Value::Array(list)) => list.iter().any(has_url),
+        Some(one) => has_url(one),
+        None => false,
+    }
+}
+
+/// A whole number greater than or equal to 0, that has to be there.
+fn number(limit: &Map<String, Value>, name: &str) -> Result<u64, String> {
+    match limit.get(name) {
+        None | Some(Value::Null) => Err(format!("rateLimit.{name} must be defined")),
+        Some(Value::Number(number)) => match number.as_f64() {
+            Some(number) if number >= 0.0 => Ok(u64::try_from(number as i64).unwrap_or(u64::MAX)),
+            _ => Err(format!("rateLimit.{name} must not be negative.")),
+        },
+        Some(_) => Err(format!("rateLimit.{name} must be a number")),
+    }
+}
+
+fn flag(limit: &Map<String, Value>, name: &str) -> Result<bool, String> {
+    match limit.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(_) => Err(format!("rateLimit.{name} must be a boolean")),
+    }
+}
+
+fn zone(limit: &Map<String, Value>) -> Result<Zone, String> {
+    match limit.get("zone") {
+        None | Some(Value::Null) => Ok(Zone::Ip),
+        Some(Value::String(name)) if name.is_empty() => Ok(Zone::Ip),
+        Some(Value::String(name)) if name == "global" => Ok(Zone::Global),
+        Some(Value::String(name)) if name == "session" => Ok(Zone::Session),
+        Some(Value::String(name)) if name == "user" => Ok(Zone::User),
+        Some(Value::String(name)) if name == "ip" => Ok(Zone::Ip),
+        Some(_) => Err("rateLimit.zone must be one of global, session, user, or ip".to_owned()),
+    }
+}
+
+/// Parse: a list of methods, or a pattern of them.
+fn methods(limit: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
+    let bad = || "rateLimit.requestMethods must be a pattern, or a list of methods.".to_owned();
+    match limit.get("requestMethods") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(pattern)) if pattern.is_empty() => Ok(None),
+        Some(Value::String(pattern)) => {
+            let pattern = Regex::new(pattern).map_err(|error| format!("{} {error}", bad()))?;
+            Ok(Some(
+                METHODS.iter().filter(|method| pattern.is_match(method)).map(|method| (*method).to_owned()).collect(),
+            ))
+        }
+        Some(Value::Array(list)) => {
+            let methods = list.iter().map(|method| method.as_str().map(str::to_owned).ok_or_else(bad));
+            methods.collect::<Result<_, _>>().map(Some)
+        }
+        Some(_) => Err(bad()),
+    }
+}
+
+fn one(written: &Value) -> Result<PatternLimit, String> {
+    let Value::Object(written) = written else { return Err("rateLimit must be an array of objects".to_owned()) };
+    let path = match written.get("requestPath") {
+        None | Some(Value::Null) => return Err("rateLimit.requestPath must be defined".to_owned()),
+        Some(Value::String(path)) => path,
+        Some(_) => return Err("rateLimit.requestPath must be a string".to_owned()),
+    };
+    let pattern =
+        path_pattern::read(path).map_err(|why| format!("rateLimit.requestPath \"{path}\" is not valid: {why}"))?;
+    let window = number(written, "requestTimeWindow")?;
+    let include_internal_requests = flag(written, "includeInternalRequests")?;
+    let count = number(written, "requestCount")?;
+    let mut limit =
+        RateLimit::new(count, Duration::from_millis(window)).zone(match written.get("errorResponseMessage") {
+            None | Some(Value::Null | Value::String(_)) => zone(written)?,
+            Some(_) => return Err("rateLimit.errorResponseMessage must be a string".to_owned()),
+        });
+    if let Some(text) = written.get("errorResponseMessage").and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        limit = limit.message(text);
+    }
+    limit.methods = methods(written)?;
+    limit.include_master_key = flag(written, "includeMasterKey")?;
+    limit.include_internal_requests = include_internal_requests;
+    Ok(PatternLimit { pattern, limit })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::raw::Sources;
+    use super::*;
+
+    fn limits(written: &Value) -> Result<Vec<PatternLimit>, String> {
+        let file = Some(("test".to_owned(), json!({ "rateLimit": written }).to_string()));
+        read(&Raw::gather(Sources { file, ..Sources::default() })?)
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_as_parse_tells_it() {
+        for (written, expected) in [
+            (json!("a"), "rateLimit must be an array or object"),
+            (json!(["a"]), "rateLimit must be an array of objects"),
+            (json!([{"requestPath": []}]), "rateLimit.requestPath must be a string"),
+            (json!([{"requestTimeWindow": [], "requestPath": "a"}]), "rateLimit.requestTimeWindow must be a number"),
+            (json!([{"requestCount": 3, "requestPath": "abc"}]), "rateLimit.requestTimeWindow must be defined"),
+            (json!([{"requestTimeWindow": 3, "requestPath": "abc"}]), "rateLimit.requestCount must be defined"),
+            (json!([{"requestTimeWindow": 3, "requestCount": "abc"}]), "rateLimit.requestPath must be defined"),
+            (
+                json!({"requestCount": [], "requestTimeWindow": 1000, "requestPath": "a"}),
+                "rateLimit.requestCount must be a number",
+            ),
+            (
+                json!({"errorResponseMessage": [], "requestTimeWindow": 1000, "requestCount": 3, "requestPath": "a"}),
+                "rateLimit.errorResponseMessage must be a string",
+            ),
+            (
+                json!({"includeInternalRequests": [], "requestTimeWindow": 1000, "requestCount": 3, "requestPath": "a"}),
+                "rateLimit.includeInternalRequests must be a boolean",
+            ),
+            (
+                json!({"zone": "abc", "requestTimeWindow": 1000, "requestCount": 3, "requestPath": "a"}),
+                "rateLimit.zone must be one of global, session, user, or ip",
+            ),
+            (
+                json!({"requestTimeWindow": 1000, "requestCount": 3, "requestPath": "/functions/*"}),
+                "rateLimit.requestPath \"/functions/*\" is not valid: Missing parameter name at index 12: /functions/*",
+            ),
+        ] {
+            assert_eq!(limits(&written).err().as_deref(), Some(expected), "{written}");
+        }
+    }
+
+    #[test]
+    fn limits_are_read() {
+        let read = limits(&json!({
+            "requestPath": "/functions/*path", "requestTimeWindow": 10000, "requestCount": 1, "requestMethods": "POST|PUT",
+            "errorResponseMessage": "Slow down", "includeMasterKey": true, "includeInternalRequests": true, "zone": "user",
+        }));
+        let expected = RateLimit::new(1, Duration::from_secs(10)).zone(Zone::User).message("Slow down");
+        let expected = expected.methods(["POST", "PUT"]).include_master_key().include_internal_requests();
+        assert_eq!(read.unwrap()[0].limit, expected);
+        let plain = limits(&json!([{"requestPath": "/login", "requestTimeWindow": 5, "requestCount": 0}])).unwrap();
+        assert_eq!(plain[0].limit, RateLimit::new(0, Duration::from_millis(5)));
+    }
+}
