@@ -53,6 +53,11 @@ pub(crate) fn is_known(name: &str) -> bool {
     ALL.iter().any(|option| option.name == name)
 }
 
+/// Whether an option is a list of objects whose keys are options too.
+pub(crate) fn is_list(name: &str) -> bool {
+    ALL.iter().any(|option| option.name.strip_prefix(name).is_some_and(|rest| rest.starts_with("[].")))
+}
+
 /// Whether an option is an object, or a list of objects, whose keys are options too.
 pub(crate) fn has_parts(name: &str) -> bool {
     ALL.iter().any(|option| option.name.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '['])))

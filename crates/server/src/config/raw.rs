@@ -225,6 +225,8 @@ fn unknown_in(values: &Map<String, Value>) -> Vec<String> {
                 unknown.push(name);
             } else if names::has_parts(&name) {
                 match value {
+                    // Parse: one object may stand for a list of one.
+                    Value::Object(parts) if names::is_list(&name) => walk(&format!("{name}[]."), parts, unknown),
                     Value::Object(parts) => walk(&format!("{name}."), parts, unknown),
                     Value::Array(items) => {
                         items
@@ -307,6 +309,7 @@ mod tests {
                 r#"{"requestComplexity":{"includeDeph":1}}"#,
                 "The option requestComplexity.includeDeph is unknown. Did you mean requestComplexity.includeDepth?",
             ),
+            (r#"{"rateLimit":{"zone":"ip","zon":"ip"}}"#, "The option rateLimit[].zon is unknown. Did you mean"),
             (r#"{"rateLimit":[{"zone":"ip"},{"zon":"ip"}]}"#, "The option rateLimit[].zon is unknown. Did you mean"),
             (r#"{"qqqqq":1}"#, "The option qqqqq is unknown."),
         ] {
