@@ -125,13 +125,13 @@ fn admit(
     engine: &Engine,
     registry: &parsimony_cloud::Registry,
     asker: &Asker<'_>,
-    asked: Asked<'_>,
+    request: Asked<'_>,
 ) -> Result<(), ParseError> {
     let (now, counts_max) = (engine.clock.now(), engine.options.limits.rate_counts_max);
     let mut refusal = None;
     // Parse: all of them count, whichever refuses first.
-    for (number, limit) in limits_before(engine, registry, asked.path) {
-        let counted = !asker.is_free(limit, asked.methods);
+    for (number, limit) in limits_before(engine, registry, request.path) {
+        let counted = !asker.is_free(limit, request.methods);
         if counted && !engine.rate_counts.admit((number, asker.key(limit.zone)), limit, now, counts_max) {
             refusal = refusal.or_else(|| Some(limit.message.clone()));
         }
