@@ -3,6 +3,7 @@
 pub(crate) mod bare;
 mod growth;
 mod http;
+mod live;
 mod load;
 mod report;
 mod seed;
@@ -51,6 +52,9 @@ pub(crate) struct Options {
     /// Instead: the cost of the same questions while a class grows from a thousand rows to so many.
     #[arg(long, value_name = "ROWS")]
     growth: Option<usize>,
+    /// Instead: how soon a thousand LiveQuery subscribers in a hundred rooms hear of writes.
+    #[arg(long)]
+    live: bool,
     /// Writes the numbers to this file as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -67,6 +71,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if let Some(rows_max) = options.growth {
         let grown = local.block_on(&runtime, growth::run(&choice.subjects, rows_max))?;
         return keep(options, &grown);
+    }
+    if options.live {
+        return keep(options, &local.block_on(&runtime, live::run(&choice.subjects))?);
     }
     let report = local.block_on(&runtime, async {
         tokio::select! {

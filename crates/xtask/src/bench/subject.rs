@@ -13,6 +13,7 @@ use parsimony_testkit::tools;
 use serde_json::{Value, json};
 
 use super::http::{self, Connection};
+use super::live;
 use super::seed::call;
 use super::workload::{APP_ID, Dialect, MASTER_KEY};
 use crate::install;
@@ -55,6 +56,11 @@ impl Subject {
             Self::PocketBase => Dialect::PocketBase,
             _ => Dialect::Parse,
         }
+    }
+
+    /// Whether it speaks LiveQuery.
+    pub(crate) const fn has_live_queries(self) -> bool {
+        matches!(self, Self::ParsimonyMongo | Self::ParsimonySqlite | Self::ParseServer)
     }
 
     /// Whether it is built here.
@@ -175,6 +181,8 @@ fn parse_options(port: u16, database_uri: &str) -> Value {
         "serverURL": format!("http://127.0.0.1:{port}/parse"),
         "port": port,
         "databaseURI": database_uri,
+        "liveQuery": { "classNames": [live::CLASS] },
+        "startLiveQueryServer": true,
     })
 }
 
