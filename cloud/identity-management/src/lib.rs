@@ -35,6 +35,7 @@ pub fn application() -> Application {
         .before_save(IDENTITY, hooks::keep_identity)
         .before_save(VERIFICATION, hooks::keep_verification)
         .before_save(DOCUMENT, hooks::keep_document)
+        .script("Identity", include_str!("../hooks/Identity.rhai"))
         .define("createIdentity", person(), create_identity)
         .define("submitVerification", person(), submit_verification)
         .define("reviewVerification", person(), review_verification)

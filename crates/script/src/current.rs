@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parsimony_cloud::{Effects, Origin};
 use parsimony_model::ParseError;
 
 use crate::error::{Thrown, fault, thrown};
 use crate::interpreter::Core;
+use crate::pool;
 
 /// A call of a script.
 pub(crate) struct Current {
@@ -28,6 +29,9 @@ pub(crate) struct Current {
     handed_bytes: AtomicUsize,
     log_lines: AtomicUsize,
 }
+
+/// How often somebody who waits looks whether anybody still wants to know.
+const LOOKING: Duration = Duration::from_millis(200);
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Current>>> = const { RefCell::new(None) };
@@ -74,13 +78,9 @@ impl Current {
         &self.origin.who.request_id
     }
 
-    fn millis_left(&self) -> u64 {
-        u64::try_from(self.deadline.saturating_duration_since(Instant::now()).as_millis()).unwrap_or_default()
-    }
-
     /// How long it may still take.
-    pub(crate) fn time_left(&self) -> std::time::Duration {
-        std::time::Duration::from_millis(self.millis_left())
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
     }
 }
 
@@ -91,7 +91,8 @@ pub(crate) fn get() -> Result<Arc<Current>, Thrown> {
 
 /// Whether the call has taken all its time.
 pub(crate) fn is_late() -> bool {
-    CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| Instant::now() >= current.deadline))
+    pool::is_abandoned()
+        || CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| Instant::now() >= current.deadline))
 }
 
 /// Counts bytes that go into a script or come out of it.
@@ -114,9 +115,15 @@ pub(crate) fn wait<T>(
     if !current.may_wait {
         return Err(fault("a script that was taken for one that never waits has to wait"));
     }
-    let deadline = tokio::time::Instant::from_std(current.deadline);
-    match pollster::block_on(async { tokio::time::timeout_at(deadline, answer).await }) {
-        Ok(answer) => answer.map_err(thrown),
-        Err(_late) => Err(fault("it took too long")),
-    }
+    let mut answer = std::pin::pin!(answer);
+    pollster::block_on(async {
+        loop {
+            let looking = (Instant::now() + LOOKING).min(current.deadline);
+            match tokio::time::timeout_at(looking.into(), &mut answer).await {
+                Ok(answer) => return answer.map_err(thrown),
+                Err(_not_yet) if is_late() => return Err(fault("it took too long")),
+                Err(_not_yet) => {}
+            }
+        }
+    })
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use parsimony_cloud::{
-    AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin,
-    BeforeSave, Call, Draft, Finding, Handler, Hook, Json, Layer, Place, Rules, Trigger,
+    AfterDelete, AfterEvent, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeConnect, BeforeDelete,
+    BeforeFind, BeforeLogin, BeforeSave, BeforeSubscribe, CONNECT, Call, Draft, Finding, Handler, Hook, Job, JobPlan,
+    Json, Layer, LiveEvent, Place, Report, Rules, Telling, Trigger,
 };
 use parsimony_model::value::json;
 use parsimony_model::{ClassName, Object};
@@ -53,18 +54,29 @@ pub(crate) fn register<T: Scripted>(layer: &mut Layer, name: &str, registration:
     layer.add::<T>(name, Hook { rules, handler, place })
 }
 
+/// Registers a function as the job of this name.
+pub(crate) fn register_job(
+    layer: &mut Layer,
+    name: &str,
+    plan: JobPlan,
+    registration: Registration,
+) -> Result<(), String> {
+    let Registration { function, rules, place } = registration;
+    layer.add_job(name, plan, Hook { rules, handler: Arc::new(function), place })
+}
+
 macro_rules! only {
     () => {
         None
     };
-    ($class:literal) => {
+    ($class:expr) => {
         Some($class)
     };
 }
 
 /// Declares the hooks of classes. A new kind adds a line.
 macro_rules! known {
-    ($($function:literal: $trigger:ident $(of $only:literal)?,)*) => {
+    ($($function:literal: $trigger:ident $(of $only:expr)?,)*) => {
         /// Every hook that a class can have.
         pub(crate) const KNOWN: &[Known] = &[$(
             Known {
@@ -87,6 +99,9 @@ known! {
     "before_login": BeforeLogin of "_User",
     "after_login": AfterLogin of "_User",
     "after_logout": AfterLogout of "_Session",
+    "before_connect": BeforeConnect of CONNECT,
+    "before_subscribe": BeforeSubscribe,
+    "after_event": AfterEvent,
 }
 
 /// The class whose only hook is `after_logout`, as in Parse.
@@ -128,6 +143,77 @@ fn written(object: &Document) -> Result<Json, Thrown> {
     let object = object.to_object().map_err(crate::error::thrown)?;
     let object = object.ok_or_else(|| fault("an object has to be saved before it can be answered"))?;
     Ok(Json(json::write(&parsimony_model::Value::Included(Box::new(object)))))
+}
+
+impl Scripted for Job {
+    fn show(self) -> Result<Request, Thrown> {
+        let origin = self.origin.clone();
+        let params = Mutex::new(Some(map_to_dynamic(self.params.clone())?));
+        Ok(Request::new(Self::NAME, origin, Has { params, job: Some(self), ..Has::default() }))
+    }
+
+    fn read(_: &Request, result: Dynamic) -> Result<Report, Thrown> {
+        if result.is_unit() {
+            return Ok(Report(None));
+        }
+        Ok(Report(Some(result.into_string().map_err(|_kind| fault("a job answers a text, or nothing"))?)))
+    }
+}
+
+impl Scripted for BeforeConnect {
+    fn show(self) -> Result<Request, Thrown> {
+        Ok(Request::new(Self::NAME, self.origin, Has { audience: Some(self.audience), ..Has::default() }))
+    }
+
+    fn read(_: &Request, _: Dynamic) -> Result<(), Thrown> {
+        Ok(())
+    }
+}
+
+impl Scripted for BeforeSubscribe {
+    fn show(self) -> Result<Request, Thrown> {
+        let query = Mutex::new(Some(Asking::new(self.class, self.query)));
+        Ok(Request::new(Self::NAME, self.origin, Has { query, ..Has::default() }))
+    }
+
+    fn read(request: &Request, result: Dynamic) -> Result<parsimony_model::Query, Thrown> {
+        match BeforeFind::read(request, result)? {
+            Finding::Query(query) => Ok(*query),
+            Finding::Objects(_) => Err(fault("a subscription is a query, and nothing else")),
+        }
+    }
+}
+
+impl Scripted for AfterEvent {
+    fn show(self) -> Result<Request, Thrown> {
+        let Telling { event, object, original } = self.telling;
+        let has = Has {
+            object: Some(Document::found(object)),
+            original: original.map(Document::found),
+            event: Mutex::new(Some(event.op().to_owned())),
+            sends: Mutex::new(true),
+            audience: Some(self.audience),
+            ..Has::default()
+        };
+        Ok(Request::new(Self::NAME, self.origin, has))
+    }
+
+    /// `sendEvent = false` holds it back; what was changed of `event`, `object` and `original` is told.
+    fn read(request: &Request, _: Dynamic) -> Result<Option<Telling>, Thrown> {
+        let has = &request.0.has;
+        if !*has.sends.lock() {
+            return Ok(None);
+        }
+        let op = has.event.lock().clone().unwrap_or_default();
+        let event = LiveEvent::ALL.into_iter().find(|event| event.op() == op);
+        let event = event.ok_or_else(|| fault(format!("there is no event {op}")))?;
+        let object = |document: &Option<Document>| match document {
+            Some(document) => document.to_object().map_err(crate::error::thrown),
+            None => Ok(None),
+        };
+        let told = object(&has.object)?.ok_or_else(|| fault("the request lost its object"))?;
+        Ok(Some(Telling { event, object: told, original: object(&has.original)? }))
+    }
 }
 
 impl Scripted for BeforeSave {

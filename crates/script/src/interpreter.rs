@@ -28,10 +28,18 @@ pub(crate) struct Core {
     pub(crate) effects: Effects,
 }
 
+/// What scripts of either kind share.
+pub(crate) struct Cores {
+    /// For what a request waits for.
+    pub(crate) hooks: Arc<Core>,
+    /// For jobs, which may take their time.
+    pub(crate) jobs: Arc<Core>,
+}
+
 /// The interpreter of hook scripts.
 pub struct Rhai {
-    real: Arc<Core>,
-    rehearsing: Arc<Core>,
+    real: Cores,
+    rehearsing: Cores,
 }
 
 /// How often a running script looks at the time: once in so many operations.
@@ -40,14 +48,18 @@ const OPERATIONS_PER_LOOK: u64 = 64;
 impl Rhai {
     /// An interpreter with these bounds.
     pub fn new(limits: Limits, outside: &Outside) -> Self {
-        let engine = Arc::new(engine(&limits));
-        let pool = Arc::new(Pool::new(limits.threads_max, limits.time_max));
-        let limits = Arc::new(limits);
-        let core = |effects| {
-            let (engine, limits, pool) = (Arc::clone(&engine), Arc::clone(&limits), Arc::clone(&pool));
-            Arc::new(Core { engine, limits, pool, outside: outside.clone(), effects })
+        let both = |limits: Limits| {
+            let engine = Arc::new(engine(&limits));
+            let pool = Arc::new(Pool::new(limits.threads_max, limits.time_max));
+            let limits = Arc::new(limits);
+            [Effects::Real, Effects::None].map(|effects| {
+                let (engine, limits, pool) = (Arc::clone(&engine), Arc::clone(&limits), Arc::clone(&pool));
+                Arc::new(Core { engine, limits, pool, outside: outside.clone(), effects })
+            })
         };
-        Self { real: core(Effects::Real), rehearsing: core(Effects::None) }
+        let [jobs, rehearsed_jobs] = both(limits.of_jobs());
+        let [hooks, rehearsed_hooks] = both(limits);
+        Self { real: Cores { hooks, jobs }, rehearsing: Cores { hooks: rehearsed_hooks, jobs: rehearsed_jobs } }
     }
 }
 

@@ -4,13 +4,16 @@
 //!
 //! | script | what its functions are |
 //! | --- | --- |
-//! | `Identity.rhai` | the hooks of the class `Identity`: `before_save`, `after_save`, `before_delete`, `after_delete`, `before_find`, `after_find`; for `_User` also `before_login` and `after_login`, for `_Session` `after_logout` alone |
+//! | `Identity.rhai` | the hooks of the class `Identity`: `before_save`, `after_save`, `before_delete`, `after_delete`, `before_find`, `after_find`, `before_subscribe`, `after_event`; for `_User` also `before_login` and `after_login`, for `_Session` `after_logout` alone |
 //! | `functions.rhai` | cloud functions, each under its own name |
+//! | `jobs.rhai` | jobs, each under its own name; the constant `PLAN` says when they run by themselves |
+//! | `connect.rhai` | `before_connect`, for LiveQuery clients |
 //!
 //! A script that an application brings stands in a folder of its name, as in `identity-management/Identity.rhai`. Each
 //! function takes one parameter, the request. A function that is no hook is a mistake, unless it is a helper: then it says
 //! `private fn`. At the top there may be constants besides, which functions read as `global::NAME`. The constant `RULES`
-//! says who may call what, as Parse's validators do: `const RULES = #{ greet: #{ requireUser: true } };`
+//! says who may call what, as Parse's validators do: `const RULES = #{ greet: #{ requireUser: true } };` And the constant
+//! `PLAN` of jobs: `const PLAN = #{ clean: #{ cron: "30 3 * * *", zone: "Europe/Vienna", retries: 2 } };`
 //!
 //! ```rhai
 //! fn before_save(request) {
@@ -25,7 +28,8 @@
 //!
 //! Its properties are Parse's: `object`, `original`, `user`, `master`, `isReadOnly`, `installationId`, `ip`, `headers`,
 //! `context`, `triggerName`; of a find `query`, `objects`, `isGet`, `count`; of a function `params`, `functionName`, and the
-//! methods `status(201)` and `header("Name", "value")`. What is thrown refuses the request: text with code 141,
+//! methods `status(201)` and `header("Name", "value")`; of a job `params`, `jobName`, `jobId`, `attempt`, and the method
+//! `message(text)`; of a LiveQuery event `event`, `sendEvent`, `clients`, `subscriptions`. What is thrown refuses the request: text with code 141,
 //! `#{code, message}` with its own code.
 //!
 //! An object is read and changed by its fields, `object.name` or `object["name"]`; only what a script really changes is
@@ -47,7 +51,7 @@
 //! | question | file |
 //! | --- | --- |
 //! | which scripts are there, and what is wrong with them | `load.rs`, `reach.rs` |
-//! | which hooks are there, and who may call them | `hooks.rs`, `rules.rs` |
+//! | which hooks are there, who may call them, when do they run by themselves | `hooks.rs`, `rules.rs`, `plans.rs` |
 //! | what may a script do, and how much of it | `interpreter.rs`, `limits.rs` |
 //! | how is one called, and where does it run | `call.rs`, `pool.rs`, `current.rs` |
 //! | how does a script see a request, an object, a query, a value | `bridge/` |
@@ -64,6 +68,7 @@ mod hooks;
 mod interpreter;
 mod limits;
 mod load;
+mod plans;
 mod pool;
 mod reach;
 mod rules;

@@ -31,6 +31,16 @@ pub struct Limits {
     pub scripts_max: usize,
     /// How many scripts that wait for something may run at a time; more stand in line.
     pub threads_max: usize,
+    /// As [`Self::operations_max`], for jobs.
+    pub job_operations_max: u64,
+    /// As [`Self::time_max`], for jobs; their plans may say less.
+    pub job_time_max: Duration,
+    /// As [`Self::handed_bytes_max`], for jobs.
+    pub job_handed_bytes_max: usize,
+    /// As [`Self::log_lines_max`], for jobs.
+    pub job_log_lines_max: usize,
+    /// How many jobs may run at a time.
+    pub job_threads_max: usize,
     /// How many bytes the answer to an HTTP request may have.
     pub http_answer_bytes_max: usize,
 }
@@ -51,7 +61,26 @@ impl Default for Limits {
             script_bytes_max: 256 << 10,
             scripts_max: 1_000,
             threads_max: 32,
+            job_operations_max: 50_000_000,
+            job_time_max: Duration::from_secs(15 * 60),
+            job_handed_bytes_max: 1 << 30,
+            job_log_lines_max: 10_000,
+            job_threads_max: 8,
             http_answer_bytes_max: 1 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// The bounds of jobs.
+    pub(crate) fn of_jobs(&self) -> Self {
+        Self {
+            operations_max: self.job_operations_max,
+            time_max: self.job_time_max,
+            handed_bytes_max: self.job_handed_bytes_max,
+            log_lines_max: self.job_log_lines_max,
+            threads_max: self.job_threads_max,
+            ..self.clone()
         }
     }
 }

@@ -3,19 +3,28 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use parsimony_cloud::{Call, Compiled, Fault, Layer, Place, Rules, Script, Trigger};
+use parsimony_cloud::{CONNECT, Call, Compiled, Fault, Job, Layer, Place, Script, Trigger};
 use parsimony_model::ClassName;
 use rhai::{AST, ASTFlags, FnAccess, Position, Scope, ScriptFuncDef, Stmt};
 
 use crate::api::WAITING;
 use crate::call::Function;
-use crate::hooks::{KNOWN, Known, Registration, SESSION, register};
-use crate::interpreter::Core;
+use crate::hooks::{KNOWN, Known, Registration, SESSION, register, register_job};
+use crate::interpreter::{Core, Cores};
 use crate::reach;
-use crate::rules;
+use crate::{plans, rules};
 
 /// The script whose functions are cloud functions.
 const FUNCTIONS: &str = "functions";
+
+/// The script whose functions are jobs.
+const JOBS: &str = "jobs";
+
+/// The script of what concerns no class: that a client connects.
+const CONNECTING: &str = "connect";
+
+/// The constant that says when jobs run.
+const PLAN: &str = "PLAN";
 
 /// The constant that says who may call what.
 const RULES: &str = "RULES";
@@ -26,26 +35,43 @@ const ANONYMOUS: &str = "anon$";
 /// What a script is about.
 enum About<'a> {
     Functions,
+    Jobs,
     Class(&'a str),
 }
 
 /// Makes handlers of a whole set of scripts, or says everything that is wrong with it.
-pub(crate) fn compile(core: &Arc<Core>, scripts: &[Script]) -> Result<Compiled, Vec<Fault>> {
+pub(crate) fn compile(cores: &Cores, scripts: &[Script]) -> Result<Compiled, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut compiled = Compiled::default();
-    if scripts.len() > core.limits.scripts_max {
-        let text = format!("There are {} scripts; there may be {}.", scripts.len(), core.limits.scripts_max);
+    if scripts.len() > cores.hooks.limits.scripts_max {
+        let text = format!("There are {} scripts; there may be {}.", scripts.len(), cores.hooks.limits.scripts_max);
         let script = scripts.last().map(|script| script.name.clone()).unwrap_or_default();
         return Err(vec![Fault { script, line: None, column: None, text }]);
     }
     for script in scripts {
-        let loading = Loading { core, script };
+        let is_jobs = script.name.rsplit('/').next() == Some(JOBS);
+        let loading = Loading { core: if is_jobs { &cores.jobs } else { &cores.hooks }, script };
         match loading.load(&mut compiled.layer) {
             Ok(hooks) => compiled.hooks.push((script.name.clone(), hooks)),
             Err(more) => faults.extend(more),
         }
     }
     if faults.is_empty() { Ok(compiled) } else { Err(faults) }
+}
+
+/// What a script's constants say about its functions.
+#[derive(Default)]
+struct Said {
+    rules: rules::ByFunction,
+    plans: plans::ByJob,
+}
+
+/// A script that was read.
+struct Loaded {
+    ast: Arc<AST>,
+    has_constants: bool,
+    /// The functions that may have to wait.
+    waiting: BTreeSet<String>,
 }
 
 /// A script that becomes handlers.
@@ -71,54 +97,60 @@ impl Loading<'_> {
         let mut ast = ast.map_err(|error| vec![self.fault(error.position(), format!("{}.", error.err_type()))])?;
         ast.set_source(&self.script.name);
         let mut faults = self.check_top(&ast);
-        let rules = self.rules(&ast).unwrap_or_else(|fault| {
+        faults.extend(self.check_names(&ast));
+        let said = self.said(&ast).unwrap_or_else(|fault| {
             faults.push(fault);
-            rules::ByFunction::default()
+            Said::default()
         });
-        let waiting = reach::waiting(&ast);
-        let (has_constants, ast) = (!ast.statements().is_empty(), Arc::new(ast));
+        let loaded =
+            Loaded { waiting: reach::waiting(&ast), has_constants: !ast.statements().is_empty(), ast: Arc::new(ast) };
         let mut hooks = Vec::new();
-        let mut named = BTreeSet::new();
-        for definition in functions(&ast) {
-            let what = format!("{}.{}", self.script.name, definition.name);
-            let function = Function {
-                core: Arc::clone(self.core),
-                ast: Arc::clone(&ast),
-                name: definition.name.as_str().into(),
-                what: what.into(),
-                has_constants,
-                waits: waiting.contains(definition.name.as_str()),
-            };
-            named.insert(definition.name.to_string());
-            match self.register(layer, &about, definition, (function, rules.of(&definition.name))) {
+        for definition in functions(&loaded.ast) {
+            match self.register(layer, &about, definition, (self.function(&loaded, definition), &said)) {
                 Ok(hook) => hooks.push(hook),
                 Err(fault) => faults.push(fault),
             }
         }
-        faults.extend(ast.iter_fn_def().filter(|definition| WAITING.contains(&definition.name.as_str())).map(
-            |taken| {
-                // `query.count()` would call it.
-                self.fault(
-                    taken.body.start_position(),
-                    format!("{} is a function of the server's; use another name.", taken.name),
-                )
-            },
-        ));
-        if let Some(unknown) = rules.names().find(|name| !named.contains(*name)) {
-            faults.push(
-                self.fault(Position::NONE, format!("{RULES} names {unknown}, which is no function of this script.")),
-            );
-        }
+        let is_function = |name: &str| functions(&loaded.ast).any(|definition| definition.name == name);
+        let named = said.rules.names().map(|name| (RULES, name)).chain(said.plans.names().map(|name| (PLAN, name)));
+        faults.extend(named.filter(|(_, name)| !is_function(name)).map(|(constant, name)| {
+            self.fault(Position::NONE, format!("{constant} names {name}, which is no function of this script."))
+        }));
         if faults.is_empty() { Ok(hooks) } else { Err(faults) }
+    }
+
+    fn function(&self, loaded: &Loaded, definition: &ScriptFuncDef) -> Function {
+        Function {
+            core: Arc::clone(self.core),
+            ast: Arc::clone(&loaded.ast),
+            name: definition.name.as_str().into(),
+            what: format!("{}.{}", self.script.name, definition.name).into(),
+            has_constants: loaded.has_constants,
+            waits: loaded.waiting.contains(definition.name.as_str()),
+        }
+    }
+
+    /// Functions may not be called what functions of the server's are called: `query.count()` would call them.
+    fn check_names(&self, ast: &AST) -> Vec<Fault> {
+        let taken = |definition: &&ScriptFuncDef| WAITING.contains(&definition.name.as_str());
+        let told = |taken: &ScriptFuncDef| {
+            let text = format!("{} is a function of the server's; use another name.", taken.name);
+            self.fault(taken.body.start_position(), text)
+        };
+        ast.iter_fn_def().map(|definition| &**definition).filter(taken).map(told).collect()
     }
 
     fn about(&self) -> Result<About<'_>, String> {
         let last = self.script.name.rsplit('/').next().unwrap_or_default();
         match last {
             FUNCTIONS => Ok(About::Functions),
+            JOBS => Ok(About::Jobs),
+            CONNECTING => Ok(About::Class(CONNECT)),
             class => match ClassName::parse(class) {
                 Ok(_) => Ok(About::Class(class)),
-                Err(_) => Err(format!("A script is named after a class, or {FUNCTIONS}; {class} is neither.")),
+                Err(_) => Err(format!(
+                    "A script is named after a class, or {FUNCTIONS}, {JOBS} or {CONNECTING}; {class} is none of them."
+                )),
             },
         }
     }
@@ -134,16 +166,20 @@ impl Loading<'_> {
         ast.statements().iter().filter(stray).map(|stmt| self.fault(stmt.position(), told)).collect()
     }
 
-    /// Computes the constants once, to see that they can be, and reads who may call what.
-    fn rules(&self, ast: &AST) -> Result<rules::ByFunction, Fault> {
+    /// Computes the constants once, to see that they can be, and reads those that say something about the functions.
+    fn said(&self, ast: &AST) -> Result<Said, Fault> {
         if ast.statements().is_empty() {
-            return Ok(rules::ByFunction::default());
+            return Ok(Said::default());
         }
         let mut scope = Scope::new();
         let done = self.core.engine.run_ast_with_scope(&mut scope, ast);
         done.map_err(|error| self.fault(error.position(), format!("A constant cannot be computed: {error}.")))?;
-        let rules = scope.get_value::<rhai::Map>(RULES).unwrap_or_default();
-        rules::read(&rules).map_err(|text| self.fault(Position::NONE, format!("{RULES}: {text}")))
+        let constant = |name: &str| scope.get_value::<rhai::Map>(name).unwrap_or_default();
+        let refused = |name: &str, text: String| self.fault(Position::NONE, format!("{name}: {text}"));
+        Ok(Said {
+            rules: rules::read(&constant(RULES)).map_err(|text| refused(RULES, text))?,
+            plans: plans::read(&constant(PLAN)).map_err(|text| refused(PLAN, text))?,
+        })
     }
 
     fn register(
@@ -151,7 +187,7 @@ impl Loading<'_> {
         layer: &mut Layer,
         about: &About<'_>,
         definition: &ScriptFuncDef,
-        (function, rules): (Function, Rules),
+        (function, said): (Function, &Said),
     ) -> Result<String, Fault> {
         let position = definition.body.start_position();
         let name = definition.name.as_str();
@@ -160,12 +196,15 @@ impl Loading<'_> {
         let line = position.line().unwrap_or_default();
         let source = format!("{} {}.rhai:{line}", self.script.source, self.script.name);
         let place = Place { application: application.to_owned(), source: source.trim_start().to_owned() };
-        let registration = Registration { function, rules, place };
+        let registration = Registration { function, rules: said.rules.of(name), place };
         if definition.this_type.is_some() {
             return Err(refuse(format!("{name} has a type: a hook is a plain function.")));
         }
         let (done, hook) = match about {
             About::Functions => (register::<Call>(layer, name, registration), format!("{} {name}", Call::NAME)),
+            About::Jobs => {
+                (register_job(layer, name, said.plans.of(name), registration), format!("{} {name}", Job::NAME))
+            }
             About::Class(class) => {
                 let known = known(name, class).map_err(refuse)?;
                 ((known.register)(layer, class, registration), format!("{} {class}", known.trigger))
@@ -192,7 +231,7 @@ fn functions(ast: &AST) -> impl Iterator<Item = &ScriptFuncDef> {
 fn known(name: &str, class: &str) -> Result<&'static Known, String> {
     let fits = |known: &&Known| match known.only {
         Some(only) => only == class,
-        None => class != SESSION,
+        None => ![SESSION, CONNECT].contains(&class),
     };
     if let Some(known) = KNOWN.iter().find(|known| known.function == name) {
         return if fits(&known) { Ok(known) } else { Err(format!("The class {class} has no hook {name}.")) };

@@ -1,10 +1,10 @@
 //! Where do scripts run that wait: threads of their own, not too many, none taken by a call within a call.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -35,6 +35,22 @@ pub(crate) struct Pool {
 
 thread_local! {
     static IS_ONE: Cell<bool> = const { Cell::new(false) };
+    /// Whether nobody waits for the job of this thread any more.
+    static ABANDONED: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+}
+
+/// Whether nobody waits for what this thread does any more.
+pub(crate) fn is_abandoned() -> bool {
+    ABANDONED.with_borrow(|flag| flag.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)))
+}
+
+/// Whoever waits for a job; gone, it says so.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Pool {
@@ -60,13 +76,18 @@ impl Pool {
         };
         let (tell, told) = oneshot::channel();
         let runtime = Handle::try_current().map_err(ParseError::internal)?;
+        let waiting = Waiting(Arc::default());
+        let abandoned = Arc::clone(&waiting.0);
         let work = Box::new(move || {
+            ABANDONED.set(Some(abandoned));
             let _entered = runtime.enter();
             let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(&*panic)));
             tell.send(done).ok();
         });
         self.submit(Job { work, permit })?;
-        told.await.unwrap_or_else(|_gone| Err(failed("the thread of a script ended".to_owned())))
+        let done = told.await;
+        drop(waiting);
+        done.unwrap_or_else(|_gone| Err(failed("the thread of a script ended".to_owned())))
     }
 
     /// Hands a job to a thread that waits for one, or to a new one. There are never more than permits.

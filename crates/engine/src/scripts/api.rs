@@ -1,6 +1,6 @@
 //! The API of hook scripts, master only: list, read, store, take away, look back, go back, try.
 
-use parsimony_cloud::Script;
+use parsimony_cloud::{Registry, Script};
 use parsimony_model::{Date, ErrorCode, Map, ParseError, Value, map};
 use similar::TextDiff;
 
@@ -213,6 +213,7 @@ pub(crate) async fn rehearse(work: &Work, name: &str, body: &Map) -> Result<Map,
     }
     let compiled = engine.scripts.compile(scripts, parsimony_cloud::Effects::None).await;
     let compiled = compiled.map_err(|faults| refused(&faults))?;
-    let registry = engine.registry.with_scripts(&compiled.layer).map_err(|conflict| refused(&vec![conflict]))?;
+    // The scripts alone: whatever else is registered might have effects.
+    let registry = Registry::default().with_beside(&compiled.layer).map_err(|conflict| refused(&vec![conflict]))?;
     rehearsal::run(work, &registry, name, body).await
 }

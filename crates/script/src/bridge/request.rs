@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use parsimony_cloud::{Origin, Response};
+use parsimony_cloud::{Audience, Job, Origin, Response};
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 
 use super::context::Handed;
 use super::document::Document;
 use super::query::Asking;
+use crate::current::{self, wait};
 use crate::error::{Thrown, fault};
 
 /// The request. Its properties are those of Parse's requests.
@@ -34,11 +35,17 @@ pub(crate) struct Has {
     pub(crate) params: Mutex<Option<Map>>,
     pub(crate) function: Option<Arc<str>>,
     pub(crate) response: Option<Response>,
+    pub(crate) job: Option<Job>,
+    pub(crate) event: Mutex<Option<String>>,
+    /// Whether a subscriber is told of the event.
+    pub(crate) sends: Mutex<bool>,
+    pub(crate) audience: Option<Audience>,
 }
 
 /// The properties, for the error that lists them.
 const PROPERTIES: &str = "object, original, query, objects, isGet, count, params, functionName, triggerName, user, master, \
-                          isReadOnly, installationId, ip, headers, context";
+                          isReadOnly, installationId, ip, headers, context, event, sendEvent, clients, subscriptions, \
+                          jobName, jobId, attempt";
 
 fn maybe<T: Clone + Send + Sync + 'static>(value: Option<T>) -> Dynamic {
     value.map_or(Dynamic::UNIT, Dynamic::from)
@@ -60,6 +67,15 @@ impl Request {
             "params" => has.params.lock().clone().map_or(Dynamic::UNIT, Dynamic::from),
             "isGet" => has.is_get.into(),
             "count" => has.count.into(),
+            "event" => maybe(has.event.lock().clone()),
+            "sendEvent" => (*has.sends.lock()).into(),
+            "clients" => maybe(has.audience.map(|audience| i64::try_from(audience.clients).unwrap_or(i64::MAX))),
+            "subscriptions" => {
+                maybe(has.audience.map(|audience| i64::try_from(audience.subscriptions).unwrap_or(i64::MAX)))
+            }
+            "jobName" => maybe(has.job.as_ref().map(|job| job.name.to_string())),
+            "jobId" => maybe(has.job.as_ref().map(|job| job.id.as_str().to_owned())),
+            "attempt" => maybe(has.job.as_ref().map(|job| i64::from(job.attempt))),
             "functionName" => has.function.as_deref().map_or(Dynamic::UNIT, |name| name.to_owned().into()),
             "triggerName" => (*trigger).into(),
             "user" => maybe(who.user.clone().map(Document::reading)),
@@ -91,6 +107,14 @@ impl Request {
                 Some(query) => *has.query.lock() = Some(query),
                 None => return Err(fault("request.query is a Query")),
             },
+            "event" => match value.into_string() {
+                Ok(event) => *has.event.lock() = Some(event),
+                Err(kind) => return Err(fault(format!("request.event is a text, no {kind}"))),
+            },
+            "sendEvent" => match value.as_bool() {
+                Ok(sends) => *has.sends.lock() = sends,
+                Err(kind) => return Err(fault(format!("request.sendEvent is true or false, no {kind}"))),
+            },
             // Shared with the script: a change is there already.
             "object" | "original" | "user" if value.is::<Document>() => {}
             "context" if value.is::<Handed>() => {}
@@ -118,6 +142,10 @@ pub(crate) fn register(engine: &mut Engine) {
             let status = u16::try_from(status).ok().filter(|status| (100..600).contains(status));
             let status = status.ok_or_else(|| fault("a status is a number between 100 and 599"))?;
             request.respond(|response| _ = response.status(status))
+        })
+        .register_fn("message", |request: &mut Request, text: &str| {
+            let job = request.0.has.job.as_ref().ok_or_else(|| fault("only a job has a message"))?;
+            wait(&*current::get()?, job.message(text))
         })
         .register_fn("header", |request: &mut Request, name: &str, value: &str| {
             request.respond(|response| _ = response.header(name, value))

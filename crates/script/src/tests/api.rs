@@ -1,6 +1,9 @@
 //! What scripts ask, and of whom.
 
-use parsimony_cloud::{AfterFind, AfterSave, AfterSaved, BeforeFind};
+use parsimony_cloud::{
+    AfterEvent, AfterFind, AfterSave, AfterSaved, Audience, BeforeConnect, BeforeFind, BeforeSubscribe, Job, LiveEvent,
+    RunApi, Telling,
+};
 use parsimony_cloud::{Call, Effects, Finding, Head, Response};
 use parsimony_model::{ClassName, Filter, Query, Value, map};
 use std::sync::Arc;
@@ -176,4 +179,87 @@ async fn a_find_is_changed_before_and_after() {
     assert_eq!(run(&registry, "Item", saved("answer")).await, Ok(AfterSaved::Answer(map! { "own" => true })));
     let Ok(AfterSaved::Changed(changed)) = run(&registry, "Item", saved("changed")).await else { panic!("unchanged") };
     assert_eq!(changed.get("more"), Some(&7.into()));
+}
+
+struct Noting(parking_lot::Mutex<Vec<String>>);
+
+impl RunApi for Noting {
+    fn message(&self, text: String) -> parsimony_cloud::Pending<'_, ()> {
+        self.0.lock().push(text);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn is_ending(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_job_says_how_far_it_has_come_and_may_take_its_time() {
+    let text = r#"
+        const PLAN = #{ clean: #{ cron: ["30 3 * * *", "0 0 * * 0"], zone: "Europe/Vienna", timeoutSeconds: 60, retries: 2 } };
+        fn clean(request) {
+            let n = 0;
+            while n < 300000 { n += 1; }
+            request.message(`${request.jobName} ${request.jobId} ${request.attempt} ${request.params.a}`);
+            `done ${n}`
+        }"#;
+    let registry = registry(&[script("jobs", text)], Effects::Real);
+    let (_, plan) = registry.job("clean").unwrap();
+    assert_eq!(
+        (plan.crons().count(), plan.time_max().map(|time| time.as_secs()), plan.retries_max()),
+        (2, Some(60), 2)
+    );
+    let api = Arc::new(Noting(parking_lot::Mutex::default()));
+    let job = Job {
+        name: "clean".into(),
+        id: parsimony_model::ObjectId::parse("j1").unwrap(),
+        params: map! { "a" => 7 },
+        attempt: 1,
+        fence: 1,
+        api: Arc::clone(&api) as Arc<dyn RunApi>,
+        origin: origin(&Server::default()),
+    };
+    assert_eq!(run(&registry, "clean", job).await.unwrap().0.as_deref(), Some("done 300000"));
+    assert_eq!(*api.0.lock(), ["clean j1 1 7"]);
+}
+
+#[tokio::test]
+async fn live_queries_are_asked_of_scripts_too() {
+    let class = ClassName::parse("Item").unwrap();
+    let text = r#"
+        fn before_subscribe(request) { request.query.equal_to("owner", request.user); }
+        fn after_event(request) {
+            if request.object.secret { request.sendEvent = false; return; }
+            request.object.told = request.event;
+            if request.original != () { request.event = "update"; }
+        }"#;
+    let registry = registry(
+        &[
+            script("Item", text),
+            script("connect", "fn before_connect(request) { if request.clients > 1 { throw \"Full.\"; } }"),
+        ],
+        Effects::Real,
+    );
+    let server = Server::default();
+    let query = Query::new(Filter::equals("a", 1));
+    let origin = || origin(&server);
+    let subscribe =
+        BeforeSubscribe { class, query, watch: Vec::new(), request_id: 1.0, is_update: false, origin: origin() };
+    let query = run(&registry, "Item", subscribe).await.unwrap();
+    assert!(matches!(&query.filter, Filter::And(parts) if parts.len() == 2), "{:?}", query.filter);
+    let event = |fields, original| AfterEvent {
+        telling: Telling { event: LiveEvent::Enter, object: object("Item", "i1", fields), original },
+        audience: Audience::default(),
+        origin: origin(),
+    };
+    assert_eq!(run(&registry, "Item", event(map! { "secret" => true }, None)).await.unwrap(), None);
+    let before = object("Item", "i1", map! {});
+    let told = run(&registry, "Item", event(map! { "secret" => false }, Some(before))).await.unwrap().unwrap();
+    assert_eq!((told.event, told.object.text("told")), (LiveEvent::Update, Some("enter")));
+    for (clients, refused) in [(1, false), (2, true)] {
+        let audience = Audience { clients, subscriptions: 0 };
+        let connect = BeforeConnect { client: "c".to_owned(), audience, origin: origin() };
+        assert_eq!(run(&registry, parsimony_cloud::CONNECT, connect).await.is_err(), refused);
+    }
 }

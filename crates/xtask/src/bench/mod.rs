@@ -43,7 +43,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Only this server or workload: bare, parsimony-mongo, parse-server, parsimony-sqlite, pocketbase;
-    /// hello, create, get, update, query, count, saveall, relation, roles. Can be given several times.
+    /// hello, create, scripted, get, update, query, count, saveall, relation, roles. Can be given several times.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// How many clients send at the same time.

@@ -72,13 +72,13 @@ const COMPARISONS: [(Subject, Subject, Aim); 4] = [
         Workload::Hello => Some(35.0),
         Workload::Create | Workload::Get | Workload::Update => Some(6.0),
         Workload::Query => Some(10.0),
-        Workload::Count | Workload::SaveAll | Workload::Relation | Workload::Roles => None,
+        Workload::Scripted | Workload::Count | Workload::SaveAll | Workload::Relation | Workload::Roles => None,
     }),
     (Subject::ParsimonyMongo, Subject::Bare, |workload| match workload {
         Workload::Hello => Some(0.8),
         Workload::Create | Workload::Get | Workload::Update => Some(0.9),
         Workload::Query => Some(0.7),
-        Workload::Count | Workload::SaveAll | Workload::Relation | Workload::Roles => None,
+        Workload::Scripted | Workload::Count | Workload::SaveAll | Workload::Relation | Workload::Roles => None,
     }),
     (Subject::ParsimonySqlite, Subject::PocketBase, |workload| match workload {
         Workload::Create | Workload::Get => Some(5.0),

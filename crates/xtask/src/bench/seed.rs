@@ -18,6 +18,16 @@ const SECRETS: usize = 100;
 /// Objects that one request of the seeding creates.
 const BATCH: usize = 500;
 
+/// What every new `BenchScripted` goes through; `parse-server.cjs` says the same in JavaScript.
+const SCRIPT: &str = r#"fn before_save(request) {
+    let object = request.object;
+    if object.score < 0 { throw #{ code: 142, message: "A score is not negative." }; }
+    if object.title == () { throw "A title is missing."; }
+    if object.title.len() > 200 { object.title = object.title.sub_string(0, 200); }
+    object.label = `${object.title} (${object.score})`;
+    if object.is_new() { object.revision = 1; }
+}"#;
+
 /// What was put there, as far as a request has to name it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Given {
@@ -45,6 +55,12 @@ pub(crate) async fn seed(port: u16, subject: Subject, workloads: &[Workload]) ->
                 seeder.class_of_rows("BenchRow").await?;
                 seeder.rows("BenchRow", 0..ROWS).await.map(drop)?;
             }
+            Workload::Scripted if subject.is_ours() => {
+                let script = json!({ "text": SCRIPT });
+                seeder.ask_as_master("PUT", "/parse/hooks/scripts/BenchScripted", &script).await?;
+                seeder.check_script().await?;
+            }
+            Workload::Scripted => seeder.check_script().await?,
             Workload::Relation => given.owner = seeder.relation().await?,
             Workload::Roles => given.session = seeder.roles().await?,
             _ => {}
@@ -116,6 +132,14 @@ impl Seeder {
         let found = reply.pointer(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let whole = found.iter().filter(|post| post.pointer(author).is_some_and(Value::is_string)).count();
         if whole == POSTS { Ok(()) } else { bail!("the query found {whole} of {POSTS} posts with their author") }
+    }
+
+    /// A server whose script does not run would be measured doing less.
+    async fn check_script(&mut self) -> Result<()> {
+        let id = self.create("BenchScripted", &object(1, "")).await?;
+        let path = format!("{}/{id}", self.dialect.objects("BenchScripted"));
+        let seen = self.ask("GET", &path, "").await?;
+        if seen.get("revision") == Some(&json!(1)) { Ok(()) } else { bail!("the script did not run: {seen}") }
     }
 
     /// A class with an index on `group`.

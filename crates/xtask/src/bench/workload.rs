@@ -22,6 +22,8 @@ pub(crate) enum Workload {
     Hello,
     /// One new object.
     Create,
+    /// One new object, of a class whose `beforeSave` is a script: Rhai here, JavaScript at Parse Server.
+    Scripted,
     /// One object by its id.
     Get,
     /// One field of one object.
@@ -45,6 +47,7 @@ impl Workload {
         match self {
             Self::Hello => "hello",
             Self::Create => "create",
+            Self::Scripted => "scripted",
             Self::Get => "get",
             Self::Update => "update",
             Self::Query => "query",
@@ -155,6 +158,7 @@ impl Script for Requests {
         match self.workload {
             Workload::Hello => put("POST", "/parse/functions/hello", "{}"),
             Workload::Create => put("POST", &objects, &object(dice.next(), "")),
+            Workload::Scripted => put("POST", &self.dialect.objects("BenchScripted"), &object(dice.next(), "")),
             Workload::Get => put("GET", &format!("{objects}/{}", dice.one_of(&self.given.ids)), ""),
             Workload::Update => {
                 let path = format!("{objects}/{}", dice.one_of(&self.given.ids));
