@@ -340,3 +340,20 @@ async fn a_server_that_starts_has_the_stored_scripts(shop: Shop) {
     let other = shop.beside([application()], |options| options.allow_client_class_creation = true).await.unwrap();
     assert_eq!(other.post("/classes/Book", json!({})).await.body["by"], 1);
 }
+
+/// On MongoDB, where servers share nothing but the database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_server_takes_a_change_within_a_second() {
+    let shop = open(StoreKind::Mongo).await;
+    let other = shop.beside([application()], |options| options.allow_client_class_creation = true).await.unwrap();
+    assert_eq!(other.post("/classes/Book", json!({})).await.body.get("by"), None);
+    for by in 1..=3 {
+        let text = format!("fn before_save(request) {{ request.object.by = {by}; }}");
+        let begun = std::time::Instant::now();
+        assert_eq!(shop.as_master().put("/hooks/scripts/Book", json!({"text": text})).await.status, 200);
+        while other.post("/classes/Book", json!({})).await.body["by"] != by {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(10), "the other server does not know it");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+}

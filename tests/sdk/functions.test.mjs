@@ -122,6 +122,14 @@ onEachStore('identity management', (server) => {
     }
   });
 
+  test('an identity stays as long as something refers to it: a script says so', async () => {
+    const destroy = (id) => Parse.Object.fromJSON({ className: 'Identity', objectId: id }).destroy(master);
+    const { user, identityId } = await submitted('referred');
+    await refused(destroy(identityId), 119, /still has 1 object\(s\) of the class IdentityVerification/);
+    const { identityId: another } = await run(user, 'createIdentity', PERSON);
+    await destroy(another);
+  });
+
   test('a wrong parameter is named', async () => {
     const create = (change) => run(stranger, 'createIdentity', { ...PERSON, ...change });
     for (const [field, value] of [

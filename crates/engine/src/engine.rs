@@ -32,6 +32,8 @@ pub struct Surroundings {
     pub interpreter: Arc<dyn Interpreter>,
     /// The hook scripts of the administrator's folder.
     pub script_files: Vec<Script>,
+    /// Whether the server starts although the scripts are unsound, with those of the applications alone.
+    pub starts_without_scripts: bool,
 }
 
 /// The engine of one application. No globals: a process may hold several.
@@ -64,7 +66,7 @@ impl Engine {
         registry: Registry,
         surroundings: Surroundings,
     ) -> Result<Arc<Self>, String> {
-        let Surroundings { clock, http, interpreter, script_files } = surroundings;
+        let Surroundings { clock, http, interpreter, script_files, starts_without_scripts } = surroundings;
         let told = |error: ParseError| error.to_string();
         let schemas = Schemas::load(Arc::clone(&store)).await.map_err(told)?;
         let objects: Arc<dyn Objects> = Arc::clone(&store) as Arc<dyn Objects>;
@@ -92,8 +94,7 @@ impl Engine {
         definitions::create_roles(&engine).await.map_err(told)?;
         webhooks::load(&engine).await.map_err(told)?;
         nodes::start(&engine).await?;
-        // Without its scripts a server would let through what they refuse.
-        scripts::exchange(&engine, None).await.map_err(|faults| faults.join("\n"))?;
+        scripts::begin(&engine, starts_without_scripts).await.map_err(|faults| faults.join("\n"))?;
         live::start(&engine);
         jobs::begin(&engine);
         Ok(engine)

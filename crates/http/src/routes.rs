@@ -481,7 +481,6 @@ mod tests {
             ("POST /push", true),
             ("POST /files/a.txt", false),
             ("GET /files/app/metadata/a.txt", false),
-            ("GET /cloud_code/jobs/data", true),
             ("GET /apps/app/choose_password", false),
             ("POST /loginAs", true),
             ("POST /requestPasswordReset", false),

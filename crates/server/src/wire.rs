@@ -98,7 +98,8 @@ pub async fn start(
     let interpreter = Arc::new(Rhai::new(parsimony_script::Limits::default(), &outside));
     folder::make(&config.hooks_dir)?;
     let scripts = folder::read(&config.hooks_dir)?;
-    let surroundings = Surroundings { clock, http, interpreter, script_files: scripts.clone() };
+    let (script_files, starts_without_scripts) = (scripts.clone(), config.starts_without_scripts);
+    let surroundings = Surroundings { clock, http, interpreter, script_files, starts_without_scripts };
     let engine = Engine::open(config.options, store, registry, surroundings).await?;
     engine.background(watch(Arc::downgrade(&engine), config.hooks_dir, scripts));
     let door = Door::new(HttpOptions {

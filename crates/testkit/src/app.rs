@@ -130,7 +130,13 @@ impl App {
         let http: Arc<dyn HttpClient> = Arc::new(Http::new()?);
         let outside = Outside { http: Arc::clone(&http), hosts: Vec::new() };
         let interpreter = Arc::new(Rhai::new(Limits::default(), &outside));
-        let surroundings = Surroundings { clock: Arc::clone(&clock), http, interpreter, script_files: Vec::new() };
+        let surroundings = Surroundings {
+            clock: Arc::clone(&clock),
+            http,
+            interpreter,
+            script_files: Vec::new(),
+            starts_without_scripts: false,
+        };
         let engine = Engine::open(options, Arc::clone(&store), registry, surroundings).await?;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/parse", listener.local_addr().expect("a bound port"));

@@ -34,7 +34,10 @@ pub(super) async fn after_save(work: &Work, written: &mut Written) {
         Ok(None | Some(AfterSaved::Same)) => {}
         Ok(Some(AfterSaved::Answer(answer))) => written.answer = Some(answer),
         Ok(Some(AfterSaved::Changed(changed))) => tell_changes(written, &object, &changed),
-        Err(error) => tracing::error!(%class, id = %written.after.id, %error, "an afterSave hook failed"),
+        Err(error) => {
+            let request_id = &*work.caller.who().request_id;
+            tracing::error!(%class, id = %written.after.id, request_id, %error, "an afterSave hook failed");
+        }
     }
 }
 

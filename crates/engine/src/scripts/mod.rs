@@ -147,6 +147,19 @@ pub(crate) async fn exchange(engine: &Engine, files: Option<Result<Vec<Script>, 
     done.inspect_err(|faults| engine.scripts.fail(faults, engine.clock.now()))
 }
 
+/// Makes the first set serve. Without its scripts a server would let through what they refuse: an unsound set is an error,
+/// unless it was said that those of the applications will do until the others are mended.
+pub(crate) async fn begin(engine: &Engine, without: bool) -> Result<(), Faults> {
+    let Err(faults) = exchange(engine, None).await else { return Ok(()) };
+    if !without {
+        return Err(faults);
+    }
+    let own = prepare(engine, engine.registry.own().scripts().to_vec()).await?;
+    serve(engine, own)?;
+    engine.scripts.fail(&faults, engine.clock.now());
+    Ok(())
+}
+
 async fn exchange_with_stored(engine: &Engine) -> Result<(), Faults> {
     let prepared = prepare(engine, combined(engine, stored(engine).await?)).await?;
     serve(engine, prepared)

@@ -69,6 +69,8 @@ pub struct Config {
     pub external: Option<ExternalOptions>,
     /// `parsimony.hooksDir`: the administrator's folder of hook scripts.
     pub hooks_dir: PathBuf,
+    /// `parsimony.startWithoutScripts`: start with the applications' hook scripts alone if the others are unsound.
+    pub starts_without_scripts: bool,
     /// `parsimony.scriptHosts`: the hosts that hook scripts may ask over HTTP.
     pub script_hosts: Vec<String>,
     /// What is logged, and how.
@@ -154,6 +156,7 @@ impl Config {
             applications: raw.list("parsimony.applications")?,
             external: external(&raw)?,
             hooks_dir,
+            starts_without_scripts: raw.flag("parsimony.startWithoutScripts")?.unwrap_or(false),
             script_hosts: raw.list("parsimony.scriptHosts")?.unwrap_or_default(),
             logging: logging(&raw)?,
             options,

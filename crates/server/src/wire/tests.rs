@@ -138,6 +138,33 @@ async fn a_script_that_is_saved_serves_at_once_and_a_bad_one_does_not() {
     assert_eq!(comes_to(&server, "/functions/brought", r#"{"result":1}"#).await, r#"{"result":1}"#);
 }
 
+#[tokio::test]
+async fn a_server_with_unsound_scripts_does_not_start_unless_it_is_told_to() {
+    let hooks = tempfile::tempdir().unwrap();
+    std::fs::write(hooks.path().join("Item.rhai"), "fn before_save(request) {").unwrap();
+    let application = || Application::new("test").script("functions", "fn brought(request) { 1 }");
+    for without in [false, true] {
+        let data = tempfile::tempdir().unwrap();
+        let options = json!({ "appId": "app", "masterKey": "master", "host": "127.0.0.1", "port": 0, "parsimony": {
+            "dataDir": data.path(), "hooksDir": hooks.path(), "startWithoutScripts": without,
+        } });
+        let file = Some(("test".to_owned(), options.to_string()));
+        let config = Config::read(Sources { file, ..Sources::default() }).unwrap();
+        match start(config, [application()], Parts::default()).await {
+            Err(sentence) => assert!(!without && sentence.contains("Item.rhai:1:"), "{sentence}"),
+            Ok(running) => {
+                assert!(without, "it starts");
+                let server = Server { running, client: Client::new(), data };
+                let seen = seen(server.post("/functions/brought", "{}")).await;
+                assert_eq!(seen, (200, r#"{"result":1}"#.to_owned()));
+                let listed = server.ask(Method::GET, "/hooks/scripts").header("X-Parse-Application-Id", "app");
+                let listed = listed.header("X-Parse-Master-Key", "master").send().await.unwrap().text().await.unwrap();
+                assert!(listed.contains("Item.rhai:1:"), "{listed}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_path_of_a_url() {
     for (url, path) in [
