@@ -27,6 +27,7 @@ const RULES = [
   'requireAllUserRoles',
   'requireUserKeys',
   'fields',
+  'rateLimit',
 ];
 
 class Registry {

@@ -234,6 +234,13 @@ onEachStore(
       assert.equal(code, 1002);
     });
 
+    test('a ping whose length cannot be ends the socket at once', async () => {
+      const { socket } = await raw();
+      socket._socket.write(Buffer.from([0x89, 0xfe]));
+      const [code] = await once(socket, 'close', { signal: AbortSignal.timeout(1_000) });
+      assert.equal(code, 1002);
+    });
+
     test('a class that is not told is quiet', async () => {
       const [quiet, loud] = [await listen(new Parse.Query('Quiet')), await listen(notes())];
       await new Parse.Object('Quiet', { name: 'q' }).save();

@@ -1,8 +1,12 @@
 //! Rules as data: Parse's validator objects, as scripts and processes elsewhere spell them.
 
+use std::time::Duration;
+
 use parsimony_model::Value;
 use parsimony_model::value::Map;
+use regex::Regex;
 
+use crate::rate_limit::{RateLimit, Zone};
 use crate::rules::{FieldRule, Kind, Rules};
 
 impl Rules {
@@ -30,6 +34,10 @@ impl Rules {
             "requireMaster" => on(Self::require_master)?,
             "validateMasterKey" => on(Self::validate_master_key)?,
             "skipWithMasterKey" => on(Self::skip_with_master_key)?,
+            "rateLimit" => match value {
+                Value::Object(limit) => return Ok(self.rate_limit(RateLimit::spelled(limit)?)),
+                _ => return Err("rateLimit is an object.".to_owned()),
+            },
             "requireAnyUserRoles" => return Ok(self.require_any_user_roles(texts(name, value)?)),
             "requireAllUserRoles" => return Ok(self.require_all_user_roles(texts(name, value)?)),
             "fields" => {
@@ -41,7 +49,8 @@ impl Rules {
             unknown => {
                 return Err(format!(
                     "There is no rule {unknown}; there are: requireUser, requireMaster, validateMasterKey, \
-                     skipWithMasterKey, requireAnyUserRoles, requireAllUserRoles, requireUserKeys, fields."
+                     skipWithMasterKey, requireAnyUserRoles, requireAllUserRoles, requireUserKeys, fields, \
+                     rateLimit."
                 ));
             }
         };
@@ -105,6 +114,81 @@ fn kind(name: &str) -> Result<Kind, String> {
     ];
     let known = kinds.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
     known.ok_or_else(|| format!("There is no type {name}; there are: {}.", kinds.map(|(name, _)| name).join(", ")))
+}
+
+/// The methods among which a pattern chooses.
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
+
+impl RateLimit {
+    /// Reads Parse's `rateLimit`, of a validator or of the configuration: `{"requestCount": 10, "requestTimeWindow": 60000}` and
+    /// the like. The error is Parse's text.
+    pub fn spelled(limit: &Map) -> Result<Self, String> {
+        let window = number(limit, "requestTimeWindow")?;
+        let include_internal_requests = flag(limit, "includeInternalRequests")?;
+        let count = number(limit, "requestCount")?;
+        let mut read =
+            RateLimit::new(count, Duration::from_millis(window)).zone(match limit.get("errorResponseMessage") {
+                None | Some(Value::Null | Value::String(_)) => zone(limit)?,
+                Some(_) => return Err("rateLimit.errorResponseMessage must be a string".to_owned()),
+            });
+        if let Some(text) = limit.get("errorResponseMessage").and_then(Value::as_str).filter(|text| !text.is_empty()) {
+            read = read.message(text);
+        }
+        read.methods = methods(limit)?;
+        read.include_master_key = flag(limit, "includeMasterKey")?;
+        read.include_internal_requests = include_internal_requests;
+        Ok(read)
+    }
+}
+
+/// A whole number greater than or equal to 0, that has to be there.
+fn number(limit: &Map, name: &str) -> Result<u64, String> {
+    match limit.get(name) {
+        None | Some(Value::Null) => Err(format!("rateLimit.{name} must be defined")),
+        Some(Value::Number(number)) if *number >= 0.0 => Ok(u64::try_from(*number as i64).unwrap_or(u64::MAX)),
+        Some(Value::Number(_)) => Err(format!("rateLimit.{name} must not be negative.")),
+        Some(_) => Err(format!("rateLimit.{name} must be a number")),
+    }
+}
+
+fn flag(limit: &Map, name: &str) -> Result<bool, String> {
+    match limit.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(_) => Err(format!("rateLimit.{name} must be a boolean")),
+    }
+}
+
+fn zone(limit: &Map) -> Result<Zone, String> {
+    match limit.get("zone") {
+        None | Some(Value::Null) => Ok(Zone::Ip),
+        Some(Value::String(name)) if name.is_empty() => Ok(Zone::Ip),
+        Some(Value::String(name)) if name == "global" => Ok(Zone::Global),
+        Some(Value::String(name)) if name == "session" => Ok(Zone::Session),
+        Some(Value::String(name)) if name == "user" => Ok(Zone::User),
+        Some(Value::String(name)) if name == "ip" => Ok(Zone::Ip),
+        Some(_) => Err("rateLimit.zone must be one of global, session, user, or ip".to_owned()),
+    }
+}
+
+/// Parse: a list of methods, or a pattern of them.
+fn methods(limit: &Map) -> Result<Option<Vec<String>>, String> {
+    let bad = || "rateLimit.requestMethods must be a pattern, or a list of methods.".to_owned();
+    match limit.get("requestMethods") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(pattern)) if pattern.is_empty() => Ok(None),
+        Some(Value::String(pattern)) => {
+            let pattern = Regex::new(pattern).map_err(|error| format!("{} {error}", bad()))?;
+            Ok(Some(
+                METHODS.iter().filter(|method| pattern.is_match(method)).map(|method| (*method).to_owned()).collect(),
+            ))
+        }
+        Some(Value::Array(list)) => {
+            let methods = list.iter().map(|method| method.as_str().map(str::to_owned).ok_or_else(bad));
+            methods.collect::<Result<_, _>>().map(Some)
+        }
+        Some(_) => Err(bad()),
+    }
 }
 
 #[cfg(test)]

@@ -177,13 +177,13 @@ impl Door {
     }
 
     /// Lets a client of `LiveQuery` in.
-    fn live(&self, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
+    async fn live(&self, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
         let forwarded = request.headers().get_all(X_FORWARDED_FOR);
         let ip = self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded);
         let opened = match (&self.engine.options().live, LiveConnection::new(&self.engine, ip)) {
             (Some(options), Some(client)) => {
                 let ping = Duration::from_millis(options.ping_millis.max(1));
-                live_socket::open(request, payload, client, ping)
+                live_socket::open(request, payload, client, ping).await
             }
             _ => Err(ParseError::new(ErrorCode::RouteNotFound, "LiveQuery is not on.")),
         };
@@ -252,7 +252,7 @@ fn in_pieces(
 /// Answers one request, whatever it is.
 async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     if live_socket::is_wanted(&request) {
-        return door.live(&request, payload);
+        return door.live(&request, payload).await;
     }
     let started = Instant::now();
     let id = request_id::of(request.headers(), door.engine.clock());

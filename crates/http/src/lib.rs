@@ -19,6 +19,7 @@ mod caller;
 mod door;
 mod envelope;
 mod error;
+mod frame_guard;
 mod layers;
 mod listen;
 mod live_socket;

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use actix_web::http::header::{CONNECTION, UPGRADE};
-use actix_web::{HttpRequest, HttpResponse, rt, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, rt, web};
 use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
 use futures::StreamExt;
 use parsimony_engine::{LiveConnection, Outgoing};
 use parsimony_model::ParseError;
+
+use crate::frame_guard::guarded;
 
 /// How many bytes a frame of a client may have.
 const FRAME_BYTES_MAX: usize = 256 << 10;
@@ -31,12 +33,14 @@ pub(crate) fn is_wanted(request: &HttpRequest) -> bool {
 }
 
 /// Opens the socket; what comes through it is the connection's.
-pub(crate) fn open(
+pub(crate) async fn open(
     request: &HttpRequest,
     payload: web::Payload,
     (connection, outgoing): (LiveConnection, Outgoing),
     ping: Duration,
 ) -> Result<HttpResponse, ParseError> {
+    let mut payload = guarded(payload.into_inner());
+    let payload = web::Payload::from_request(request, &mut payload).await.map_err(ParseError::internal)?;
     let (response, session, stream) = actix_ws::handle(request, payload).map_err(ParseError::internal)?;
     let stream = stream.max_frame_size(FRAME_BYTES_MAX);
     rt::spawn(serve(connection, outgoing, session, stream, ping));

@@ -24,13 +24,17 @@ pub(super) enum Hooked {
 pub(super) async fn before_find(
     work: &Work,
     name: &ClassName,
-    query: Query,
+    mut query: Query,
     is_get: bool,
 ) -> Result<Hooked, ParseError> {
     if !work.registry.has::<BeforeFind>(name.as_str()) {
         return Ok(Hooked::Query(query));
     }
     class::refuse_master_only(&work.caller, name, if is_get { Operation::Get } else { Operation::Find })?;
+    if !is_get {
+        // The hook is to know how many there will be at most.
+        query.limit.get_or_insert(work.engine.options.default_limit);
+    }
     let kept = query.clone();
     let asked = |origin| BeforeFind { class: name.clone(), query, is_get, origin };
     // Boxed, because a hook may ask the same class.

@@ -38,14 +38,12 @@ pub(super) async fn before_save(work: &Work, mut drafted: Drafted) -> Result<Hoo
 
 /// A hook may not do what a client may not: set the columns that are the server's.
 fn refuse_reserved(update: &parsimony_model::Update) -> Result<(), ParseError> {
-    let reserved = update.0.keys().map(|path| parsimony_model::update::top(path)).find(|field| {
-        ["objectId", "createdAt", "updatedAt"].contains(field) || parsimony_model::FieldName::parse(field).is_err()
-    });
-    match reserved {
-        None => Ok(()),
-        Some(field) => Err(ParseError::new(
-            ErrorCode::InvalidKeyName,
-            format!("A hook cannot set the field {}.", parsimony_model::names::shorten(field)),
-        )),
+    for field in update.0.keys().map(|path| parsimony_model::update::top(path)) {
+        if ["objectId", "createdAt", "updatedAt"].contains(&field) {
+            let text = format!("A hook cannot set the field {field}.");
+            return Err(ParseError::new(ErrorCode::InvalidKeyName, text));
+        }
+        parsimony_model::FieldName::parse(field)?;
     }
+    Ok(())
 }

@@ -24,7 +24,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             "functions",
             "const RULES = #{ f: #{ requireUsr: true } };\nfn f(request) {}",
-            "RULES: f: there is no rule requireUsr",
+            "RULES: f: There is no rule requireUsr",
         ),
         ("functions", "const RULES = #{ g: #{} };\nfn f(request) {}", "RULES names g, which is no function"),
         (

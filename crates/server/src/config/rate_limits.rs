@@ -1,16 +1,11 @@
 //! How often may paths be asked, `rateLimit`: read as Parse reads it, with its texts for what cannot be.
 
-use std::time::Duration;
-
-use parsimony_engine::{PatternLimit, RateLimit, Zone};
-use regex::Regex;
-use serde_json::{Map, Value};
+use parsimony_engine::{PatternLimit, RateLimit};
+use parsimony_model::value::json;
+use serde_json::Value;
 
 use super::path_pattern;
 use super::raw::Raw;
-
-/// The methods among which a pattern chooses.
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
 
 /// Reads `rateLimit`: one limit, or a list of them.
 pub(super) fn read(raw: &Raw) -> Result<Vec<PatternLimit>, String> {
@@ -33,58 +28,6 @@ pub(super) fn wants_redis(raw: &Raw) -> bool {
     }
 }
 
-/// A whole number greater than or equal to 0, that has to be there.
-fn number(limit: &Map<String, Value>, name: &str) -> Result<u64, String> {
-    match limit.get(name) {
-        None | Some(Value::Null) => Err(format!("rateLimit.{name} must be defined")),
-        Some(Value::Number(number)) => match number.as_f64() {
-            Some(number) if number >= 0.0 => Ok(u64::try_from(number as i64).unwrap_or(u64::MAX)),
-            _ => Err(format!("rateLimit.{name} must not be negative.")),
-        },
-        Some(_) => Err(format!("rateLimit.{name} must be a number")),
-    }
-}
-
-fn flag(limit: &Map<String, Value>, name: &str) -> Result<bool, String> {
-    match limit.get(name) {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(flag)) => Ok(*flag),
-        Some(_) => Err(format!("rateLimit.{name} must be a boolean")),
-    }
-}
-
-fn zone(limit: &Map<String, Value>) -> Result<Zone, String> {
-    match limit.get("zone") {
-        None | Some(Value::Null) => Ok(Zone::Ip),
-        Some(Value::String(name)) if name.is_empty() => Ok(Zone::Ip),
-        Some(Value::String(name)) if name == "global" => Ok(Zone::Global),
-        Some(Value::String(name)) if name == "session" => Ok(Zone::Session),
-        Some(Value::String(name)) if name == "user" => Ok(Zone::User),
-        Some(Value::String(name)) if name == "ip" => Ok(Zone::Ip),
-        Some(_) => Err("rateLimit.zone must be one of global, session, user, or ip".to_owned()),
-    }
-}
-
-/// Parse: a list of methods, or a pattern of them.
-fn methods(limit: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
-    let bad = || "rateLimit.requestMethods must be a pattern, or a list of methods.".to_owned();
-    match limit.get("requestMethods") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(pattern)) if pattern.is_empty() => Ok(None),
-        Some(Value::String(pattern)) => {
-            let pattern = Regex::new(pattern).map_err(|error| format!("{} {error}", bad()))?;
-            Ok(Some(
-                METHODS.iter().filter(|method| pattern.is_match(method)).map(|method| (*method).to_owned()).collect(),
-            ))
-        }
-        Some(Value::Array(list)) => {
-            let methods = list.iter().map(|method| method.as_str().map(str::to_owned).ok_or_else(bad));
-            methods.collect::<Result<_, _>>().map(Some)
-        }
-        Some(_) => Err(bad()),
-    }
-}
-
 fn one(written: &Value) -> Result<PatternLimit, String> {
     let Value::Object(written) = written else { return Err("rateLimit must be an array of objects".to_owned()) };
     let path = match written.get("requestPath") {
@@ -94,25 +37,18 @@ fn one(written: &Value) -> Result<PatternLimit, String> {
     };
     let pattern =
         path_pattern::read(path).map_err(|why| format!("rateLimit.requestPath \"{path}\" is not valid: {why}"))?;
-    let window = number(written, "requestTimeWindow")?;
-    let include_internal_requests = flag(written, "includeInternalRequests")?;
-    let count = number(written, "requestCount")?;
-    let mut limit =
-        RateLimit::new(count, Duration::from_millis(window)).zone(match written.get("errorResponseMessage") {
-            None | Some(Value::Null | Value::String(_)) => zone(written)?,
-            Some(_) => return Err("rateLimit.errorResponseMessage must be a string".to_owned()),
-        });
-    if let Some(text) = written.get("errorResponseMessage").and_then(Value::as_str).filter(|text| !text.is_empty()) {
-        limit = limit.message(text);
-    }
-    limit.methods = methods(written)?;
-    limit.include_master_key = flag(written, "includeMasterKey")?;
-    limit.include_internal_requests = include_internal_requests;
+    let Ok(parsimony_model::Value::Object(all)) = json::from_serializable(written) else {
+        return Err("rateLimit holds what cannot be read".to_owned());
+    };
+    let limit = RateLimit::spelled(&all)?;
     Ok(PatternLimit { pattern, limit })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use parsimony_engine::Zone;
     use serde_json::json;
 
     use super::super::raw::Sources;
