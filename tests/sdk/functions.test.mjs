@@ -124,10 +124,10 @@ onEachStore('identity management', (server) => {
 
   test('an identity stays as long as something refers to it: a script says so', async () => {
     const destroy = (id) => Parse.Object.fromJSON({ className: 'Identity', objectId: id }).destroy(master);
-    const { user, identityId } = await submitted('referred');
+    const { identityId } = await submitted('referred');
     await refused(destroy(identityId), 119, /still has 1 object\(s\) of the class IdentityVerification/);
-    const { identityId: another } = await run(user, 'createIdentity', PERSON);
-    await destroy(another);
+    const { identityId: alone } = await run(await signUp('unreferred'), 'createIdentity', PERSON);
+    await destroy(alone);
   });
 
   test('a wrong parameter is named', async () => {

@@ -90,7 +90,7 @@ pub(crate) fn obey(hooks: Hooks, options: CliOptions, applications: Vec<Applicat
             say(&mut std::io::stderr(), &format!("{fault}\n"));
         }
         if faults.is_empty() {
-            say(&mut std::io::stdout(), &format!("{} scripts are sound.\n", scripts.len()));
+            say(&mut std::io::stdout(), &format!("{} script(s), nothing wrong.\n", scripts.len()));
         }
         return Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) });
     }
