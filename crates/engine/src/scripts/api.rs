@@ -1,5 +1,7 @@
 //! The API of hook scripts, master only: list, read, store, take away, look back, go back, try.
 
+use std::time::Duration;
+
 use parsimony_cloud::{Registry, Script};
 use parsimony_model::{Date, ErrorCode, Map, ParseError, Value, map};
 use similar::TextDiff;
@@ -10,6 +12,9 @@ use crate::work::Work;
 
 /// How many characters the name of a script or of an author may have.
 const NAME_CHARS_MAX: usize = 100;
+
+/// How long two versions are compared.
+const DIFF_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// How many lines around a change a diff shows.
 const CONTEXT_LINES: usize = 3;
@@ -174,27 +179,27 @@ pub(crate) async fn history(work: &Work, name: &str) -> Result<Map, ParseError> 
     if versions.is_empty() {
         return Err(missing(name));
     }
-    let results: Vec<Value> = versions
-        .iter()
-        .enumerate()
-        .map(|(place, version)| {
-            // What served before: the version before, or what the application brings.
-            let before = versions.get(place + 1).and_then(|before| before.text.as_ref()).unwrap_or(&shipped);
-            let after = version.text.as_ref().unwrap_or(&shipped);
-            let mut shown = told(version);
-            shown.insert("diff".into(), diff(before, after).into());
-            shown.into()
-        })
-        .collect();
-    Ok(map! { "results" => results })
+    // Long texts that differ much take their time.
+    let compared = tokio::task::spawn_blocking(move || compare(&versions, &shipped));
+    Ok(map! { "results" => compared.await.map_err(ParseError::internal)? })
+}
+
+/// The versions, each with what it changed of what served before: the version before, or what the application brings.
+fn compare(versions: &[Version], shipped: &String) -> Vec<Value> {
+    let befores = versions.iter().skip(1).map(|before| before.text.as_ref().unwrap_or(shipped));
+    let pairs = versions.iter().zip(befores.chain(std::iter::once(shipped)));
+    let compared = pairs.map(|(version, before)| {
+        let mut shown = told(version);
+        shown.insert("diff".into(), diff(before, version.text.as_ref().unwrap_or(shipped)).into());
+        shown.into()
+    });
+    compared.collect()
 }
 
 fn diff(before: &str, after: &str) -> String {
-    TextDiff::from_lines(before, after)
-        .unified_diff()
-        .context_radius(CONTEXT_LINES)
-        .header("before", "after")
-        .to_string()
+    // After that time the difference is told more coarsely.
+    let compared = TextDiff::configure().timeout(DIFF_TIME_MAX).diff_lines(before, after);
+    compared.unified_diff().context_radius(CONTEXT_LINES).header("before", "after").to_string()
 }
 
 /// Runs a hook of a script on a sample or a stored object, without any effect.

@@ -96,6 +96,20 @@ async fn nothing_of_the_machine_can_be_reached() {
     }
 }
 
+#[tokio::test]
+async fn a_script_that_nobody_waits_for_any_more_ends() {
+    let server = Server::default();
+    let text = "fn f(request) { loop { run(\"x\"); } }";
+    let call = call_on(&server, text, map! {});
+    assert!(tokio::time::timeout(Duration::from_millis(100), call).await.is_err());
+    let asked = || server.state().log.len();
+    // It may be in the middle of asking.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let seen = asked();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(seen > 0 && asked() == seen, "it asked {} times, and {seen} before", asked());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_calls_than_threads_all_come_to_their_end() {
     let server = Server::default();

@@ -93,3 +93,33 @@ fn there_are_bounds_for_scripts_too() {
     let many: Vec<_> = (0..1_001).map(|number| script(&format!("A{number}"), "")).collect();
     assert!(faults(&many)[0].contains("There are 1001 scripts"));
 }
+
+/// The scripts among the lines of a text, each line without what stands before it.
+fn examples(text: &str, before: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut inside = false;
+    for line in text.lines().map(|line| line.strip_prefix(before).unwrap_or(line)) {
+        match line.trim() {
+            "```rhai" => {
+                inside = true;
+                found.push(String::new());
+            }
+            "```" => inside = false,
+            _ if inside => found.iter_mut().last().unwrap().extend([line, "\n"]),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn the_examples_of_the_guide_are_sound() {
+    let guide = examples(include_str!("../lib.rs"), "//! ");
+    let read_me = examples(include_str!("../../../../README.md"), "");
+    assert_eq!((guide.len(), read_me.len()), (1, 1));
+    for example in guide.iter().chain(&read_me) {
+        assert_eq!(faults(&[script("Item", example)]), [] as [String; 0], "{example}");
+    }
+    let shipped = include_str!("../../../../cloud/identity-management/hooks/Identity.rhai");
+    assert_eq!(faults(&[script("identity-management/Identity", shipped)]), [] as [String; 0]);
+}
