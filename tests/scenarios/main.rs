@@ -16,6 +16,7 @@ mod functions;
 mod great_answers;
 mod hooks;
 mod idempotency;
+mod inbound;
 mod job_schedules;
 mod jobs;
 mod moving;

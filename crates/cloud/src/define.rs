@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::function::{Call, Request, Typed};
 use crate::handler::{Handler, Hook, Migration, MigrationHandler};
+use crate::inbound::{Inbound, Verifier};
 use crate::job::{Job, JobPlan, JobRequest, Report, TypedJob};
 use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
 use crate::registry::{CONNECT, Place, Registry, RoleDefinition, SchemaDefinition};
@@ -133,6 +134,35 @@ impl Application {
         let hook = Hook { rules, handler: Arc::new(handler), place: self.place(Location::caller()) };
         let name = name.to_owned();
         self.parts.push(Box::new(move |registry| registry.add_job(&name, plan, hook)));
+        self
+    }
+
+    /// What an outside service sends to `POST …/webhooks/APPLICATION/SOURCE`. A delivery that the verifier believes is stored
+    /// and answered; then the handler gets it, again after each failure, so it does what it has done before without harm.
+    ///
+    /// ```
+    /// use parsimony_cloud::{Application, Inbound, ParseError, Verifier};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Event {
+    ///     r#type: String,
+    /// }
+    ///
+    /// async fn paid(event: Inbound) -> Result<(), ParseError> {
+    ///     let Event { r#type } = event.json()?;
+    ///     event.host.create("Happened", parsimony_model::map! { "what" => r#type }).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// let secret = "whsec_…"; // of the configuration
+    /// Application::new("shop").webhook("stripe", Verifier::stripe(secret), paid);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn webhook(mut self, source: &str, verifier: Verifier, handler: impl Handler<Inbound> + 'static) -> Self {
+        let hook = Hook { rules: Rules::none(), handler: Arc::new(handler), place: self.place(Location::caller()) };
+        let source = source.to_owned();
+        self.parts.push(Box::new(move |registry| registry.add_inbound(&source, verifier, hook)));
         self
     }
 

@@ -35,6 +35,7 @@
 //! * [`Rules::rate_limit`] says how often the path that leads to a function or a trigger may be asked.
 //! * What a hook before sets in its [`Context`] is there in the hook after, and what the client sent as `context` in both.
 //! * [`Application::job`] registers a job: it runs when somebody starts it, and when its [`JobPlan`] says so.
+//! * [`Application::webhook`] handles what an outside service sends, once a [`Verifier`] has found that it is from there.
 //! * `before_migration` and `after_migration` run at the start, around the making of the classes that are defined.
 //! * Two handlers for one name are a start-up error that names both places.
 #![deny(clippy::future_not_send)]
@@ -45,6 +46,7 @@ mod draft;
 mod function;
 mod handler;
 mod host;
+mod inbound;
 mod job;
 mod live;
 mod origin;
@@ -63,6 +65,7 @@ pub use draft::Draft;
 pub use function::{Call, Head, Json, Request, Response};
 pub use handler::{Handler, Hook, Migration, MigrationHandler};
 pub use host::{Host, HostApi, Pending};
+pub use inbound::{Delivery, EVENTS, Encoding, EventId, Hash, Inbound, Mismatch, Part, SecretForm, Verified, Verifier};
 pub use job::{CatchUp, Job, JobPlan, JobRequest, Overlap, Report, RunApi};
 pub use live::{AfterEvent, Audience, BeforeConnect, BeforeSubscribe, LiveEvent, Telling};
 pub use origin::{Context, Headers, Origin, Who};

@@ -9,6 +9,7 @@ use parsimony_model::ClassName;
 use crate::define::Application;
 use crate::function::Call;
 use crate::handler::{Handler, Hook, Migration};
+use crate::inbound::{self, Inbound, Verifier};
 use crate::job::{Job, JobPlan};
 use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
 use crate::rate_limit::PathLimit;
@@ -78,6 +79,8 @@ macro_rules! tables {
             $(pub(crate) $here: Hooks<$kind>,)*
             /// When the jobs run by themselves, by their names.
             plans: HashMap<String, Arc<JobPlan>>,
+            /// What tells whether a delivery is believed, by the names of the sources.
+            verifiers: HashMap<String, Arc<Verifier>>,
             /// How often the paths may be asked that lead to the handlers.
             limits: Vec<Arc<PathLimit>>,
         }
@@ -153,6 +156,7 @@ tables! {
     after_event: AfterEvent,
     ;
     jobs: Job,
+    inbound: Inbound,
 }
 
 /// What stands in the place of the class where a client connects: it concerns none.
@@ -162,7 +166,7 @@ impl Tables {
     /// Registers a handler. The error says who else wants to be it.
     fn add<T: Trigger>(&mut self, name: &str, hook: Hook<T>) -> Result<(), String> {
         let place = hook.place.clone();
-        if ![Call::NAME, Job::NAME].contains(&T::NAME) && name != CONNECT {
+        if ![Call::NAME, Job::NAME, Inbound::NAME].contains(&T::NAME) && name != CONNECT {
             ClassName::parse(name).map_err(|error| format!("{place}: {error}"))?;
         }
         let limit = hook.rules.limit().and_then(|limit| PathLimit::of::<T>(name, limit));
@@ -247,6 +251,9 @@ impl Registry {
         for application in applications {
             registry.take_in(application)?;
         }
+        if registry.has_inbound() {
+            registry.take_in(inbound::administration())?;
+        }
         Ok(registry)
     }
 
@@ -276,6 +283,23 @@ impl Registry {
     /// Registers a job. The error says who else wants to be it, or why its plan cannot be.
     pub(crate) fn add_job(&mut self, name: &str, plan: JobPlan, hook: Hook<Job>) -> Result<(), String> {
         self.tables.add_job(name, plan, hook)
+    }
+
+    /// Registers a source of webhooks. The error says who else wants to be it, or why its verifier cannot be.
+    pub(crate) fn add_inbound(&mut self, source: &str, verifier: Verifier, hook: Hook<Inbound>) -> Result<(), String> {
+        let place = &hook.place;
+        let is_plain =
+            |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+        if !is_plain(source) || !is_plain(&place.application) {
+            return Err(format!("webhook {source} of {place}: a name has letters, digits, - and _ alone"));
+        }
+        if let Some(fault) = verifier.fault() {
+            return Err(format!("webhook {source} of {place}: {fault}"));
+        }
+        let name = format!("{}/{source}", place.application);
+        self.tables.add(&name, hook)?;
+        self.tables.verifiers.insert(name, Arc::new(verifier));
+        Ok(())
     }
 
     /// Takes in a layer whose names nobody else may have. The error says which two places want the same one.
@@ -326,6 +350,16 @@ impl Registry {
     /// How often the paths may be asked that lead to functions and triggers.
     pub fn limits(&self) -> &[Arc<PathLimit>] {
         &self.tables.limits
+    }
+
+    /// Whether there is any source of webhooks.
+    pub fn has_inbound(&self) -> bool {
+        !self.tables.verifiers.is_empty()
+    }
+
+    /// A source of webhooks, `APPLICATION/SOURCE`: what handles its events, and what tells whether a delivery is believed.
+    pub fn inbound(&self, name: &str) -> Option<(&Hook<Inbound>, Arc<Verifier>)> {
+        Some((self.hook::<Inbound>(name)?, self.tables.verifiers.get(name).cloned()?))
     }
 
     /// What runs before the classes are made what is defined, in the order of the applications.

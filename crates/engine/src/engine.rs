@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use parsimony_cloud::{HttpClient, Interpreter, Registry, Script};
+use parsimony_cloud::{Delivery, HttpClient, Interpreter, Registry, Script};
 use parsimony_model::value::Map;
 use parsimony_model::{Clock, ParseError};
 use parsimony_store::{Objects, Store};
 use tokio::task::JoinSet;
 
 use crate::caller::{Caller, Credentials};
+use crate::inbound;
 use crate::jobs::{self, Jobs};
 use crate::live::{self, Live};
 use crate::nodes;
@@ -17,6 +18,7 @@ use crate::options::Options;
 use crate::rate_limits::{self, Counts};
 use crate::schema::{Schemas, definitions};
 use crate::scripts::{self, Scripts};
+use crate::tasks::Tasks;
 use crate::triggers::Registered;
 use crate::users::{Accounts, Passwords};
 use crate::webhooks;
@@ -52,6 +54,7 @@ pub struct Engine {
     pub(crate) scripts: Scripts,
     pub(crate) passwords: Passwords,
     pub(crate) jobs: Jobs,
+    pub(crate) tasks: Tasks,
     pub(crate) rate_counts: Counts,
     /// What runs beside requests, and ends when the engine closes.
     background: Mutex<JoinSet<()>>,
@@ -87,6 +90,7 @@ impl Engine {
             scripts: Scripts::new(interpreter, script_files),
             passwords,
             jobs,
+            tasks: Tasks::new(),
             rate_counts: Counts::default(),
             background: Mutex::default(),
         });
@@ -97,6 +101,7 @@ impl Engine {
         scripts::begin(&engine, starts_without_scripts).await.map_err(|faults| faults.join("\n"))?;
         live::start(&engine);
         jobs::begin(&engine);
+        inbound::begin(&engine);
         Ok(engine)
     }
 
@@ -152,6 +157,16 @@ impl Engine {
         rate_limits::admit_request(self, credentials, (method, path)).await
     }
 
+    /// Takes what an outside service sends to a source of an application. When it is answered without an error, it is stored;
+    /// what is not believed is [`parsimony_model::ErrorCode::NotSigned`].
+    pub async fn receive(
+        self: &Arc<Self>,
+        (application, source): (&str, &str),
+        delivery: Delivery,
+    ) -> Result<(), ParseError> {
+        inbound::receive(self, (application, source), delivery).await
+    }
+
     /// Turns credentials into work that may be asked for. A wrong application id or key is
     /// [`parsimony_model::ErrorCode::Unauthorized`], a bad session token error 209.
     pub async fn authenticate(self: &Arc<Self>, credentials: Credentials) -> Result<Work, ParseError> {
@@ -175,7 +190,7 @@ impl Engine {
         Ok(self.store.check().await?)
     }
 
-    /// Ends the runs of jobs, each with a status, and begins no others.
+    /// Ends what goes on beside the requests: the runs of jobs, each with a status, and the handling of webhooks.
     pub async fn stop_jobs(&self) {
         jobs::stop(self).await;
     }

@@ -17,6 +17,7 @@
 //! | cloud code, and its way back in | `functions.rs`, `triggers.rs`, `host.rs` |
 //! | cloud code that runs elsewhere | `webhooks/` |
 //! | how often something may be asked | `rate_limits.rs` |
+//! | webhooks that come in | `inbound/` |
 //! | background jobs | `jobs/` |
 //! | what goes on beside the requests | `tasks.rs` |
 //! | cloud code that is changed while the server runs | `scripts/` |
@@ -32,12 +33,14 @@ mod find;
 mod functions;
 mod host;
 mod idempotency;
+mod inbound;
 mod jobs;
 mod limits;
 mod live;
 mod nodes;
 mod options;
 mod rate_limits;
+mod rows;
 mod save;
 mod schema;
 mod scripts;
@@ -55,7 +58,7 @@ pub use idempotency::Idempotency;
 pub use limits::{Complexity, Limits};
 pub use live::{LiveConnection, LiveOptions, Outgoing};
 pub use options::{AddressRule, DefinedSchemas, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};
-pub use parsimony_cloud::{Head, Headers, RateLimit, Zone};
+pub use parsimony_cloud::{Delivery, Head, Headers, RateLimit, Zone};
 pub use rate_limits::PatternLimit;
 pub use webhooks::{Kind as WebhookKind, Target as WebhookTarget};
 pub use work::{Found, LogIn, Saved, Work};

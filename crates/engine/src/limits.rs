@@ -35,6 +35,18 @@ pub struct Limits {
     pub webhook_time_max: Duration,
     /// How many bytes the answer of a webhook may have.
     pub webhook_answer_bytes_max: usize,
+    /// How often a server looks whether an event of a webhook waits.
+    pub inbound_tick: Duration,
+    /// How large an event may be that a webhook brings.
+    pub inbound_bytes_max: usize,
+    /// How many deliveries of one source are looked at in a minute, from one address.
+    pub inbound_requests_max: u64,
+    /// How long an event may take to be handled.
+    pub inbound_time_max: Duration,
+    /// How often it is tried to handle an event.
+    pub inbound_attempts_max: u32,
+    /// How long an event is kept that is handled; as long it counts once.
+    pub inbound_kept: Duration,
     /// How many counts of rate limits are kept; those who come when there are so many share one.
     pub rate_counts_max: usize,
     /// How often a server looks whether a job is due, and whether the server that starts them is still there.
@@ -86,6 +98,12 @@ impl Default for Limits {
             live_subscriptions_max: 1_000,
             webhook_time_max: Duration::from_secs(30),
             webhook_answer_bytes_max: 16 << 20,
+            inbound_tick: Duration::from_secs(1),
+            inbound_bytes_max: 1 << 20,
+            inbound_requests_max: 600,
+            inbound_time_max: Duration::from_secs(60),
+            inbound_attempts_max: 10,
+            inbound_kept: Duration::from_secs(90 * 24 * 3_600),
             rate_counts_max: 100_000,
             job_tick: Duration::from_secs(1),
             job_lease: Duration::from_secs(15),

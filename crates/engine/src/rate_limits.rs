@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use parsimony_cloud::{RateLimit, Zone};
@@ -163,6 +164,21 @@ pub(crate) async fn admit_request(
     admit(engine, &registry, &asker, Asked { path, methods: &[method] })
 }
 
+/// How long deliveries of webhooks are counted.
+const DELIVERIES_WINDOW: Duration = Duration::from_secs(60);
+
+/// Counts a delivery of a webhook, whether it will be believed or not.
+pub(crate) fn admit_delivery(engine: &Engine, webhook: &str, ip: Option<&str>) -> Result<(), ParseError> {
+    let limits = &engine.options.limits;
+    let limit = RateLimit::new(limits.inbound_requests_max, DELIVERIES_WINDOW);
+    // No limit of a path has this number.
+    let key = (u64::MAX, format!("{webhook} {}", ip.unwrap_or_default()));
+    if engine.rate_counts.admit(key, &limit, engine.clock.now(), limits.rate_counts_max) {
+        return Ok(());
+    }
+    Err(ParseError::new(ErrorCode::ConnectionFailed, limit.message))
+}
+
 /// Counts a part of a batch. Parse: a login in it is nobody's.
 pub(crate) fn admit_part(work: &Work, method: &str, path: &str) -> Result<(), ParseError> {
     if !has_limits(&work.engine, &work.registry) {
@@ -180,8 +196,6 @@ pub(crate) fn admit_part(work: &Work, method: &str, path: &str) -> Result<(), Pa
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn admitted(counts: &Counts, who: &str, now: i64, limit: &RateLimit) -> bool {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 pub(crate) struct Tasks {
     runtime: Handle,
     alive: Arc<watch::Sender<usize>>,
+    stopping: Arc<watch::Sender<bool>>,
 }
 
 /// Counts a task for as long as it lives, also if it panics or is dropped.
@@ -27,7 +28,11 @@ impl Drop for Counted {
 impl Tasks {
     /// On the runtime that this is called from.
     pub(crate) fn new() -> Self {
-        Self { runtime: Handle::current(), alive: Arc::new(watch::Sender::new(0)) }
+        Self {
+            runtime: Handle::current(),
+            alive: Arc::new(watch::Sender::new(0)),
+            stopping: Arc::new(watch::Sender::new(false)),
+        }
     }
 
     /// Begins one.
@@ -38,6 +43,22 @@ impl Tasks {
             task.await;
             drop(counted);
         });
+    }
+
+    /// Tells all of them that the server ends.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Whether the server ends.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Waits until the server ends.
+    pub(crate) async fn stopped(&self) {
+        let mut stopping = self.stopping.subscribe();
+        drop(stopping.wait_for(|stopping| *stopping).await);
     }
 
     /// Waits until there are none, but no longer than this. Tells whether there are none.

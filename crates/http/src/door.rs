@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use parsimony_engine::{Engine, LiveConnection, Work};
+use parsimony_engine::{Delivery, Engine, Headers, LiveConnection, Work};
 use parsimony_model::{ErrorCode, ParseError};
 
 use crate::caller::TrustProxy;
@@ -122,6 +122,9 @@ impl Door {
             return Ok(rest::health(&self.engine, request_id).await);
         }
         let body = body::read(payload, request.headers(), self.body_bytes_max).await?;
+        if let Some(to) = webhook(request.method(), &segments) {
+            return self.receive(request, to, &body).await;
+        }
         let head = Head {
             method: request.method().as_str(),
             headers: request.headers(),
@@ -149,6 +152,29 @@ impl Door {
             request_id: request_id.to_owned(),
         };
         to_its_end(Box::pin(AssertUnwindSafe(Arc::clone(self).dispatch(asked)).catch_unwind())).await
+    }
+
+    /// Takes what an outside service sends: no client of Parse's, so nothing of its envelope is looked for.
+    async fn receive(&self, request: &HttpRequest, to: (&str, &str), body: &[u8]) -> Result<Reply, ParseError> {
+        let forwarded = request.headers().get_all(X_FORWARDED_FOR);
+        let ip = self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded);
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let headers = request.headers().iter();
+        let delivery = Delivery {
+            // As the sender knows it: it may have signed it.
+            url: format!("{}/webhooks/{}/{}{query}", self.server_url, to.0, to.1),
+            headers: Headers::new(headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))),
+            body: body.into(),
+            ip: ip.map(|ip| ip.to_string()),
+        };
+        let engine = Arc::clone(&self.engine);
+        let (application, source) = (to.0.to_owned(), to.1.to_owned());
+        // What has begun to be stored is stored, even if the sender does not wait.
+        let work = async move {
+            engine.receive((&application, &source), delivery).await?;
+            Ok(Reply::empty())
+        };
+        to_its_end(Box::pin(AssertUnwindSafe(work).catch_unwind())).await
     }
 
     /// Checks the credentials of an opened request, and asks the engine.
@@ -195,6 +221,16 @@ impl Door {
 
     fn telling<'a>(&self, request_id: &'a str) -> Telling<'a> {
         Telling { sanitized: self.engine.options().sanitized_errors, request_id }
+    }
+}
+
+/// The application and the source that a webhook is sent to, if it is one.
+fn webhook<'a>(method: &Method, segments: &'a [Cow<'_, str>]) -> Option<(&'a str, &'a str)> {
+    match segments {
+        [area, application, source] if *method == Method::POST && area.eq_ignore_ascii_case("webhooks") => {
+            Some((application, source))
+        }
+        _ => None,
     }
 }
 

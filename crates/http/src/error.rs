@@ -31,7 +31,7 @@ impl Telling<'_> {
     /// The body of a refusal. The cause of a fault of ours is logged here, and nowhere else.
     pub(crate) fn body<'a>(&self, error: &'a ParseError) -> Refusal<'a> {
         let text = match error.code {
-            ErrorCode::Unauthorized => "unauthorized",
+            ErrorCode::Unauthorized | ErrorCode::NotSigned => "unauthorized",
             ErrorCode::MasterKeyRequired if self.sanitized => PERMISSION_DENIED,
             ErrorCode::MasterKeyRequired => "unauthorized: master key is required",
             _ => error.public_message(self.sanitized),

@@ -32,6 +32,10 @@ error_codes! {
     Unauthorized = None, 403;
     /// The route is for the master key only.
     MasterKeyRequired = None, 403;
+    /// A webhook that comes in is not signed, or not as it should be.
+    NotSigned = None, 401;
+    /// Something that is needed cannot be had at this moment.
+    NotReady = None, 503;
     /// No such route.
     RouteNotFound = None, 404;
     /// An authentication policy or a form was not met.

@@ -26,7 +26,7 @@ pub(crate) async fn start(work: &Work, name: Option<&str>, params: Map) -> Resul
     if let Some(domains) = &engine.options.file_url_domains {
         params.values().try_for_each(|param| file_urls::in_value(domains, param))?;
     }
-    if engine.jobs.is_stopping() || engine.jobs.ids().len() >= engine.options.limits.job_runs_max {
+    if engine.tasks.is_stopping() || engine.jobs.ids().len() >= engine.options.limits.job_runs_max {
         return Err(ParseError::new(ErrorCode::ScriptFailed, "Too many jobs are under way on this server."));
     }
     let run = Run {

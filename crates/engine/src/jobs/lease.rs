@@ -7,8 +7,8 @@ use parsimony_model::builtin::Builtin;
 use parsimony_model::value::Map;
 use parsimony_model::{Date, Filter, Object, ObjectId, Op, ParseError, Update, Value, map};
 
-use super::rows::{Rows, before, id_of};
 use crate::engine::Engine;
+use crate::rows::{Rows, before, id_of};
 
 /// The lease that one server holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

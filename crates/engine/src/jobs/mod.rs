@@ -17,7 +17,6 @@
 pub(crate) mod api;
 mod due;
 mod lease;
-mod rows;
 mod run;
 mod runner;
 mod runs;
@@ -35,17 +34,13 @@ use tokio::sync::watch;
 use self::lease::Leases;
 use self::run::Ending;
 use crate::engine::Engine;
-use crate::tasks::Tasks;
 
 /// The runs of this server.
 pub(crate) struct Jobs {
     /// What this server is called among those that share the store.
     me: String,
-    tasks: Tasks,
     /// For each run that is under way here, why it has to end.
     under_way: Mutex<HashMap<ObjectId, watch::Sender<Option<Ending>>>>,
-    /// Whether the server ends.
-    stopping: watch::Sender<bool>,
 }
 
 /// How many characters the name of a server has.
@@ -57,17 +52,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(5);
 impl Jobs {
     /// None yet.
     pub(crate) fn new(clock: &dyn Clock) -> Self {
-        Self {
-            me: clock.alphanumeric(NAME_CHARS),
-            tasks: Tasks::new(),
-            under_way: Mutex::default(),
-            stopping: watch::Sender::new(false),
-        }
-    }
-
-    /// Whether the server is about to end.
-    fn is_stopping(&self) -> bool {
-        *self.stopping.borrow()
+        Self { me: clock.alphanumeric(NAME_CHARS), under_way: Mutex::default() }
     }
 
     /// Tells a run of this server that it has to end. `false` if there is none.
@@ -84,18 +69,18 @@ impl Jobs {
 
 /// Begins to look what is due.
 pub(crate) fn begin(engine: &Arc<Engine>) {
-    engine.jobs.tasks.spawn(runner::run(Arc::downgrade(engine)));
+    engine.tasks.spawn(runner::run(Arc::downgrade(engine)));
 }
 
-/// Ends what is under way, each run with a status, and lets another server go on at once.
+/// Ends what goes on beside the requests, each run with a status, and lets another server go on at once.
 pub(crate) async fn stop(engine: &Engine) {
-    let jobs = &engine.jobs;
-    jobs.stopping.send_replace(true);
-    if !jobs.tasks.ended(engine.options.limits.job_stop_time_max).await {
+    let (jobs, tasks) = (&engine.jobs, &engine.tasks);
+    tasks.stop();
+    if !tasks.ended(engine.options.limits.job_stop_time_max).await {
         for id in jobs.ids() {
             jobs.end(&id, Ending::Stopped);
         }
-        if !jobs.tasks.ended(END_TIME_MAX).await {
+        if !tasks.ended(END_TIME_MAX).await {
             tracing::warn!("some runs of jobs did not end");
         }
     }

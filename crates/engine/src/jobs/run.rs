@@ -72,7 +72,7 @@ pub(super) async fn begin(
         return Err(error);
     }
     let its_engine = Arc::clone(engine);
-    engine.jobs.tasks.spawn(async move {
+    engine.tasks.spawn(async move {
         let id = run.id.clone();
         Box::pin(to_its_end(&its_engine, run, (hook, plan), endings)).await;
         its_engine.jobs.under_way.lock().remove(&id);
@@ -220,6 +220,6 @@ impl RunApi for Api {
     }
 
     fn is_ending(&self) -> bool {
-        self.engine.jobs.is_stopping()
+        self.engine.tasks.is_stopping()
     }
 }

@@ -10,12 +10,12 @@ use parsimony_model::{Constraint, Date, Filter, ObjectId, ParseError, map};
 
 use super::due::{Due, due};
 use super::lease::{Lease, Leases};
-use super::rows::{Rows, id_of};
 use super::run::{self, Ending, LOST};
 use super::runs::{Run, Runs};
 use super::schedule::Schedule;
 use super::status::{End, Statuses};
 use crate::engine::Engine;
+use crate::rows::{Rows, id_of};
 
 /// What this server remembers from tick to tick.
 #[derive(Default)]
@@ -43,18 +43,18 @@ pub(super) async fn run(engine: Weak<Engine>) {
     let mut memory = Memory::default();
     loop {
         let Some(engine) = engine.upgrade() else { return };
-        if engine.jobs.is_stopping() {
+        if engine.tasks.is_stopping() {
             return;
         }
         if let Err(error) = turn(&engine, &mut memory).await {
             tracing::warn!(cause = error.detail.as_deref(), "jobs: {}", error.message);
         }
-        let (tick, mut stopping) = (engine.options.limits.job_tick, engine.jobs.stopping.subscribe());
+        let (tick, tasks) = (engine.options.limits.job_tick, engine.tasks.clone());
         // Whoever lets go of the engine need not wait for the tick.
         drop(engine);
         tokio::select! {
             () = tokio::time::sleep(tick) => {}
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = tasks.stopped() => return,
         }
     }
 }
@@ -279,7 +279,7 @@ async fn start_waiting(engine: &Arc<Engine>, registry: &Registry) -> Result<(), 
     let Some(_) = Rows::if_any(engine, Builtin::JobRun).await? else { return Ok(()) };
     let runs = Runs::of(engine).await?;
     for run in runs.waiting().await? {
-        if engine.jobs.is_stopping() || engine.jobs.ids().len() >= engine.options.limits.job_runs_max {
+        if engine.tasks.is_stopping() || engine.jobs.ids().len() >= engine.options.limits.job_runs_max {
             return Ok(());
         }
         let Some((hook, plan)) = registry.job(&run.job).filter(|_| !run.cancelled) else {

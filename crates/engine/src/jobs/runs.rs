@@ -7,8 +7,8 @@ use parsimony_model::builtin::Builtin;
 use parsimony_model::value::Map;
 use parsimony_model::{Constraint, Date, Filter, Object, ObjectId, ParseError, Value, map};
 
-use super::rows::{Rows, before, id_of};
 use crate::engine::Engine;
+use crate::rows::{Rows, before, id_of};
 
 /// A run, as its row says.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,8 +4,8 @@ use parsimony_model::builtin::Builtin;
 use parsimony_model::value::Map;
 use parsimony_model::{Filter, ObjectId, ParseError, map};
 
-use super::rows::Rows;
 use crate::engine::Engine;
+use crate::rows::Rows;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,273 @@
+//! Every scheme against signatures that the services publish, or that OpenSSL made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use parsimony_model::Date;
+
+use super::schemes::{Encoding, Hash, Part, SecretForm};
+use super::verifier::{Mismatch, Verifier};
+use super::{Delivery, EventId};
+use crate::origin::Headers;
+use crate::outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
+
+/// Whoever is asked for a certificate.
+#[derive(Default)]
+struct Outside {
+    certificate: Vec<u8>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl HttpClient for Outside {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, HttpFailure>> {
+        self.asked.lock().push(request.url);
+        let body = self.certificate.clone();
+        let status = if body.is_empty() { 404 } else { 200 };
+        Box::pin(async move { Ok(HttpResponse { status, headers: Vec::new(), body }) })
+    }
+}
+
+fn delivery(headers: &[(&str, &str)], body: &[u8]) -> Delivery {
+    let headers = Headers::new(headers.iter().copied());
+    Delivery { url: "https://here.example/parse/webhooks/a/s".to_owned(), headers, body: body.into(), ip: None }
+}
+
+fn at(seconds: i64) -> Date {
+    Date::from_millis(seconds * 1_000)
+}
+
+fn check(verifier: &Verifier, delivery: &Delivery, now: i64) -> Result<String, Mismatch> {
+    assert_eq!(verifier.fault(), None);
+    verifier.verify(delivery, at(now), &Outside::default()).now_or_never().unwrap().map(|verified| verified.event_id)
+}
+
+const ONFIDO: &str = r#"{"payload":{"resource_type":"check","action":"check.completed","object":{"id":"check-123","status":"complete","completed_at_iso8601":"2020-01-01T00:00:00Z","href":"https://api.onfido.com/v3/checks/check-123"}}}"#;
+const ONFIDO_TOKEN: &str = "_ABC123abc123ABC123abc123ABC123_";
+const ONFIDO_TAG: &str = "a0082d7481f9f0a2907583dbe1f344d6d4c0d9989df2fd804f98479f60cd760e";
+
+#[test]
+fn an_hmac_of_the_body() {
+    let onfido = |secret| Verifier::hmac(Hash::Sha256, Encoding::Hex, "X-SHA2-Signature", secret);
+    let verifier = onfido(ONFIDO_TOKEN).event_id(EventId::json(["payload.action", "payload.object.id"]));
+    let good = delivery(&[("x-sha2-signature", ONFIDO_TAG)], ONFIDO.as_bytes());
+    assert_eq!(check(&verifier, &good, 0).as_deref(), Ok("check.completed check-123"));
+    let upper = ONFIDO_TAG.to_uppercase();
+    assert!(check(&verifier, &delivery(&[("x-sha2-signature", &upper)], ONFIDO.as_bytes()), 0).is_ok());
+    for (headers, body, expected) in [
+        (&[][..], ONFIDO, Mismatch::Missing),
+        (&[("x-sha2-signature", "")], ONFIDO, Mismatch::Missing),
+        (&[("x-sha2-signature", "zz")], ONFIDO, Mismatch::Malformed),
+        (&[("x-sha2-signature", "")], "", Mismatch::Missing),
+        (&[("x-sha2-signature", &ONFIDO_TAG[..62])], ONFIDO, Mismatch::Wrong),
+        (&[("x-sha2-signature", ONFIDO_TAG)], "{}", Mismatch::Wrong),
+    ] {
+        assert_eq!(check(&verifier, &delivery(headers, body.as_bytes()), 0), Err(expected), "{headers:?}");
+    }
+    assert_eq!(check(&onfido("another"), &good, 0), Err(Mismatch::Wrong));
+    assert!(check(&onfido("another").or_secret(ONFIDO_TOKEN), &good, 0).is_ok());
+}
+
+#[test]
+fn other_hashes_spellings_and_parts() {
+    let body = br#"{"a":1}"#;
+    // printf '{"a":1}' | openssl dgst -sha512 -hmac key; and -sha256 -binary | base64
+    let hex512 = include_str!("vectors/sha512.hex").trim();
+    let base64 = include_str!("vectors/sha256.b64").trim();
+    let verifier = Verifier::hmac(Hash::Sha512, Encoding::Hex, "x-payload-digest", "key");
+    let verifier = verifier.agreeing("X-Payload-Digest-Alg", "HMAC_SHA512_HEX");
+    let headers = |algorithm| [("x-payload-digest", hex512), ("x-payload-digest-alg", algorithm)];
+    assert!(check(&verifier, &delivery(&headers("HMAC_SHA512_HEX"), body), 0).is_ok());
+    // What the delivery says of the algorithm does not choose it.
+    assert_eq!(check(&verifier, &delivery(&headers("HMAC_SHA1_HEX"), body), 0), Err(Mismatch::Foreign));
+    let verifier = Verifier::hmac(Hash::Sha256, Encoding::Base64, "x-hmac", "key");
+    assert!(check(&verifier, &delivery(&[("x-hmac", base64)], body), 0).is_ok());
+    let prefixed = format!("sha256={base64}");
+    assert!(check(&verifier.clone().prefixed("sha256="), &delivery(&[("x-hmac", &prefixed)], body), 0).is_ok());
+    assert_eq!(check(&verifier, &delivery(&[("x-hmac", &prefixed)], body), 0), Err(Mismatch::Malformed));
+
+    // QuickNode: nonce, time and body.
+    let parts = [Part::Header("x-qn-nonce".to_owned()), Part::Header("x-qn-timestamp".to_owned()), Part::Body];
+    let verifier = Verifier::hmac(Hash::Sha256, Encoding::Hex, "X-QN-Signature", "qnsec_test").over(parts);
+    let tag = "cf24f476d67da163ee9f52e46bb3f430689f9709aaa7ed2d11d54d07c0709bbf";
+    let headers = [("x-qn-nonce", "nonce-123"), ("x-qn-timestamp", "1700000000"), ("x-qn-signature", tag)];
+    assert!(check(&verifier, &delivery(&headers, br#"[{"number":"0x1"}]"#), 0).is_ok());
+    assert_eq!(check(&verifier, &delivery(&headers[1..], br#"[{"number":"0x1"}]"#), 0), Err(Mismatch::Missing));
+}
+
+#[test]
+fn stripe_signs_the_time() {
+    let body = br#"{"id":"evt_test_1","object":"event","type":"payment_intent.succeeded"}"#;
+    let tag = "871acfe933554b446cc41d791076dd56a10c0553cc61aafbeb881d0082b45043";
+    let verifier = Verifier::stripe("whsec_test_secret");
+    let signed = |header: &str| delivery(&[("stripe-signature", header)], body);
+    let good = format!("t=1700000000,v1={tag},v0=00");
+    assert_eq!(check(&verifier, &signed(&good), 1_700_000_000).as_deref(), Ok("evt_test_1"));
+    assert!(check(&verifier, &signed(&good), 1_700_000_300).is_ok());
+    assert_eq!(check(&verifier, &signed(&good), 1_700_000_301), Err(Mismatch::NotNow));
+    assert_eq!(check(&verifier, &signed(&good), 1_699_999_699), Err(Mismatch::NotNow));
+    assert!(check(&verifier.clone().window(Duration::from_secs(3_600)), &signed(&good), 1_700_003_600).is_ok());
+    // While a secret changes, there are two of them.
+    let two = format!("t=1700000000,v1={},v1={tag}", "0".repeat(64));
+    assert!(check(&verifier, &signed(&two), 1_700_000_000).is_ok());
+    for (header, expected) in [
+        (format!("t=1700000001,v1={tag}"), Mismatch::Wrong),
+        (format!("v1={tag}"), Mismatch::Malformed),
+        (format!("t=1700000000,v0={tag}"), Mismatch::Malformed),
+        ("t=1700000000,v1=zz".to_owned(), Mismatch::Malformed),
+        ("nonsense".to_owned(), Mismatch::Malformed),
+    ] {
+        assert_eq!(check(&verifier, &signed(&header), 1_700_000_000), Err(expected), "{header}");
+    }
+}
+
+#[test]
+fn standard_webhooks() {
+    // As the outgoing ones are signed.
+    let headers = |tag| [("webhook-id", "msg_1"), ("webhook-timestamp", "1700000000"), ("webhook-signature", tag)];
+    let tag = "v1,KSgv0SSgWzG5LPnm9tfWJRfBlWqAqHz+OlObgspQi/g=";
+    let verifier = Verifier::standard_webhooks("whsec_a2V5");
+    let body = br#"{"a":1}"#;
+    assert_eq!(check(&verifier, &delivery(&headers(tag), body), 1_700_000_000).as_deref(), Ok("msg_1"));
+    let two = format!("v1,AAAA v1a,BBBB {tag}");
+    assert!(check(&verifier, &delivery(&headers(&two), body), 1_700_000_000).is_ok());
+    assert_eq!(check(&verifier, &delivery(&headers(tag), body), 1_700_000_301), Err(Mismatch::NotNow));
+    assert_eq!(check(&verifier, &delivery(&headers(tag), b"{}"), 1_700_000_000), Err(Mismatch::Wrong));
+    assert_eq!(check(&verifier, &delivery(&headers("v2,AAAA"), body), 1_700_000_000), Err(Mismatch::Malformed));
+    assert_eq!(check(&verifier, &delivery(&headers(tag)[1..], body), 1_700_000_000), Err(Mismatch::Missing));
+}
+
+#[test]
+fn twilio_signs_the_url() {
+    let verifier = Verifier::twilio("12345").called_at("https://mycompany.com/myapp.php?foo=1&bar=2");
+    let form = b"CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212";
+    let signed = |tag, body: &[u8]| delivery(&[("x-twilio-signature", tag)], body);
+    assert!(check(&verifier, &signed("RSOYDt4T1cUTdK1PDd93/VVr8B8=", form), 0).is_ok());
+    let lists = b"Sid=CA123&SidAccount=AC123&Digits=5678&Digits=1234&Digits=1234";
+    assert!(check(&verifier, &signed("IK+Dwps556ElfBT0I3Rgjkr1wJU=", lists), 0).is_ok());
+    assert_eq!(check(&verifier, &signed("IK+Dwps556ElfBT0I3Rgjkr1wJU=", form), 0), Err(Mismatch::Wrong));
+
+    let digest = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620";
+    let url = format!("https://mycompany.com/myapp.php?foo=1&bar=2&bodySHA256={digest}");
+    let verifier = Verifier::twilio("12345").called_at(&url);
+    let json = br#"{"property": "value", "boolean": true}"#;
+    assert!(check(&verifier, &signed("a9nBmqA0ju/hNViExpshrM61xv4=", json), 0).is_ok());
+    assert_eq!(check(&verifier, &signed("a9nBmqA0ju/hNViExpshrM61xv4=", b"{}"), 0), Err(Mismatch::Wrong));
+
+    let verifier = Verifier::twilio("twilio_test_token");
+    let url = "https://api.example.com/hooks/twilio/sms".to_owned();
+    let form = b"AccountSid=AC0123&ErrorCode=30003&From=%2B15005550006&MessageSid=SM0123&MessageStatus=undelivered&To=%2B15005550001";
+    let sms = Delivery { url, ..signed("1sNTfL//3J0k1IhO7IG0KwhEt9I=", form) };
+    assert_eq!(check(&verifier, &sms, 0).as_deref(), Ok("SM0123 undelivered"));
+}
+
+#[test]
+fn a_plain_hash_with_the_secret_behind_the_body() {
+    let body = include_bytes!("vectors/shufti.json");
+    let hashed = "f26f667528ebfe54e6a583d4601855aea3189befe5b5b917d3f4808c398b7225";
+    let plain = "ea53432f17955f2c43f7b1f44ebc7d866f43ac06b2c6b07e41ec985857bf94ac";
+    for (form, header, tag, expected) in [
+        (SecretForm::Hashed, "signature", hashed, Ok(())),
+        (SecretForm::Hashed, "sp_signature", plain, Err(Mismatch::Wrong)),
+        (SecretForm::Plain, "sp_signature", plain, Ok(())),
+        (SecretForm::Any, "signature", hashed, Ok(())),
+        (SecretForm::Any, "sp_signature", plain, Ok(())),
+        (SecretForm::Any, "x-signature", plain, Err(Mismatch::Missing)),
+    ] {
+        let verifier = Verifier::sha256(["Signature", "sp_signature"], "shufti_test_secret", form);
+        assert_eq!(check(&verifier, &delivery(&[(header, tag)], body), 0).map(drop), expected, "{form:?} {header}");
+    }
+}
+
+#[test]
+fn a_curve_signs_the_time_and_the_body() {
+    let key = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g==";
+    let tag = "MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIqHh89M15TluLtEZtM=";
+    let (signature, time) = ("X-Twilio-Email-Event-Webhook-Signature", "X-Twilio-Email-Event-Webhook-Timestamp");
+    let verifier = Verifier::ecdsa_p256(signature, time, key);
+    let body = include_bytes!("vectors/sendgrid.body");
+    let headers =
+        [("x-twilio-email-event-webhook-signature", tag), ("x-twilio-email-event-webhook-timestamp", "1600112502")];
+    assert!(check(&verifier, &delivery(&headers, body), 1_600_112_502).is_ok());
+    assert_eq!(check(&verifier, &delivery(&headers, body), 1_600_200_000), Err(Mismatch::NotNow));
+    assert_eq!(check(&verifier, &delivery(&headers, body.trim_ascii()), 1_600_112_502), Err(Mismatch::Wrong));
+    assert_eq!(check(&verifier, &delivery(&headers[..1], body), 1_600_112_502), Err(Mismatch::Missing));
+    for (key, fault) in [("***", "Base64"), ("AAAA", "P-256"), ("", "P-256")] {
+        assert!(Verifier::ecdsa_p256(signature, time, key).fault().unwrap().contains(fault), "{key}");
+    }
+}
+
+/// What `openssl req -x509 -newkey rsa:2048` made.
+const CERTIFICATE: &[u8] = include_bytes!("vectors/rsa.cert.pem");
+
+fn asked(verifier: &Verifier, delivery: &Delivery, certificate: &[u8]) -> (Result<String, Mismatch>, Vec<String>) {
+    let outside = Arc::new(Outside { certificate: certificate.to_vec(), ..Outside::default() });
+    let verified =
+        verifier.verify(delivery, at(0), &*outside).now_or_never().unwrap().map(|verified| verified.event_id);
+    let asked = std::mem::take(&mut *outside.asked.lock());
+    (verified, asked)
+}
+
+#[test]
+fn amazon_s_notifications_of_our_topics() {
+    let topic = "arn:aws:sns:us-east-1:123456789012:mail";
+    let verifier = Verifier::sns([topic]);
+    let body = include_str!("vectors/sns.json");
+    let url = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-test.pem";
+    let good = delivery(&[], body.as_bytes());
+    assert_eq!(
+        asked(&verifier, &good, CERTIFICATE),
+        (Ok("22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324".to_owned()), vec![url.to_owned()])
+    );
+    // It is fetched once.
+    assert_eq!(asked(&verifier, &good, b"").1, Vec::<String>::new());
+    let changed = |from: &str, to: &str| {
+        assert!(body.contains(from), "{from}");
+        delivery(&[], body.replace(from, to).as_bytes())
+    };
+    for (delivery, expected, fetched) in [
+        (changed("delivered", "bounced"), Mismatch::Wrong, 1),
+        (changed("\"SignatureVersion\":\"2\"", "\"SignatureVersion\":\"1\""), Mismatch::Malformed, 0),
+        (changed(":mail", ":other"), Mismatch::Foreign, 0),
+        (changed("amazonaws.com", "amazonaws.com.evil.example"), Mismatch::Foreign, 0),
+        (delivery(&[], b"[]"), Mismatch::Malformed, 0),
+    ] {
+        let (verified, asked) = asked(&Verifier::sns([topic]), &delivery, CERTIFICATE);
+        assert_eq!((verified, asked.len()), (Err(expected), fetched));
+    }
+    assert!(matches!(asked(&Verifier::sns([topic]), &good, b"").0, Err(Mismatch::Unreached(_))));
+    assert_eq!(asked(&Verifier::sns([topic]), &good, b"no certificate").0, Err(Mismatch::Malformed));
+}
+
+#[test]
+fn paypal_signs_a_checksum_of_the_body() {
+    let tag = include_str!("vectors/paypal.b64").trim();
+    let body = include_bytes!("vectors/paypal.json");
+    let headers = |url| {
+        [
+            ("paypal-auth-algo", "SHA256withRSA"),
+            ("paypal-cert-url", url),
+            ("paypal-transmission-id", "69cd13f0-d67a-11e5-baa3-778b53f4ae55"),
+            ("paypal-transmission-time", "2024-01-01T00:00:01Z"),
+            ("paypal-transmission-sig", tag),
+        ]
+    };
+    let url = "https://api.paypal.com/v1/notifications/certs/CERT-test";
+    let ours = || Verifier::paypal("1JE4291016473214C");
+    assert!(asked(&ours(), &delivery(&headers(url), body), CERTIFICATE).0.is_ok());
+    assert_eq!(asked(&Verifier::paypal("other"), &delivery(&headers(url), body), CERTIFICATE).0, Err(Mismatch::Wrong));
+    assert_eq!(asked(&ours(), &delivery(&headers(url), b"{}"), CERTIFICATE).0, Err(Mismatch::Wrong));
+    assert_eq!(
+        asked(&ours(), &delivery(&headers("https://evil.example/v1/notifications/certs/C"), body), CERTIFICATE),
+        (Err(Mismatch::Foreign), Vec::new())
+    );
+    assert_eq!(asked(&ours(), &delivery(&headers(url)[1..], body), CERTIFICATE).0, Err(Mismatch::Missing));
+}
+
+#[test]
+fn an_empty_secret_is_a_fault() {
+    assert!(Verifier::stripe("").fault().is_some());
+    assert!(Verifier::stripe("a").or_secret("").fault().is_some());
+}

@@ -1,0 +1,68 @@
+//! Webhooks that come in: believed, stored, answered, and then handled.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what is kept of an event, and in which state is it | `events.rs` |
+//! | what happens to what waits | `worker.rs` |
+//!
+//! A delivery is answered when its event is stored, before it is handled: nothing that was acknowledged is lost, and no sender
+//! waits for our own work. An event that comes twice is one row, so it is handled once. A handler that fails is called again,
+//! later each time, until the event is dead; then an administrator may have it handled again.
+
+mod events;
+mod worker;
+
+use std::sync::Arc;
+
+use parsimony_cloud::{Delivery, Mismatch};
+use parsimony_model::{ErrorCode, ParseError};
+
+use self::events::{Events, Stored};
+use crate::engine::Engine;
+use crate::rate_limits;
+
+/// Begins to handle what waits, where there is a source at all.
+pub(crate) fn begin(engine: &Arc<Engine>) {
+    if engine.registry.now().has_inbound() {
+        engine.tasks.spawn(worker::run(Arc::downgrade(engine)));
+    }
+}
+
+/// Takes a delivery of a source of an application. When it is answered without an error, its event is stored, now or before.
+pub(crate) async fn receive(
+    engine: &Arc<Engine>,
+    (application, source): (&str, &str),
+    delivery: Delivery,
+) -> Result<(), ParseError> {
+    let registry = engine.registry.now();
+    let name = format!("{application}/{source}");
+    let Some((_, verifier)) = registry.inbound(&name) else {
+        return Err(ParseError::new(ErrorCode::RouteNotFound, "There is no such webhook."));
+    };
+    rate_limits::admit_delivery(engine, &name, delivery.ip.as_deref())?;
+    if delivery.body.len() > engine.options.limits.inbound_bytes_max {
+        return Err(ParseError::new(ErrorCode::ObjectTooLarge, "The event is too large."));
+    }
+    let verified = verifier.verify(&delivery, engine.clock.now(), &*engine.http).await;
+    let verified = verified.map_err(|mismatch| unbelieved(&name, &delivery, &mismatch))?;
+    let events = Events::of(engine).await?;
+    match events.store((application, source), &verified.event_id, &delivery).await? {
+        Stored::Now(id) => {
+            // Whoever handles it takes it first: this one, or any server that looks what waits.
+            worker::handle_soon(engine, id);
+        }
+        Stored::Before => tracing::info!(webhook = name, event = verified.event_id, "an event came again"),
+    }
+    Ok(())
+}
+
+/// What a delivery is answered that is not believed: nothing that helps whoever sent it. A certificate that cannot be had is our
+/// trouble, and the sender may try again.
+fn unbelieved(name: &str, delivery: &Delivery, mismatch: &Mismatch) -> ParseError {
+    let ip = delivery.ip.as_deref().unwrap_or_default();
+    tracing::warn!(webhook = name, ip, reason = %mismatch, "a delivery is not believed");
+    match mismatch {
+        Mismatch::Unreached(_) => ParseError::new(ErrorCode::NotReady, "unavailable"),
+        _ => ParseError::new(ErrorCode::NotSigned, "unauthorized"),
+    }
+}
