@@ -27,9 +27,12 @@ const FETCH_TIME_MAX: Duration = Duration::from_secs(10);
 /// How large a certificate may be.
 const CERTIFICATE_BYTES_MAX: usize = 64 << 10;
 
-/// The certificates that were fetched, by their URLs.
+/// A certificate, with the URL it came from.
+type Fetched = (String, Arc<[u8]>);
+
+/// The certificates that were fetched.
 #[derive(Clone, Default)]
-pub(super) struct Certificates(Arc<Mutex<Vec<(String, Arc<[u8]>)>>>);
+pub(super) struct Certificates(Arc<Mutex<Vec<Fetched>>>);
 
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +43,7 @@ impl fmt::Debug for Certificates {
 impl Certificates {
     /// The certificate at a URL that has been found good, in DER.
     async fn at(&self, url: &str, http: &dyn HttpClient) -> Result<Arc<[u8]>, Mismatch> {
-        let known = |(own, der): &(String, Arc<[u8]>)| (own == url).then(|| Arc::clone(der));
+        let known = |(own, der): &Fetched| (own == url).then(|| Arc::clone(der));
         if let Some(der) = self.0.lock().iter().find_map(known) {
             return Ok(der);
         }
@@ -86,7 +89,8 @@ fn is_of_sns(url: &str) -> bool {
     let Some((host, path)) = plain_parts(url) else { return false };
     let amazon = host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"));
     let region = amazon.and_then(|host| host.strip_prefix("sns."));
-    region.is_some_and(|region| region.len() >= 3 && !region.contains('.')) && path.ends_with(".pem")
+    region.is_some_and(|region| region.len() >= 3 && !region.contains('.'))
+        && path.rsplit_once('.').is_some_and(|(_, end)| end == "pem")
 }
 
 /// Whether a certificate of PayPal's may come from there.

@@ -43,15 +43,15 @@ pub(crate) async fn receive(
     if delivery.body.len() > engine.options.limits.inbound_bytes_max {
         return Err(ParseError::new(ErrorCode::ObjectTooLarge, "The event is too large."));
     }
-    let verified = verifier.verify(&delivery, engine.clock.now(), &*engine.http).await;
-    let verified = verified.map_err(|mismatch| unbelieved(&name, &delivery, &mismatch))?;
+    let looked_at = verifier.verify(&delivery, engine.clock.now(), &*engine.http).await;
+    let believed = looked_at.map_err(|mismatch| unbelieved(&name, &delivery, &mismatch))?;
     let events = Events::of(engine).await?;
-    match events.store((application, source), &verified.event_id, &delivery).await? {
+    match events.store((application, source), &believed.event_id, &delivery).await? {
         Stored::Now(id) => {
             // Whoever handles it takes it first: this one, or any server that looks what waits.
             worker::handle_soon(engine, id);
         }
-        Stored::Before => tracing::info!(webhook = name, event = verified.event_id, "an event came again"),
+        Stored::Before => tracing::info!(webhook = name, event = believed.event_id, "an event came again"),
     }
     Ok(())
 }
