@@ -22,22 +22,25 @@ writeFileSync(join(scripts, 'jobs.rhai'), `
     tick: #{ cron: "* * * * * *", overlap: "queue", catchUp: "all" },
     wait: #{ retries: 1, backOffSeconds: 1 },
   };
-  fn tick(request) { Object("Tick", #{ run: request.jobId }).save(); }
+  fn tick(request) {
+    Object("Tick", #{ run: request.jobId }).save();
+    "done"
+  }
   fn wait(request) {
     request.message(\`try \${request.attempt}\`);
     http(request.params.url);
     "done"
   }
 `);
-const options = { allowClientClassCreation: true, parsimony: { hooksDir: scripts, scriptHosts: ['127.0.0.1'] } };
-
 /// Somebody whom the job asks, and who does not answer before it is told to.
 const held = [];
 let open = false;
 const outside = createServer((_, answer) => (open ? answer.end('here') : held.push(answer))).listen(0, '127.0.0.1');
 await once(outside, 'listening');
 outside.unref();
-const url = `http://127.0.0.1:${outside.address().port}/`;
+const host = `127.0.0.1:${outside.address().port}`;
+const url = `http://${host}/`;
+const options = { allowClientClassCreation: true, parsimony: { hooksDir: scripts, scriptHosts: [host] } };
 
 async function eventually(what, millis, look) {
   const deadline = Date.now() + millis;

@@ -53,7 +53,7 @@ pub struct Engine {
     pub(crate) live: Live,
     pub(crate) scripts: Scripts,
     pub(crate) passwords: Passwords,
-    pub(crate) jobs: Jobs,
+    pub(crate) jobs: Arc<Jobs>,
     pub(crate) tasks: Tasks,
     pub(crate) rate_counts: Counts,
     /// What runs beside requests, and ends when the engine closes.
@@ -76,7 +76,7 @@ impl Engine {
         let accounts = Accounts::new(&options);
         let passwords = Passwords::new(&options);
         let registry = Registered::new(registry);
-        let jobs = Jobs::new(&*clock);
+        let jobs = Arc::new(Jobs::new(&*clock));
         let engine = Arc::new(Self {
             live: Live::new(store.watching()),
             options,

@@ -191,7 +191,9 @@ pub(crate) fn admit_part(work: &Work, method: &str, path: &str) -> Result<(), Pa
         is_master: work.is_master(),
         session: session.map(|session| (session.account.user.id.to_string(), session.token.as_str())),
     };
-    admit(&work.engine, &work.registry, &asker, Asked { path, methods: &[method, "POST"] })
+    let counted = admit(&work.engine, &work.registry, &asker, Asked { path, methods: &[method, "POST"] });
+    // Parse: within a batch it is an ordinary error, whose status says nothing of its number.
+    counted.map_err(|error| ParseError { own_number: error.number(), code: ErrorCode::ScriptFailed, ..error })
 }
 
 #[cfg(test)]

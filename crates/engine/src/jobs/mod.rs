@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use parsimony_model::{Clock, ObjectId};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use self::lease::Leases;
 use self::run::Ending;
@@ -41,6 +41,8 @@ pub(crate) struct Jobs {
     me: String,
     /// For each run that is under way here, why it has to end.
     under_way: Mutex<HashMap<ObjectId, watch::Sender<Option<Ending>>>>,
+    /// Told when a run has ended, since another may wait for that.
+    ended: Notify,
 }
 
 /// How many characters the name of a server has.
@@ -52,13 +54,19 @@ const END_TIME_MAX: Duration = Duration::from_secs(5);
 impl Jobs {
     /// None yet.
     pub(crate) fn new(clock: &dyn Clock) -> Self {
-        Self { me: clock.alphanumeric(NAME_CHARS), under_way: Mutex::default() }
+        Self { me: clock.alphanumeric(NAME_CHARS), under_way: Mutex::default(), ended: Notify::new() }
     }
 
     /// Tells a run of this server that it has to end. `false` if there is none.
     fn end(&self, id: &ObjectId, why: Ending) -> bool {
         let under_way = self.under_way.lock();
         under_way.get(id).is_some_and(|run| run.send_replace(Some(why)).is_none())
+    }
+
+    /// Notes that a run is no longer under way here.
+    fn forget(&self, id: &ObjectId) {
+        self.under_way.lock().remove(id);
+        self.ended.notify_one();
     }
 
     /// The runs that are under way here.

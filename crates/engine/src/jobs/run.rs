@@ -68,14 +68,14 @@ pub(super) async fn begin(
         Err(error) => Err(error),
     };
     if let Err(error) = begun {
-        engine.jobs.under_way.lock().remove(&run.id);
+        engine.jobs.forget(&run.id);
         return Err(error);
     }
     let its_engine = Arc::clone(engine);
     engine.tasks.spawn(async move {
         let id = run.id.clone();
         Box::pin(to_its_end(&its_engine, run, (hook, plan), endings)).await;
-        its_engine.jobs.under_way.lock().remove(&id);
+        its_engine.jobs.forget(&id);
     });
     Ok(())
 }

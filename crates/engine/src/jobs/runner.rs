@@ -49,11 +49,12 @@ pub(super) async fn run(engine: Weak<Engine>) {
         if let Err(error) = turn(&engine, &mut memory).await {
             tracing::warn!(cause = error.detail.as_deref(), "jobs: {}", error.message);
         }
-        let (tick, tasks) = (engine.options.limits.job_tick, engine.tasks.clone());
+        let (tick, tasks, jobs) = (engine.options.limits.job_tick, engine.tasks.clone(), Arc::clone(&engine.jobs));
         // Whoever lets go of the engine need not wait for the tick.
         drop(engine);
         tokio::select! {
             () = tokio::time::sleep(tick) => {}
+            () = jobs.ended.notified() => {}
             () = tasks.stopped() => return,
         }
     }
@@ -278,7 +279,12 @@ async fn note_last_run(engine: &Engine, id: &ObjectId, due: Date) -> Result<(), 
 async fn start_waiting(engine: &Arc<Engine>, registry: &Registry) -> Result<(), ParseError> {
     let Some(_) = Rows::if_any(engine, Builtin::JobRun).await? else { return Ok(()) };
     let runs = Runs::of(engine).await?;
+    // A later run does not overtake an earlier one of the same job that has to wait.
+    let mut busy: HashSet<String> = HashSet::new();
     for run in runs.waiting().await? {
+        if busy.contains(&run.job) {
+            continue;
+        }
         if engine.tasks.is_stopping() || engine.jobs.ids().len() >= engine.options.limits.job_runs_max {
             return Ok(());
         }
@@ -289,7 +295,11 @@ async fn start_waiting(engine: &Arc<Engine>, registry: &Registry) -> Result<(), 
         };
         let under_way = |other: &Run| !other.owner.is_empty();
         let free = plan.overlap_policy() == Overlap::Allow || !runs.of_job(&run.job).await?.iter().any(under_way);
-        if free && runs.take(&run, &engine.jobs.me).await? {
+        if !free {
+            busy.insert(run.job);
+            continue;
+        }
+        if runs.take(&run, &engine.jobs.me).await? {
             let run = Run { owner: engine.jobs.me.clone(), ..run };
             run::begin(engine, run, hook.clone(), plan).await?;
         }
