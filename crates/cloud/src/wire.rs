@@ -333,7 +333,7 @@ impl Spelled for AfterEvent {
 fn objects(class: &ClassName, answer: Value) -> Result<Vec<Object>, ParseError> {
     let Value::Array(items) = answer else { return Err(bad_answer("A find hook must answer a list of objects.")) };
     let object = |item| match item {
-        Value::Object(map) => Object::from_map(class, map),
+        Value::Object(map) => Object::made_up(class, map),
         Value::Included(object) => Ok(*object),
         _ => Err(bad_answer("A find hook must answer a list of objects.")),
     };

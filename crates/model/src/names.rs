@@ -90,6 +90,16 @@ impl ObjectId {
         Ok(Self(raw.into()))
     }
 
+    /// What an object has that cloud code made up and no store knows. It is not told.
+    pub fn none() -> Self {
+        Self(CompactString::default())
+    }
+
+    /// Whether it is [`Self::none`].
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -44,7 +44,7 @@ impl Object {
     /// Any field, also `objectId`, `createdAt`, `updatedAt` and `ACL`.
     pub fn lookup(&self, field: &str) -> Option<Value> {
         match field {
-            "objectId" => Some(self.id.as_str().into()),
+            "objectId" => self.id_value(),
             "createdAt" => self.created_at.map(Value::Date),
             "updatedAt" => self.updated_at.map(Value::Date),
             "ACL" => self.acl.as_ref().map(Acl::to_value),
@@ -57,13 +57,26 @@ impl Object {
         let date = |date: Option<Date>| date.map(|date| date.to_iso().into());
         let columns = [
             ("className", Some(self.class.as_str().into())),
-            ("objectId", Some(self.id.as_str().into())),
+            ("objectId", self.id_value()),
             ("createdAt", date(self.created_at)),
             ("updatedAt", date(self.updated_at)),
             ("ACL", self.acl.as_ref().map(Acl::to_value)),
         ];
         let columns = columns.into_iter().filter_map(|(name, value)| Some((name.into(), value?)));
         columns.chain(self.fields.clone()).collect()
+    }
+
+    fn id_value(&self) -> Option<Value> {
+        (!self.id.is_none()).then(|| self.id.as_str().into())
+    }
+
+    /// As [`Self::from_map`], of an object that cloud code may have made up: then it has no id.
+    pub fn made_up(class: &ClassName, mut map: Map) -> Result<Self, ParseError> {
+        if map.contains_key("objectId") {
+            return Self::from_map(class, map);
+        }
+        map.insert("objectId".into(), "none".into());
+        Ok(Self { id: ObjectId::none(), ..Self::from_map(class, map)? })
     }
 
     /// Reads what [`Self::to_map`] gives; the class is given if `className` does not say another.

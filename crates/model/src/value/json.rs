@@ -236,7 +236,9 @@ fn write_object<S: Serializer>(object: &Object, whole: bool, out: S) -> Result<S
         map.serialize_entry("__type", "Object")?;
         map.serialize_entry("className", object.class.as_str())?;
     }
-    map.serialize_entry("objectId", object.id.as_str())?;
+    if !object.id.is_none() {
+        map.serialize_entry("objectId", object.id.as_str())?;
+    }
     // Parse: createdAt and updatedAt are bare ISO text, every other Date is an object.
     for (key, date) in [("createdAt", object.created_at), ("updatedAt", object.updated_at)] {
         if let Some(date) = date {
