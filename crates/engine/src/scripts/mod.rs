@@ -53,8 +53,11 @@ struct Failure {
     at: Date,
 }
 
-/// Everything that is wrong with a set, a sentence each.
+/// What is wrong with a set, a sentence each.
 type Faults = Vec<String>;
+
+/// How many faults of a set are told.
+const FAULTS_TOLD_MAX: usize = 50;
 
 impl Scripts {
     pub(crate) fn new(interpreter: Arc<dyn Interpreter>, files: Vec<Script>) -> Self {
@@ -75,7 +78,7 @@ impl Scripts {
         let interpreter = Arc::clone(&self.interpreter);
         let compiling = tokio::task::spawn_blocking(move || interpreter.compile(&scripts, effects));
         match compiling.await {
-            Ok(compiled) => compiled.map_err(|faults| faults.iter().map(Fault::to_string).collect()),
+            Ok(compiled) => compiled.map_err(|faults| told(&faults)),
             Err(panic) => Err(vec![format!("The scripts cannot be read: {panic}.")]),
         }
     }
@@ -87,6 +90,13 @@ impl Scripts {
             tracing::error!(%fault, "the hook scripts are not exchanged; those that serve go on");
         }
     }
+}
+
+/// The first faults; whoever sees those will not miss the rest.
+fn told(faults: &[Fault]) -> Faults {
+    let more = faults.len().checked_sub(FAULTS_TOLD_MAX).filter(|more| *more > 0);
+    let first = faults.iter().take(FAULTS_TOLD_MAX).map(Fault::to_string);
+    first.chain(more.map(|more| format!("And {more} more."))).collect()
 }
 
 /// A set that is sound.
