@@ -307,7 +307,9 @@ async fn a_script_is_tried_without_any_effect(shop: Shop) {
 async fn scripts_are_exchanged_while_requests_run(shop: Shop) {
     let text = |number: usize| {
         let both = format!("fn before_save(request) {{ request.object.one = {number}; }}\n");
-        let others: String = (0..50).map(|other| format!("private fn helper_{other}(x) {{ x + {other} }}\n")).collect();
+        let others: Vec<String> =
+            (0..50).map(|other| format!("private fn helper_{other}(x) {{ x + {other} }}")).collect();
+        let others = others.join("\n");
         json!({ "text": format!("{both}{others}") })
     };
     let master = shop.as_master();

@@ -23,6 +23,8 @@ use super::workload::{APP_ID, Dialect};
 pub(super) const CLASS: &str = "BenchLive";
 const SUBSCRIBERS: usize = 1_000;
 const ROOMS: usize = 100;
+/// Sockets that hear nothing, each with a question of its own.
+const IDLE: usize = 10_000;
 const SECONDS: u64 = 10;
 /// Writes per second: what the aim is stated for, and more, to see where it ends.
 const RATES: [u64; 3] = [100, 1_000, 4_000];
@@ -47,18 +49,31 @@ pub(crate) struct Told {
     p99: f64,
 }
 
+/// What clients cost that hear nothing.
+#[derive(Debug, Serialize)]
+pub(crate) struct Idle {
+    subject: &'static str,
+    before_kb: u64,
+    with_kb: u64,
+}
+
 /// Asks each server that has LiveQuery.
-pub(crate) async fn run(subjects: &[Subject]) -> Result<Vec<Told>> {
+pub(crate) async fn run(subjects: &[Subject]) -> Result<(Vec<Told>, Vec<Idle>)> {
     let ground = Ground::prepare().await?;
-    let mut all = Vec::new();
+    let (mut all, mut idles) = (Vec::new(), Vec::new());
     for subject in subjects.iter().copied().filter(|subject| subject.has_live_queries()) {
         let server = Running::start(subject, &ground).await?;
+        // The class is there before the first subscriber, as it is in life.
+        write(server.port, Instant::now(), 1, 0, Duration::from_millis(10)).await?;
         let heard = Rc::new(RefCell::new(Heard::new()?));
         println!("{}: {SUBSCRIBERS} subscribers come", subject.name());
         for number in 0..SUBSCRIBERS {
             let socket = subscribe(server.port, number % ROOMS).await?;
             tokio::task::spawn_local(listen(socket, Rc::clone(&heard)));
         }
+        let idle = idle(&server, subject).await?;
+        println!("{}", idle.line());
+        idles.push(idle);
         for rate in RATES {
             let told = ask(&server, subject, rate, &heard).await?;
             println!("{}", told.line());
@@ -69,7 +84,18 @@ pub(crate) async fn run(subjects: &[Subject]) -> Result<Vec<Told>> {
             }
         }
     }
-    Ok(all)
+    Ok((all, idles))
+}
+
+/// Opens many sockets, subscribes each to a room in which nothing happens, and closes them.
+async fn idle(server: &Running, subject: Subject) -> Result<Idle> {
+    let before_kb = server.resident_kb().unwrap_or_default();
+    let mut sockets = Vec::with_capacity(IDLE);
+    for number in 0..IDLE {
+        sockets.push(subscribe(server.port, ROOMS + number).await?);
+    }
+    sleep(Duration::from_secs(1)).await;
+    Ok(Idle { subject: subject.name(), before_kb, with_kb: server.resident_kb().unwrap_or_default() })
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -132,7 +158,7 @@ async fn ask(server: &Running, subject: Subject, rate: u64, heard: &Rc<RefCell<H
     let wanted = rate * SECONDS;
     let writers = (0..WRITERS as u64).map(|writer| {
         let port = server.port;
-        tokio::task::spawn_local(async move { write(port, begin, rate, writer).await })
+        tokio::task::spawn_local(async move { write(port, begin, rate, writer, Duration::from_secs(SECONDS)).await })
     });
     let mut taken = 0;
     for writer in join_all(writers).await {
@@ -156,13 +182,13 @@ async fn ask(server: &Running, subject: Subject, rate: u64, heard: &Rc<RefCell<H
 }
 
 /// One of the writers: its share of the rate, until the time is over. Tells how many were taken.
-async fn write(port: u16, begin: Instant, rate: u64, writer: u64) -> Result<u64> {
+async fn write(port: u16, begin: Instant, rate: u64, writer: u64, time: Duration) -> Result<u64> {
     let mut connection = Connection::open(port).await?;
     let mut ticks = interval(Duration::from_secs_f64(WRITERS as f64 / rate as f64));
     // A server that is too slow is asked less often, and not all at once afterwards.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let (mut taken, mut number, mut request) = (0, writer, Vec::new());
-    while begin.elapsed() < Duration::from_secs(SECONDS) {
+    while begin.elapsed() < time {
         ticks.tick().await;
         let room = number % ROOMS as u64;
         let body = json!({ "room": room, "text": "something was said", "sent": begin.elapsed().as_micros() as u64 });
@@ -174,6 +200,18 @@ async fn write(port: u16, begin: Instant, rate: u64, writer: u64) -> Result<u64>
         number += WRITERS as u64;
     }
     Ok(taken)
+}
+
+impl Idle {
+    fn line(&self) -> String {
+        let each = self.with_kb.saturating_sub(self.before_kb) as f64 / IDLE as f64;
+        format!(
+            "{:<18}{IDLE} idle sockets: {} MB before, {} MB with them, {each:.1} kB each",
+            self.subject,
+            self.before_kb / 1024,
+            self.with_kb / 1024
+        )
+    }
 }
 
 impl Told {
