@@ -224,7 +224,9 @@ onEachStore(
       assert.match(connected.clientId, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
       await error({ op: 'unsubscribe', requestId: 7 }, 2, /Cannot find subscription/);
       await error({ op: 'subscribe', requestId: 1, query: { className: 'no class', where: {} } }, 103, /./);
-      await error({ op: 'subscribe', requestId: 1, query: { className: 'Note', where: { name: { $regex: '(' } } } }, 102, /./);
+      for (const className of ['Note', 'NotThereYet']) {
+        await error({ op: 'subscribe', requestId: 1, query: { className, where: { name: { $regex: '(' } } } }, 102, /./);
+      }
       await error({ op: 'subscribe', requestId: 1, query: { className: 'Note', where: { $where: '1' } } }, 105, /./);
       await error({ op: 'subscribe', requestId: 1, query: { className: 'Note', where: { p: { $inQuery: { className: 'Note', where: {} } } } } }, 102, /one object/);
       await error({ op: 'subscribe', requestId: 1, query: { className: '_Session', where: {} } }, 209, /./);

@@ -10,7 +10,7 @@ use parsimony_model::permissions::Operation;
 use parsimony_model::query::parse::{self, Bounds, Reading};
 use parsimony_model::query::{Filter, Query, write};
 use parsimony_model::value::json;
-use parsimony_model::{ClassName, ErrorCode, FieldName, ParseError, Value};
+use parsimony_model::{ClassName, ClassSchema, ErrorCode, FieldName, ParseError, Value};
 use subtle::ConstantTimeEq;
 use tokio::sync::mpsc;
 
@@ -252,6 +252,8 @@ async fn admit(work: &Work, subscribe: &mut Subscribe, is_update: bool) -> Resul
     class::refuse_master_only(caller, &class, operation)?;
     rules_for(&class).visible(caller)?;
     let Some(schema) = engine.schemas.find(&class).await? else {
+        // Of a class that is not there yet, what can be known of the condition is.
+        ready(&filter, &ClassSchema::new(class.clone()))?;
         return Ok(Asked { class, filter, fitted: None, conditions });
     };
     class::decide(caller, &schema, operation)?;
