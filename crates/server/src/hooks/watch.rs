@@ -27,10 +27,7 @@ pub(crate) async fn watch(engine: Weak<Engine>, folder: PathBuf, mut known: Vec<
     });
     let mut unreadable = false;
     loop {
-        if tokio::time::timeout(LOOKING, told.recv()).await.is_ok_and(|told| told.is_some()) {
-            tokio::time::sleep(SETTLING).await;
-            while told.try_recv().is_ok() {}
-        }
+        sign(&mut told).await;
         let Some(engine) = engine.upgrade() else { return };
         let path = folder.clone();
         let Ok(files) = tokio::task::spawn_blocking(move || folder::read(&path)).await else { return };
@@ -51,6 +48,19 @@ pub(crate) async fn watch(engine: Weak<Engine>, folder: PathBuf, mut known: Vec<
     }
 }
 
+/// Waits for a sign of a change, but no longer than until it is time to look.
+async fn sign(told: &mut mpsc::Receiver<()>) {
+    match tokio::time::timeout(LOOKING, told.recv()).await {
+        Ok(Some(())) => {
+            tokio::time::sleep(SETTLING).await;
+            while told.try_recv().is_ok() {}
+        }
+        // Nobody tells: the folder is not there, or cannot be watched.
+        Ok(None) => tokio::time::sleep(LOOKING).await,
+        Err(_elapsed) => {}
+    }
+}
+
 fn watcher(folder: &Path, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher + use<>> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| !event.kind.is_access()) {
@@ -60,4 +70,19 @@ fn watcher(folder: &Path, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher
     })?;
     watcher.watch(folder, RecursiveMode::Recursive)?;
     Ok(watcher)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_that_is_not_there_is_not_looked_at_without_a_pause() {
+        let (tell, mut told) = mpsc::channel(1);
+        drop(tell);
+        assert!(tokio::time::timeout(Duration::from_millis(100), sign(&mut told)).await.is_err());
+        let (tell, mut told) = mpsc::channel(1);
+        tell.send(()).await.unwrap();
+        assert!(tokio::time::timeout(LOOKING, sign(&mut told)).await.is_ok());
+    }
 }
