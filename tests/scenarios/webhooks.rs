@@ -100,9 +100,13 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Asked> {
     }
 }
 
+/// The key that may read everything and write nothing.
+const READER: &str = "may only read";
+
 async fn open(store: StoreKind) -> App {
     App::start_with(store, [], |options| {
         options.keys.webhook_key = Some("the webhook key".to_owned());
+        options.keys.read_only_master_key = Some(READER.to_owned());
         options.allow_client_class_creation = true;
     })
     .await
@@ -133,8 +137,13 @@ async fn hooks_are_registered_changed_and_taken_away(app: App) {
     assert_eq!((taken.status, taken.body), (200, json!({})));
     assert_eq!(master.get("/hooks/triggers").await.body, json!([]));
     assert_eq!(app.get("/hooks/functions").await.status, 403);
-    let read_only = app.post("/hooks/functions", json!({"functionName": "g", "url": "http://a"})).await;
-    assert_eq!(read_only.status, 403);
+    let asked = json!({"functionName": "g", "url": "http://a"});
+    assert_eq!(app.post("/hooks/functions", asked.clone()).await.status, 403);
+    let reader = app.with_master_key(READER);
+    assert_eq!(reader.get("/hooks/functions/f").await.status, 200);
+    let refused = reader.post("/hooks/functions", asked).await;
+    assert_eq!((refused.status, refused.code()), (403, 119));
+    assert_eq!(reader.delete("/hooks/functions/f").await.code(), 119);
     for (method, path, body, text) in [
         ("POST", "/hooks/functions", json!({"functionName": "f", "url": "x"}), "function name: f already exists"),
         ("POST", "/hooks/functions", json!({"functionName": "g"}), "invalid hook declaration"),

@@ -148,7 +148,7 @@ impl Engine {
 
     /// Whether there is any path that may be asked only so often.
     pub fn counts(&self) -> bool {
-        rate_limits::has_limits(self, &self.registry.now())
+        rate_limits::has_limits(self, &self.registry.look())
     }
 
     /// Counts a request, where its path may be asked only so often; error 100 if that was too often. `path` is below the

@@ -51,6 +51,11 @@ impl Registered {
         self.now.load_full()
     }
 
+    /// A look at the registry as it is now, for a question that is done at once: it is not counted who looks.
+    pub(crate) fn look(&self) -> impl std::ops::Deref<Target = Arc<Registry>> + use<> {
+        self.now.load()
+    }
+
     /// Exchanges the hook scripts. Requests that run go on with what they took. The error says which two places want the
     /// same name; then nothing has changed.
     pub(crate) fn put_scripts(&self, scripts: Layer) -> Result<(), String> {

@@ -14,14 +14,7 @@ use parsimony_cloud::{
 use parsimony_model::{ClassName, Date, Map, Object, ObjectId, ParseError, Query, Update, Value};
 use parsimony_script::{Limits, Outside, Rhai};
 
-const SCRIPT: &str = r#"fn before_save(request) {
-    let object = request.object;
-    if object.score < 0 { throw #{ code: 142, message: "A score is not negative." }; }
-    if object.title == () { throw "A title is missing."; }
-    if object.title.len() > 200 { object.title = object.title.sub_string(0, 200); }
-    object.label = `${object.title} (${object.score})`;
-    if object.is_new() { object.revision = 1; }
-}"#;
+const SCRIPT: &str = include_str!("scored.rhai");
 
 const CALLS: usize = 100_000;
 

@@ -19,14 +19,7 @@ const SECRETS: usize = 100;
 const BATCH: usize = 500;
 
 /// What every new `BenchScripted` goes through; `parse-server.cjs` says the same in JavaScript.
-const SCRIPT: &str = r#"fn before_save(request) {
-    let object = request.object;
-    if object.score < 0 { throw #{ code: 142, message: "A score is not negative." }; }
-    if object.title == () { throw "A title is missing."; }
-    if object.title.len() > 200 { object.title = object.title.sub_string(0, 200); }
-    object.label = `${object.title} (${object.score})`;
-    if object.is_new() { object.revision = 1; }
-}"#;
+const SCRIPT: &str = include_str!("../../../script/examples/scored.rhai");
 
 /// What was put there, as far as a request has to name it.
 #[derive(Debug, Clone, Default)]
