@@ -12,6 +12,13 @@ pub(crate) fn application() -> Application {
             request.object.set("seen", Value::Object(request.context.to_map()));
             Ok(request.object)
         })
+        .before_save("Watched", |mut request: BeforeSave| async move {
+            if request.object.get("asked").is_some() {
+                let secret = request.object.original().and_then(|original| original.get("secret")?.as_f64());
+                request.object.set("seen", secret.map_or("undefined".to_owned(), |secret| secret.to_string()));
+            }
+            Ok(request.object)
+        })
 }
 
 async fn echo(request: Request) -> Result<Value, ParseError> {

@@ -8,4 +8,8 @@ module.exports = Parse => {
   Parse.Cloud.beforeSave('Traced', request => {
     request.object.set('seen', request.context);
   });
+
+  Parse.Cloud.beforeSave('Watched', ({ object, original }) => {
+    if (object.get('asked')) object.set('seen', String(original?.get('secret')));
+  });
 };

@@ -313,7 +313,16 @@ fn authority(engine: &Engine, credentials: &Credentials) -> Result<Authority, Pa
         return Ok(authority);
     }
     let ip = credentials.ip.map(|ip| ip.to_string()).unwrap_or_default();
-    tracing::warn!(%ip, ?authority, "a right key came from an address that is not in its list");
+    let option = match authority {
+        Authority::Maintenance => "maintenanceKeyIps",
+        Authority::ReadOnlyMaster => "readOnlyMasterKeyIps",
+        Authority::Master | Authority::Client => "masterKeyIps",
+    };
+    tracing::warn!(
+        %ip,
+        "a right key came from an address that is not in its list; to accept it, add the address, or a network such as \
+         10.0.0.0/8, to {option}; behind a proxy, let trustProxy name it, so that the client's own address counts"
+    );
     Err(unauthorized())
 }
 

@@ -121,6 +121,10 @@ pub struct Options {
     pub protected_fields: IndexMap<ClassName, IndexMap<CompactString, Vec<CompactString>>>,
     /// `protectedFieldsOwnerExempt`
     pub protected_fields_owner_exempt: bool,
+    /// `protectedFieldsSaveResponseExempt`: the answer to a save may hold protected fields.
+    pub protected_fields_save_response_exempt: bool,
+    /// `protectedFieldsTriggerExempt`: the hooks of an update see the whole object, whatever its caller may see.
+    pub protected_fields_trigger_exempt: bool,
     /// `enforcePrivateUsers`
     pub enforce_private_users: bool,
     /// `sessionLength`, in seconds.
@@ -157,6 +161,8 @@ pub struct Options {
     pub rate_limits: Vec<PatternLimit>,
     /// `schema`
     pub schema: Option<DefinedSchemas>,
+    /// The indexes of built-in classes that are not to be made at the start, `databaseOptions.createIndex…`.
+    pub indexes_left_out: Vec<&'static str>,
 }
 
 impl Options {
@@ -196,6 +202,8 @@ impl Options {
                 IndexMap::from([("*".into(), vec!["email".into()])]),
             )]),
             protected_fields_owner_exempt: true,
+            protected_fields_save_response_exempt: true,
+            protected_fields_trigger_exempt: false,
             enforce_private_users: true,
             session_seconds: 31_536_000,
             expire_inactive_sessions: true,
@@ -214,6 +222,7 @@ impl Options {
             route_allow_list: None,
             rate_limits: Vec::new(),
             schema: None,
+            indexes_left_out: Vec::new(),
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::wire::Running;
 
 /// What is told on the standard output. Never a key but the application id, which every client knows.
 pub(crate) fn text(running: &Running) -> String {
-    let Running { url, store, applications, keys_path, engine, .. } = running;
+    let Running { url, store, applications, keys_path, engine, compatibility, .. } = running;
+    let defaults = compatibility.name();
     let application_id = &engine.options().keys.application_id;
     let keys = match keys_path {
         Some(path) => format!("generated, in {}", path.display()),
@@ -21,6 +22,7 @@ pub(crate) fn text(running: &Running) -> String {
          \x20 keys            {keys}\n\
          \x20 applications    {named}\n\
          \x20 store           {store}\n\
+         \x20 defaults        {defaults}\n\
          \n\
          Try it:\n\
          \n\

@@ -17,7 +17,7 @@ use parsimony_store::Store;
 use parsimony_store_mongo::{MongoOptions, MongoStore};
 use parsimony_store_sqlite::{Limits, SqliteStore};
 
-use crate::config::{Config, Database};
+use crate::config::{Compatibility, Config, Database};
 use crate::external::External;
 use crate::hooks::{folder, watch::watch};
 use crate::keys;
@@ -42,6 +42,8 @@ pub struct Running {
     pub store: String,
     /// The applications that are loaded.
     pub applications: Vec<String>,
+    /// Where the defaults come from.
+    pub compatibility: Compatibility,
     /// Where the keys are that were generated.
     pub keys_path: Option<PathBuf>,
     /// What the administrator should know.
@@ -118,8 +120,9 @@ pub async fn start(
         Some(options) => Some(External::start(&engine, options, url.clone()).await?),
     };
     let listening = Listening::start(listener, door).await?;
-    let warnings = config.warnings;
-    Ok(Running { url, engine, store: described, applications: names, keys_path, warnings, listening, external })
+    let (compatibility, warnings) = (config.compatibility, config.warnings);
+    let (store, applications) = (described, names);
+    Ok(Running { url, engine, store, applications, compatibility, keys_path, warnings, listening, external })
 }
 
 /// The applications that the configuration asks for.
@@ -163,8 +166,10 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
             let told = |error| format!("The database {} cannot be opened: {error}.", path.display());
             store.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(told)
         }
-        Database::Mongo { uri, collection_prefix } => {
-            let options = MongoOptions { collection_prefix: collection_prefix.clone(), ..MongoOptions::default() };
+        Database::Mongo { uri, collection_prefix, query_millis_max } => {
+            let defaults = MongoOptions::default();
+            let query_millis_max = query_millis_max.unwrap_or(defaults.query_millis_max);
+            let options = MongoOptions { collection_prefix: collection_prefix.clone(), query_millis_max, ..defaults };
             let store = MongoStore::open(uri, options).await;
             let told = |error| format!("MongoDB cannot be reached; look at databaseURI. {error}.");
             store.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(told)

@@ -2,7 +2,7 @@
 //!
 //! | question | file |
 //! | --- | --- |
-//! | who sent it, and is it the same as before | `verifier.rs`, with the schemes in `schemes.rs` and `certificate.rs` |
+//! | who sent it, and is it the same as before | `verifier.rs`, with the schemes in `schemes.rs`, `vendors.rs` and `certificate.rs` |
 //! | what is it called, so that it counts once | `event_id.rs` |
 //! | what administrators ask | `functions.rs` |
 
@@ -12,6 +12,7 @@ mod functions;
 mod schemes;
 #[cfg(test)]
 mod tests;
+mod vendors;
 mod verifier;
 
 use std::ops::Deref;

@@ -82,7 +82,7 @@ pub(super) struct Window {
 
 impl Window {
     /// Whether a time, which was signed, is near enough.
-    fn admits(&self, seconds: &str) -> Result<(), Mismatch> {
+    pub(super) fn admits(&self, seconds: &str) -> Result<(), Mismatch> {
         let seconds: i64 = seconds.parse().map_err(|_no_number| Mismatch::Malformed)?;
         let apart = self.now.millis().div_euclid(1_000).abs_diff(seconds);
         if apart <= self.seconds.unsigned_abs() { Ok(()) } else { Err(Mismatch::NotNow) }
@@ -90,13 +90,22 @@ impl Window {
 }
 
 /// The keys of an HMAC: one, or two while one takes the place of the other.
-fn any_key(secrets: &[Secret], algorithm: hmac::Algorithm, signed: &[u8], tag: &[u8]) -> Result<(), Mismatch> {
+pub(super) fn any_key(
+    secrets: &[Secret],
+    algorithm: hmac::Algorithm,
+    signed: &[u8],
+    tag: &[u8],
+) -> Result<(), Mismatch> {
     let right = |secret: &Secret| hmac::verify(&hmac::Key::new(algorithm, &secret.0), signed, tag).is_ok();
     if secrets.iter().any(right) { Ok(()) } else { Err(Mismatch::Wrong) }
 }
 
 /// Several tags, of which one has to be right: a sender that changes its key sends one by each.
-fn any_tag(mut tags: impl Iterator<Item = Vec<u8>>, secrets: &[Secret], signed: &[u8]) -> Result<(), Mismatch> {
+pub(super) fn any_tag(
+    mut tags: impl Iterator<Item = Vec<u8>>,
+    secrets: &[Secret],
+    signed: &[u8],
+) -> Result<(), Mismatch> {
     let mut found = Err(Mismatch::Malformed);
     let right = tags.any(|tag| {
         found = any_key(secrets, hmac::HMAC_SHA256, signed, &tag);
@@ -105,7 +114,7 @@ fn any_tag(mut tags: impl Iterator<Item = Vec<u8>>, secrets: &[Secret], signed: 
     if right { Ok(()) } else { found }
 }
 
-fn header<'a>(delivery: &'a Delivery, name: &str) -> Result<&'a str, Mismatch> {
+pub(super) fn header<'a>(delivery: &'a Delivery, name: &str) -> Result<&'a str, Mismatch> {
     delivery.headers.get(name).map(str::trim).filter(|value| !value.is_empty()).ok_or(Mismatch::Missing)
 }
 
@@ -177,7 +186,7 @@ pub(super) fn twilio(delivery: &Delivery, secrets: &[Secret], url: &str) -> Resu
 }
 
 /// Compares without telling by time how much was right.
-fn same(one: &[u8], other: &[u8]) -> Result<(), Mismatch> {
+pub(super) fn same(one: &[u8], other: &[u8]) -> Result<(), Mismatch> {
     if bool::from(one.ct_eq(other)) { Ok(()) } else { Err(Mismatch::Wrong) }
 }
 

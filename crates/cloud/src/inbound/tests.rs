@@ -98,6 +98,77 @@ fn other_hashes_spellings_and_parts() {
 }
 
 #[test]
+fn coinbase_signs_the_headers_it_names() {
+    let body = br#"{"eventType":"checkout.payment.success","id":"68f7a946db0529ea9b6d3a12","status":"COMPLETED"}"#;
+    let (v0, v1) = (
+        "e61f942035b896f83d8a94f13d452a86693fa8658f8add13679e43fac0642ec1",
+        "a218c37995b4dce6e325ccc8dcf326d7d2cbc8366b7130bd8742be4be171d5d4",
+    );
+    let verifier = Verifier::hook0("hook0_test_secret");
+    let signed = |header: &str, id: &str| {
+        delivery(&[("x-hook0-signature", header), ("content-type", "application/json"), ("x-hook0-id", id)], body)
+    };
+    let both = format!("t=1700000000,v0={v0},h=content-type x-hook0-id,v1={v1}");
+    assert_eq!(check(&verifier, &signed(&both, "delivery-1"), 1_700_000_000).as_deref(), Ok("delivery-1"));
+    assert!(check(&verifier, &signed(&format!("t=1700000000,v0={v0}"), "delivery-1"), 1_700_000_000).is_ok());
+    // A right `v0` beside a `v1` that is wrong is not enough.
+    assert_eq!(check(&verifier, &signed(&both, "delivery-2"), 1_700_000_000), Err(Mismatch::Wrong));
+    assert_eq!(check(&verifier, &signed(&both, "delivery-1"), 1_700_000_301), Err(Mismatch::NotNow));
+    assert_eq!(check(&verifier, &signed("t=1700000000", "delivery-1"), 1_700_000_000), Err(Mismatch::Malformed));
+    let unnamed = format!("t=1700000000,v0={v0},h=x-not-there,v1={v1}");
+    assert_eq!(check(&verifier, &signed(&unnamed, "delivery-1"), 1_700_000_000), Err(Mismatch::Missing));
+}
+
+#[test]
+fn mailgun_signs_a_token_that_counts_once() {
+    let token = "a8ce0edb2dd8301dee6c2405235584e45aa91d1e9f979f3de0";
+    let tag = "6fa0de0536ff9810879976a4bcc3471fd17a9302395411d18bfb81808634140f";
+    let body = |token: &str, tag: &str| {
+        format!(
+            r#"{{"signature":{{"timestamp":"1529006854","token":"{token}","signature":"{tag}"}},"event-data":{{}}}}"#
+        )
+    };
+    let verifier = Verifier::mailgun("mailgun_test_signing_key");
+    let ask = |body: &str, now| check(&verifier, &delivery(&[], body.as_bytes()), now);
+    assert_eq!(ask(&body(token, tag), 1_529_006_854).as_deref(), Ok(token));
+    assert_eq!(ask(&body("another", tag), 1_529_006_854), Err(Mismatch::Wrong));
+    assert_eq!(ask(&body(token, "zz"), 1_529_006_854), Err(Mismatch::Malformed));
+    assert_eq!(ask(&body(token, tag), 1_529_006_854 + 301), Err(Mismatch::NotNow));
+    assert_eq!(ask("{}", 1_529_006_854), Err(Mismatch::Missing));
+}
+
+#[test]
+fn moralis_hashes_by_keccak() {
+    let body = r#"{"confirmed":true,"chainId":"0x1","streamId":"c28d9e2e-ae9d-4fe6-9fc0-5fcde2dcdd17","logs":[],"txs":[],"retries":0}"#;
+    let tag = "0x861a77da01b43ef64f455f2d77b5a032d30583c28d1ee5bd7c5eabbd3fdbe446";
+    let verifier = Verifier::moralis("streams_test_secret");
+    let ask = |tag: &str, body: &str| check(&verifier, &delivery(&[("x-signature", tag)], body.as_bytes()), 0);
+    assert!(ask(tag, body).is_ok());
+    // The same, spelled with blanks on its way.
+    assert!(ask(tag, &body.replace(",\"", ", \n\"")).is_ok());
+    assert_eq!(ask(tag, &body.replace("true", "false")), Err(Mismatch::Wrong));
+    assert_eq!(ask(tag.trim_start_matches("0x"), body), Err(Mismatch::Malformed));
+    assert_eq!(ask("0xzz", body), Err(Mismatch::Malformed));
+}
+
+#[test]
+fn who_signs_nothing_knows_a_url_and_has_an_address() {
+    let from = |query: &str, ip: &str| Delivery {
+        url: format!("https://here.example/parse/webhooks/a/s{query}"),
+        ip: Some(ip.to_owned()),
+        ..delivery(&[], b"{}")
+    };
+    let verifier = Verifier::secret_in_url("long and secret").sent_from(["34.202.241.227".parse().unwrap()]);
+    let url = "?secret=long+and+secret";
+    assert!(check(&verifier, &from(url, "34.202.241.227"), 0).is_ok());
+    assert!(check(&verifier, &from(url, "::ffff:34.202.241.227"), 0).is_ok());
+    assert_eq!(check(&verifier, &from(url, "34.202.241.228"), 0), Err(Mismatch::Foreign));
+    assert_eq!(check(&verifier, &from("?secret=long", "34.202.241.227"), 0), Err(Mismatch::Wrong));
+    assert_eq!(check(&verifier, &from("", "34.202.241.227"), 0), Err(Mismatch::Missing));
+    assert!(check(&Verifier::secret_in_url("x"), &from("?secret=x", "8.8.8.8"), 0).is_ok());
+}
+
+#[test]
 fn stripe_signs_the_time() {
     let body = br#"{"id":"evt_test_1","object":"event","type":"payment_intent.succeeded"}"#;
     let tag = "871acfe933554b446cc41d791076dd56a10c0553cc61aafbeb881d0082b45043";

@@ -1,6 +1,7 @@
 //! Is a delivery from whom it says: the verifier of a source, made once, asked for each delivery.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use super::Delivery;
 use super::certificate::{self, Certificates};
 use super::event_id::EventId;
 use super::schemes::{self, Encoding, Hash, Part, Secret, SecretForm, Window};
+use super::vendors;
 use crate::outbound::HttpClient;
 
 /// Why a delivery is not believed. For the log: whoever sent it is told nothing.
@@ -61,6 +63,10 @@ enum Scheme {
     Hashed { headers: Vec<String>, form: SecretForm },
     Sns { topics: Vec<String>, certificates: Certificates },
     PayPal { webhook_id: String, certificates: Certificates },
+    Hook0,
+    Mailgun,
+    Moralis,
+    InUrl { senders: Vec<IpAddr> },
 }
 
 /// What tells whether a delivery is from whom it says, and what its event is called. The algorithm is what is chosen here,
@@ -163,6 +169,38 @@ impl Verifier {
         Self::new(scheme, Vec::new(), EventId::json(["id"]))
     }
 
+    /// Coinbase's, with the secret of the subscription.
+    pub fn hook0(secret: &str) -> Self {
+        Self::new(Scheme::Hook0, vec![Secret(secret.into())], EventId::header("x-hook0-id"))
+    }
+
+    /// Mailgun's, with the signing key of its webhooks. It signs the time and a token, which counts once, and not the event.
+    pub fn mailgun(signing_key: &str) -> Self {
+        let event_id = EventId::json(["signature.token"]);
+        Self::new(Scheme::Mailgun, vec![Secret(signing_key.into())], event_id)
+    }
+
+    /// Those of Moralis' streams, with their secret.
+    pub fn moralis(secret: &str) -> Self {
+        let event_id = EventId::json(["streamId", "chainId", "block.hash", "confirmed"]);
+        Self::new(Scheme::Moralis, vec![Secret(secret.into())], event_id)
+    }
+
+    /// No signature at all, as Jumio: the URL that was given to the sender ends in `?secret=…`. What comes so is a hint: ask
+    /// the sender for the result before anything changes.
+    pub fn secret_in_url(secret: &str) -> Self {
+        Self::new(Scheme::InUrl { senders: Vec::new() }, vec![Secret(secret.into())], EventId::Body)
+    }
+
+    /// Of a secret in the URL: the addresses that the sender has.
+    #[must_use]
+    pub fn sent_from(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        if let Scheme::InUrl { senders } = &mut self.scheme {
+            *senders = addresses.into_iter().map(|address| address.to_canonical()).collect();
+        }
+        self
+    }
+
     /// A second secret that is right too, while one takes the place of the other.
     #[must_use]
     pub fn or_secret(mut self, secret: &str) -> Self {
@@ -218,6 +256,10 @@ impl Verifier {
             }
             Scheme::P256 { point, signature, time } => schemes::p256(delivery, point, (signature, time), window)?,
             Scheme::Hashed { headers, form } => schemes::hashed(delivery, secrets, headers, *form)?,
+            Scheme::Hook0 => vendors::hook0(delivery, secrets, window)?,
+            Scheme::Mailgun => vendors::mailgun(delivery, secrets, window)?,
+            Scheme::Moralis => vendors::moralis(delivery, secrets)?,
+            Scheme::InUrl { senders } => vendors::in_url(delivery, secrets, senders)?,
             Scheme::Sns { topics, certificates } => certificate::sns(delivery, (certificates, http), topics).await?,
             Scheme::PayPal { webhook_id, certificates } => {
                 certificate::paypal(delivery, (certificates, http), webhook_id).await?;

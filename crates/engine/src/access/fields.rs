@@ -4,6 +4,7 @@ use compact_str::CompactString;
 use parsimony_model::builtin::Builtin;
 use parsimony_model::query::{Filter, Query};
 use parsimony_model::update::top;
+use parsimony_model::value::Map;
 use parsimony_model::{ClassSchema, ErrorCode, FieldName, Object, ParseError};
 
 use crate::caller::Caller;
@@ -54,13 +55,25 @@ impl Hidden {
 
     /// Takes the hidden fields out of an object.
     pub(crate) fn remove_from(&self, caller: &Caller, object: &mut Object) {
+        let hidden = self.within(caller, object);
+        if !hidden.is_empty() {
+            object.fields.retain(|field, _| !hidden.contains(field));
+        }
+    }
+
+    /// Takes what is hidden in an object out of what is told of it.
+    pub(crate) fn remove_from_answer(&self, caller: &Caller, object: &Object, answer: &mut Map) {
+        let hidden = self.within(caller, object);
+        answer.retain(|field, _| !hidden.contains(field));
+    }
+
+    /// The fields that are hidden in this object.
+    fn within(&self, caller: &Caller, object: &Object) -> Vec<CompactString> {
         if self.fields.is_empty() || (self.own_row_is_open && caller.user_id() == Some(&object.id)) {
-            return;
+            return Vec::new();
         }
         let named = self.unless_named_in.iter().filter(|(field, _)| names(object, field, caller));
-        let hidden =
-            named.map(|(_, list)| list.clone()).fold(self.fields.clone(), |hidden, list| intersect(hidden, &list));
-        object.fields.retain(|field, _| !hidden.contains(field));
+        named.map(|(_, list)| list.clone()).fold(self.fields.clone(), |hidden, list| intersect(hidden, &list))
     }
 
     /// Refuses a query that would tell hidden fields by asking for or sorting by them.

@@ -31,8 +31,10 @@ pub(super) async fn draft(work: &Work, admitted: Admitted) -> Result<Drafted, Pa
     let stored = Arc::new(stored.ok_or_else(|| rules_for(name).not_updatable(&work.caller))?);
     let original = hooks.then(|| {
         let mut original = Object::clone(&stored);
-        // Parse: a hook sees of the stored object what the caller may see.
-        Hidden::from(&work.caller, class, &work.engine.options).remove_from(&work.caller, &mut original);
+        // Parse: a hook sees of the stored object what the caller may see, unless the options say otherwise.
+        if !work.engine.options.protected_fields_trigger_exempt {
+            Hidden::from(&work.caller, class, &work.engine.options).remove_from(&work.caller, &mut original);
+        }
         original.fields.retain(|field, _| !field.starts_with('_'));
         Arc::new(original)
     });

@@ -5,6 +5,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{Object, Op, Value};
 
 use super::Written;
+use crate::access::fields::Hidden;
 use crate::find::redact;
 use crate::work::{Saved, Work};
 
@@ -46,7 +47,11 @@ pub(super) fn reply(work: &Work, written: Written) -> (Saved, Object) {
         }
     }
     answer.extend(tell);
-    let answer = own.unwrap_or(answer);
+    let mut answer = own.unwrap_or(answer);
+    if !work.engine.options.protected_fields_save_response_exempt {
+        let hidden = Hidden::from(&work.caller, &class, &work.engine.options);
+        hidden.remove_from_answer(&work.caller, &after, &mut answer);
+    }
     (Saved { id: after.id.clone(), created, answer }, after)
 }
 

@@ -26,7 +26,8 @@ pub(crate) async fn apply(engine: &Arc<Engine>) -> Result<(), String> {
     migrations(engine, "beforeMigration", engine.registry.own().before_migration()).await?;
     let watches = engine.options.idempotency.is_some().then_some(Builtin::Idempotency);
     for builtin in [Builtin::User, Builtin::Session, Builtin::Role].into_iter().chain(watches) {
-        let class = with_builtin_indexes(ClassSchema::new(builtin.name()));
+        let mut class = with_builtin_indexes(ClassSchema::new(builtin.name()));
+        class.indexes.retain(|name, _| !engine.options.indexes_left_out.contains(&name.as_str()));
         apply_builtin(engine, &class).await.map_err(|error| format!("class {}: {error}", class.name))?;
     }
     for definition in engine.registry.own().schemas() {

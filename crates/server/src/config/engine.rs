@@ -26,6 +26,8 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
     let defaults = Options::new("", "");
     let flag = |name, otherwise| raw.flag(name).map(|flag| flag.unwrap_or(otherwise));
     let owner_exempt = flag("protectedFieldsOwnerExempt", defaults.protected_fields_owner_exempt)?;
+    let save_response_exempt =
+        flag("protectedFieldsSaveResponseExempt", defaults.protected_fields_save_response_exempt)?;
     let mut options = Options {
         keys: keys(raw, defaults.keys)?,
         allow_client_class_creation: flag("allowClientClassCreation", defaults.allow_client_class_creation)?,
@@ -36,6 +38,12 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
         limits: limits(raw)?,
         complexity: complexity(raw)?,
         protected_fields_owner_exempt: owner_exempt,
+        protected_fields_save_response_exempt: save_response_exempt,
+        protected_fields_trigger_exempt: flag(
+            "protectedFieldsTriggerExempt",
+            defaults.protected_fields_trigger_exempt,
+        )?,
+        indexes_left_out: indexes_left_out(raw)?,
         enforce_private_users: flag("enforcePrivateUsers", defaults.enforce_private_users)?,
         session_seconds: session_seconds(raw, defaults.session_seconds)?,
         expire_inactive_sessions: flag("expireInactiveSessions", defaults.expire_inactive_sessions)?,
@@ -98,6 +106,27 @@ fn keys(raw: &Raw, defaults: Keys) -> Result<Keys, String> {
         }
     }
     Ok(keys)
+}
+
+/// `databaseOptions.createIndex…`: what it is called, and the index it is about.
+const INDEXES: [(&str, &str); 7] = [
+    ("createIndexUserUsername", "username_1"),
+    ("createIndexUserUsernameCaseInsensitive", "case_insensitive_username"),
+    ("createIndexUserEmail", "email_1"),
+    ("createIndexUserEmailCaseInsensitive", "case_insensitive_email"),
+    ("createIndexUserEmailVerifyToken", "_email_verify_token"),
+    ("createIndexUserPasswordResetToken", "_perishable_token"),
+    ("createIndexRoleName", "name_1"),
+];
+
+fn indexes_left_out(raw: &Raw) -> Result<Vec<&'static str>, String> {
+    let mut left_out = Vec::new();
+    for (option, index) in INDEXES {
+        if raw.flag(&format!("databaseOptions.{option}"))? == Some(false) {
+            left_out.push(index);
+        }
+    }
+    Ok(left_out)
 }
 
 fn object_id_size(raw: &Raw) -> Result<Option<usize>, String> {

@@ -1,6 +1,8 @@
 //! What the administrator wants: the options as meant, read from the options as written.
 
 mod addresses;
+mod compatibility;
+mod database;
 mod engine;
 mod master_key;
 mod names;
@@ -15,10 +17,11 @@ use std::time::Duration;
 
 use parsimony_engine::Options;
 use parsimony_http::TrustProxy;
-use parsimony_model::names::is_plain;
 use serde_json::Value;
 
 use crate::external::ExternalOptions;
+pub use compatibility::Compatibility;
+pub use database::Database;
 use raw::Raw;
 pub use raw::Sources;
 
@@ -33,9 +36,6 @@ const DATA: &str = "./data";
 
 /// The folder of hook scripts in the data folder.
 const HOOKS: &str = "hooks";
-
-/// The database file in the data folder.
-const DATABASE_FILE: &str = "parsimony.db";
 
 /// The options, as meant.
 pub struct Config {
@@ -75,24 +75,12 @@ pub struct Config {
     pub script_hosts: Vec<String>,
     /// What is logged, and how.
     pub logging: Logging,
+    /// `parsimony.compatibility`: where the defaults come from.
+    pub compatibility: Compatibility,
     /// What the engine obeys. An application id or a master key that is empty will be generated.
     pub options: Options,
     /// What the administrator should know.
     pub warnings: Vec<String>,
-}
-
-/// Which database it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Database {
-    /// The embedded one, in this file.
-    Sqlite(PathBuf),
-    /// MongoDB.
-    Mongo {
-        /// `databaseURI`; it may contain a password.
-        uri: String,
-        /// `collectionPrefix`
-        collection_prefix: String,
-    },
 }
 
 /// What is logged, and how.
@@ -104,29 +92,13 @@ pub struct Logging {
     pub json: bool,
 }
 
-impl Database {
-    /// Which database a URI means. `option` is how it is called where it was written.
-    pub(crate) fn parse(option: &str, uri: &str, prefix: &str) -> Result<Self, String> {
-        if uri.starts_with("mongodb://") || uri.starts_with("mongodb+srv://") {
-            if !prefix.is_empty() && !is_plain(prefix.trim_start_matches('_')) {
-                return Err("collectionPrefix may have letters, digits and _ only.".to_owned());
-            }
-            return Ok(Self::Mongo { uri: uri.to_owned(), collection_prefix: prefix.to_owned() });
-        }
-        match uri.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
-            Some("") | None => Err(format!("{option} must begin with mongodb://, mongodb+srv:// or sqlite:PATH.")),
-            Some(path) => Ok(Self::Sqlite(PathBuf::from(path))),
-        }
-    }
-}
-
 impl Config {
     /// Reads the options. The error is a sentence that names the option to mend.
     pub fn read(sources: Sources) -> Result<Self, String> {
         let raw = Raw::gather(sources)?;
         let data_dir = PathBuf::from(raw.text("parsimony.dataDir")?.unwrap_or_else(|| DATA.to_owned()));
         let hooks_dir = raw.text("parsimony.hooksDir")?.map_or_else(|| data_dir.join(HOOKS), PathBuf::from);
-        let database = database(&raw, &data_dir)?;
+        let database = database::read(&raw, &data_dir)?;
         let public_server_url = url(&raw, "publicServerURL")?;
         let server_url = url(&raw, "serverURL")?;
         let options = engine::options(&raw)?;
@@ -159,6 +131,7 @@ impl Config {
             starts_without_scripts: raw.flag("parsimony.startWithoutScripts")?.unwrap_or(false),
             script_hosts: raw.list("parsimony.scriptHosts")?.unwrap_or_default(),
             logging: logging(&raw)?,
+            compatibility: raw.compatibility,
             options,
             warnings: raw.warnings.clone(),
         };
@@ -166,10 +139,7 @@ impl Config {
             let text = "rateLimit.redisUrl has no effect: each server keeps its own counts";
             config.warnings.push(text.to_owned());
         }
-        let idle = raw.without_effect();
-        if !idle.is_empty() {
-            config.warnings.push(format!("options without effect in this version: {}", idle.join(", ")));
-        }
+        config.warnings.extend(raw.told_of_idle()?);
         Ok(config)
     }
 
@@ -187,14 +157,6 @@ impl Config {
             host => host.to_owned(),
         };
         format!("http://{host}:{port}{}", self.mount_path)
-    }
-}
-
-fn database(raw: &Raw, data_dir: &std::path::Path) -> Result<Database, String> {
-    let prefix = raw.text("collectionPrefix")?.unwrap_or_default();
-    match raw.text("databaseURI")? {
-        None => Ok(Database::Sqlite(data_dir.join(DATABASE_FILE))),
-        Some(uri) => Database::parse("databaseURI", &uri, &prefix),
     }
 }
 

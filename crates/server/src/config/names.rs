@@ -11,6 +11,8 @@ pub(crate) struct OptionName {
     pub(crate) variable: Option<&'static str>,
     /// How its text in the environment is read.
     pub(crate) kind: Kind,
+    /// Why it cannot be obeyed.
+    pub(crate) refused: Option<&'static str>,
 }
 
 /// How the text of an environment variable is read.
@@ -35,7 +37,7 @@ pub(crate) static ALL: LazyLock<Vec<OptionName>> =
     LazyLock::new(|| include_str!("options.txt").lines().filter_map(row).collect());
 
 fn row(line: &'static str) -> Option<OptionName> {
-    let mut words = line.split(' ').filter(|_| !line.starts_with('#'));
+    let mut words = line.splitn(4, ' ').filter(|_| !line.starts_with('#'));
     let (name, variable) = (words.next()?, words.next()?);
     let kind = match words.next()? {
         "text" => Kind::Text,
@@ -45,12 +47,17 @@ fn row(line: &'static str) -> Option<OptionName> {
         "json" => Kind::Json,
         _ => Kind::Any,
     };
-    Some(OptionName { name, variable: (variable != "-").then_some(variable), kind })
+    Some(OptionName { name, variable: (variable != "-").then_some(variable), kind, refused: words.next() })
 }
 
 /// Whether there is an option of this name.
 pub(crate) fn is_known(name: &str) -> bool {
     ALL.iter().any(|option| option.name == name)
+}
+
+/// Why an option cannot be obeyed, as the end of a sentence.
+pub(crate) fn refused(name: &str) -> Option<&'static str> {
+    ALL.iter().find(|option| option.name == name)?.refused
 }
 
 /// Whether an option is a list of objects whose keys are options too.
@@ -88,7 +95,7 @@ mod tests {
         let variables: BTreeSet<&str> = ALL.iter().filter_map(|option| option.variable).collect();
         assert_eq!((ALL.len(), names.len()), (lines, lines));
         assert_eq!(variables.len(), ALL.iter().filter(|option| option.variable.is_some()).count());
-        let any = include_str!("options.txt").lines().filter(|line| line.ends_with(" any")).count();
+        let any = include_str!("options.txt").lines().filter(|line| line.split(' ').nth(2) == Some("any")).count();
         assert_eq!(ALL.iter().filter(|option| option.kind == Kind::Any).count(), any);
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::compatibility::Compatibility;
 use super::names::{self, Kind};
 
 /// The environment variables that are looked for in vain when they are not options, so a typing error is told.
@@ -30,6 +31,10 @@ pub struct Sources {
 pub(crate) struct Raw {
     values: Map<String, Value>,
     read: RefCell<BTreeSet<String>>,
+    /// Where the defaults come from.
+    pub(crate) compatibility: Compatibility,
+    /// Options that cannot be obeyed are told, and not refused.
+    tolerant: bool,
     /// What the administrator should know.
     pub(crate) warnings: Vec<String>,
 }
@@ -57,10 +62,20 @@ impl Raw {
         for (name, value) in sources.arguments {
             set(&mut values, name, value);
         }
-        let mut raw = Self { values, read: RefCell::default(), warnings };
+        let mut raw =
+            Self { values, read: RefCell::default(), compatibility: Compatibility::Parse9, tolerant: false, warnings };
+        raw.compatibility = Compatibility::parse(raw.text("parsimony.compatibility")?.as_deref())?;
+        for (name, value) in raw.compatibility.defaults() {
+            if raw.get(name).is_some() {
+                raw.read.borrow_mut().remove(name);
+            } else {
+                set(&mut raw.values, name, value);
+            }
+        }
         let unknown = unknown_in(&raw.values);
         if raw.flag("parsimony.ignoreUnknownOptions")?.unwrap_or(false) {
             raw.warnings.extend(unknown.into_iter().map(|name| format!("the option {name} is unknown and ignored")));
+            raw.tolerant = true;
         } else if let Some(name) = unknown.first() {
             let hint = names::nearest(name).map(|meant| format!(" Did you mean {meant}?")).unwrap_or_default();
             return Err(format!("The option {name} is unknown.{hint}"));
@@ -136,24 +151,52 @@ impl Raw {
         }
     }
 
-    /// The options that were written and never looked at.
-    pub(crate) fn without_effect(&self) -> Vec<String> {
+    /// What is to be told of the options that were written and never looked at. One that cannot be obeyed is an error.
+    pub(crate) fn told_of_idle(&self) -> Result<Vec<String>, String> {
+        let mut told = Vec::new();
+        let mut idle = Vec::new();
+        for name in self.without_effect() {
+            match names::refused(&name) {
+                Some(reason) if self.tolerant => told.push(format!("the option {name} is ignored: {reason}")),
+                Some(reason) => return Err(format!("The option {name} cannot be obeyed: {reason}.")),
+                None => idle.push(name),
+            }
+        }
+        if !idle.is_empty() {
+            told.push(format!("options without effect here: {}", idle.join(", ")));
+        }
+        Ok(told)
+    }
+
+    /// The options that were written and never looked at; those that are off are as good as not written.
+    fn without_effect(&self) -> Vec<String> {
         let read = self.read.borrow();
         let mut unread = Vec::new();
-        for (name, value) in self.values.iter().filter(|(name, value)| names::is_known(name) && !value.is_null()) {
-            if read.contains(name) {
+        for (name, value) in self.values.iter().filter(|(name, _)| names::is_known(name)) {
+            if read.contains(name) || is_off(value) {
                 continue;
             }
             let inside = format!("{name}.");
             match value {
                 Value::Object(parts) if read.iter().any(|read| read.starts_with(&inside)) => {
-                    let parts = parts.keys().map(|part| format!("{inside}{part}"));
+                    let parts = parts.iter().filter(|(_, value)| !is_off(value));
+                    let parts = parts.map(|(part, _)| format!("{inside}{part}"));
                     unread.extend(parts.filter(|part| !read.contains(part) && names::is_known(part)));
                 }
                 _ => unread.push(name.clone()),
             }
         }
         unread
+    }
+}
+
+fn is_off(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) | Value::Number(_) => false,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.values().all(is_off),
     }
 }
 
@@ -348,7 +391,7 @@ mod tests {
     #[test]
     fn what_was_not_looked_at_is_known() {
         let text =
-            r#"{"appId":"a","push":{"ios":{}},"requestComplexity":{"includeDepth":1,"queryDepth":2},"port":null}"#;
+            r#"{"appId":"a","push":{"ios":{"a":1}},"requestComplexity":{"includeDepth":1,"queryDepth":2},"port":null}"#;
         let raw = Raw::gather(from_file(text)).unwrap();
         raw.text("appId").unwrap();
         raw.number("requestComplexity.includeDepth").unwrap();

@@ -41,7 +41,7 @@ fn a_parse_server_configuration_means_what_it_meant() {
         "fileUpload": { "allowedFileUrlDomains": ["Files.Example"] },
         "routeAllowList": ["classes/A|login"], "requestKeywordDenylist": [{ "key": "bad" }],
         "logLevel": "warn", "jsonLogs": false,
-        "push": {}, "verifyServerUrl": false,
+        "verifyServerUrl": true, "cluster": false, "liveQuery": { "redisURL": "" },
     }))
     .unwrap();
     assert_eq!((config.host.as_str(), config.port, config.mount_path.as_str()), ("0.0.0.0", 4000, "/api/v1"));
@@ -51,7 +51,8 @@ fn a_parse_server_configuration_means_what_it_meant() {
         (config.body_bytes_max, &config.allow_origin[..]),
         (1536, &["http://a".to_owned(), "http://b".into()][..])
     );
-    let mongo = Database::Mongo { uri: "mongodb://h/db".into(), collection_prefix: "x_".into() };
+    let mongo =
+        Database::Mongo { uri: "mongodb://h/db".into(), collection_prefix: "x_".into(), query_millis_max: None };
     assert_eq!((&config.database, &config.trust_proxy), (&mongo, &TrustProxy::Hops(1)));
     assert_eq!(config.logging, Logging { level: Some(tracing::Level::WARN), json: false });
     let options = &config.options;
@@ -72,7 +73,7 @@ fn a_parse_server_configuration_means_what_it_meant() {
     let routes = ["classes/A", "login", "classes/AB", "xlogin"].map(|path| allowed.iter().any(|p| p.is_match(path)));
     assert_eq!(routes, [true, true, false, false]);
     assert!(options.denied_keywords[0].key.as_ref().unwrap().is_match("bad"));
-    assert_eq!(config.warnings, ["options without effect in this version: push, verifyServerUrl"]);
+    assert_eq!(config.warnings, ["options without effect here: verifyServerUrl"]);
 }
 
 #[test]
@@ -112,6 +113,54 @@ fn what_cannot_be_meant_is_refused_by_name() {
         let sentence = error(&options);
         assert!(sentence.contains(named), "{options}: {sentence}");
     }
+}
+
+#[test]
+fn what_cannot_be_obeyed_is_refused_with_the_reason() {
+    let cluster = json!({ "cluster": true });
+    let reason = "one process uses every core; several of them share MongoDB";
+    assert_eq!(error(&cluster), format!("The option cluster cannot be obeyed: {reason}."));
+    assert!(error(&json!({ "liveQuery": { "redisURL": "redis://h" } })).contains("liveQuery.redisURL"));
+    for off in [json!(null), json!(false)] {
+        assert!(read(&json!({ "cluster": off })).unwrap().warnings.is_empty());
+    }
+    let tolerant = read(&json!({ "cluster": true, "parsimony": { "ignoreUnknownOptions": true } })).unwrap();
+    assert_eq!(tolerant.warnings, [format!("the option cluster is ignored: {reason}")]);
+}
+
+#[test]
+fn the_defaults_of_the_next_version_shut_what_is_open() {
+    let nine = read(&json!({})).unwrap();
+    let ten = read(&json!({ "parsimony": { "compatibility": "parse-10" } })).unwrap();
+    assert_eq!((nine.compatibility.name(), ten.compatibility.name()), ("parse-9", "parse-10"));
+    let far = "10.0.0.1".parse().unwrap();
+    let of = |config: &Config| {
+        let options = &config.options;
+        (
+            (options.keys.read_only_master_key_ips)(far),
+            options.file_url_domains.clone(),
+            (options.complexity.include_depth_max, options.complexity.include_paths_max),
+            options.limits.batch_parts_max,
+            (options.complexity.conditions.query_depth_max, options.complexity.conditions.subquery_depth_max),
+            (options.protected_fields_owner_exempt, options.protected_fields_save_response_exempt),
+            (options.protected_fields_trigger_exempt, options.allow_aggregation_for_read_only_master_key),
+        )
+    };
+    assert_eq!(of(&nine), (true, None, (None, None), None, (None, None), (true, true), (false, true)));
+    let shut = (Some(10), Some(100));
+    let deep = (Some(10), Some(10));
+    assert_eq!(of(&ten), (false, Some(vec![]), shut, Some(100), deep, (false, false), (true, false)));
+    // What is written wins over the set, and is no reason to warn.
+    let opened = json!({ "parsimony": { "compatibility": "parse-10" }, "protectedFieldsOwnerExempt": true });
+    assert!(read(&opened).unwrap().options.protected_fields_owner_exempt);
+    assert!(ten.warnings.is_empty(), "{:?}", ten.warnings);
+    assert!(error(&json!({ "parsimony": { "compatibility": "parse-8" } })).contains("parse-9 or parse-10"));
+}
+
+#[test]
+fn indexes_of_users_and_roles_may_be_left_out() {
+    let options = json!({ "databaseOptions": { "createIndexUserEmail": false, "createIndexRoleName": true } });
+    assert_eq!(read(&options).unwrap().options.indexes_left_out, ["email_1"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Which hook scripts are in a folder: `NAME.rhai`, and in a folder of an application's name `APPLICATION/NAME.rhai`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use parsimony_cloud::Script;
@@ -16,7 +17,11 @@ pub(crate) fn make(folder: &Path) -> Result<(), String> {
     if folder.exists() || !folder.parent().is_some_and(Path::is_dir) {
         return Ok(());
     }
-    fs::create_dir(folder).map_err(|error| format!("{} cannot be made: {error}.", folder.display()))
+    match fs::create_dir(folder) {
+        // Another server on the same data was quicker.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made.map_err(|error| format!("{} cannot be made: {error}.", folder.display())),
+    }
 }
 
 /// Reads them. A folder that is not there has none. The error is a sentence.
@@ -59,6 +64,20 @@ fn read_into(scripts: &mut Vec<Script>, folder: &Path, application: Option<&str>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_that_start_together_all_find_the_folder() {
+        for _ in 0..50 {
+            let data = tempfile::tempdir().unwrap();
+            let hooks = std::sync::Arc::new(data.path().join("hooks"));
+            let start = std::sync::Arc::new(std::sync::Barrier::new(8));
+            let servers = [(); 8].map(|()| {
+                let (hooks, start) = (std::sync::Arc::clone(&hooks), std::sync::Arc::clone(&start));
+                std::thread::spawn(move || (start.wait(), make(&hooks)).1)
+            });
+            assert!(servers.into_iter().all(|server| server.join().unwrap() == Ok(())));
+        }
+    }
 
     #[test]
     fn scripts_are_found_in_the_folder_and_in_those_of_applications() {

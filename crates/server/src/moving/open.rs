@@ -67,7 +67,7 @@ async fn open(database: &Database) -> Result<Arc<dyn Store>, String> {
             let store = store.map_err(|error| format!("{} cannot be opened: {error}.", path.display()))?;
             Ok(Arc::new(store))
         }
-        Database::Mongo { uri, collection_prefix } => {
+        Database::Mongo { uri, collection_prefix, .. } => {
             let collection_prefix = collection_prefix.clone();
             let options = MongoOptions { collection_prefix, query_millis_max: 0, ..MongoOptions::default() };
             let store = MongoStore::open(uri, options).await;
