@@ -15,7 +15,13 @@ const OF_CLASSES = {
 };
 
 /// The triggers that need no class.
-const OF_ONE_CLASS = { beforeLogin: '_User', afterLogin: '_User', afterLogout: '_Session', beforeConnect: '@Connect' };
+const OF_ONE_CLASS = {
+  beforeLogin: '_User',
+  afterLogin: '_User',
+  afterLogout: '_Session',
+  beforePasswordResetRequest: '_User',
+  beforeConnect: '@Connect',
+};
 
 /// The rules that the server knows.
 const RULES = [

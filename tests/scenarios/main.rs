@@ -9,6 +9,7 @@
     reason = "all of it is tests"
 )]
 
+mod accounts;
 mod bad_input;
 mod batch;
 mod defined;

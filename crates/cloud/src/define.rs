@@ -18,7 +18,7 @@ use crate::registry::{CONNECT, Place, Registry, RoleDefinition, SchemaDefinition
 use crate::rules::Rules;
 use crate::scripts::Script;
 use crate::triggers::{
-    AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforeSave,
+    AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave,
     Trigger,
 };
 
@@ -211,6 +211,13 @@ impl Application {
     #[track_caller]
     pub fn after_logout(self, handler: impl Handler<AfterLogout> + 'static) -> Self {
         self.on::<AfterLogout>(SESSION, Rules::none(), handler)
+    }
+
+    /// What may refuse that a user's password is reset by e-mail.
+    #[must_use]
+    #[track_caller]
+    pub fn before_password_reset_request(self, handler: impl Handler<BeforePasswordResetRequest> + 'static) -> Self {
+        self.on::<BeforePasswordResetRequest>(USER, Rules::none(), handler)
     }
 
     /// What runs when the server starts, before the classes are made what is defined: Parse's `schema.beforeMigration`. An

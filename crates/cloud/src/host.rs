@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use parsimony_model::value::Map;
-use parsimony_model::{ClassName, Date, Object, ObjectId, ParseError, Query, Value};
+use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
+
+use crate::mail::Email;
 
 /// A pending answer of the engine.
 pub type Pending<'a, T> = BoxFuture<'a, Result<T, ParseError>>;
@@ -38,6 +40,10 @@ pub trait HostApi: Send + Sync {
     fn now(&self) -> Date;
     /// Random letters and digits.
     fn random(&self, length: usize) -> String;
+    /// Sends an e-mail. A host that knows no way refuses it.
+    fn send_email(&self, _email: Email) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(Err(no_mail())))
+    }
     /// Waits. A host that cannot wait goes on at once.
     fn pause(&self, _millis: u64) -> Pending<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
@@ -63,6 +69,11 @@ fn pause_millis(tries: u32, dice: &str) -> u64 {
     let bound = 1_u64.checked_shl(tries).unwrap_or(PAUSE_MILLIS_MAX).min(PAUSE_MILLIS_MAX);
     let thrown = dice.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     thrown % (bound + 1)
+}
+
+/// The refusal of an e-mail where none can be sent.
+pub fn no_mail() -> ParseError {
+    ParseError::new(ErrorCode::ScriptFailed, "Failed to send email because no mail adapter is configured for Parse Server.")
 }
 
 impl Host {
@@ -155,6 +166,12 @@ impl Host {
                 done => return done,
             }
         }
+    }
+
+    /// Sends an e-mail; done when the mail server has taken it. Inside a transaction it is refused: what is undone could not
+    /// be taken back from its reader.
+    pub async fn send_email(&self, email: Email) -> Result<(), ParseError> {
+        self.0.send_email(email).await
     }
 
     /// Whether this host works in a transaction.

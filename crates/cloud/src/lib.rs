@@ -49,6 +49,7 @@ mod host;
 mod inbound;
 mod job;
 mod live;
+mod mail;
 mod origin;
 mod outbound;
 mod rate_limit;
@@ -64,10 +65,11 @@ pub use define::Application;
 pub use draft::Draft;
 pub use function::{Call, Head, Json, Request, Response};
 pub use handler::{Handler, Hook, Migration, MigrationHandler};
-pub use host::{Host, HostApi, Pending};
+pub use host::{Host, HostApi, Pending, no_mail};
 pub use inbound::{Delivery, EVENTS, Encoding, EventId, Hash, Inbound, Mismatch, Part, SecretForm, Verified, Verifier};
 pub use job::{CatchUp, Job, JobPlan, JobRequest, Overlap, Report, RunApi};
 pub use live::{AfterEvent, Audience, BeforeConnect, BeforeSubscribe, LiveEvent, Telling};
+pub use mail::{Email, Letter, MailFailure, Mailer, Occasion, Posted};
 pub use origin::{Context, Headers, Origin, Who};
 pub use outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
 pub use parsimony_model::{ErrorCode, ParseError};
@@ -77,6 +79,6 @@ pub use rules::{FieldRule, Kind, Rules};
 pub use scripts::{Compiled, Effects, Fault, Interpreter, Script};
 pub use triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin,
-    BeforeSave, Finding, Trigger,
+    BeforePasswordResetRequest, BeforeSave, Finding, Trigger,
 };
 pub use wire::{Elsewhere, Remote, Spelled};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::function::Call;
-use crate::triggers::{BeforeDelete, BeforeFind, BeforeLogin, BeforeSave, Trigger};
+use crate::triggers::{BeforeDelete, BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave, Trigger};
 
 /// Who shares a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -114,6 +114,7 @@ impl PathLimit {
             BeforeDelete::NAME => (class(name), true, &["DELETE"]),
             BeforeFind::NAME => (class(name), true, &["GET"]),
             BeforeLogin::NAME => ("/login".to_owned(), false, &["POST", "GET"]),
+            BeforePasswordResetRequest::NAME => ("/requestPasswordReset".to_owned(), false, &["POST"]),
             _ => return None,
         };
         let mut limit = limit.clone();

@@ -16,7 +16,7 @@ use crate::rate_limit::PathLimit;
 use crate::rules::Rules;
 use crate::scripts::Script;
 use crate::triggers::{
-    AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforeSave,
+    AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave,
     Trigger,
 };
 
@@ -151,6 +151,7 @@ tables! {
     before_login: BeforeLogin,
     after_login: AfterLogin,
     after_logout: AfterLogout,
+    before_password_reset_request: BeforePasswordResetRequest,
     before_connect: BeforeConnect,
     before_subscribe: BeforeSubscribe,
     after_event: AfterEvent,

@@ -118,6 +118,14 @@ pub struct AfterLogout {
     pub origin: Origin,
 }
 
+/// Before a password is reset: before the token is made and the letter is written. An error refuses it.
+pub struct BeforePasswordResetRequest {
+    /// The user.
+    pub user: Arc<Object>,
+    /// Where the request comes from.
+    pub origin: Origin,
+}
+
 /// What comes of a save when the hook after it has run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum AfterSaved {
@@ -216,3 +224,4 @@ trigger!(AfterFind, "afterFind", after_find, Vec<Object>);
 trigger!(BeforeLogin, "beforeLogin", before_login, ());
 trigger!(AfterLogin, "afterLogin", after_login, ());
 trigger!(AfterLogout, "afterLogout", after_logout, ());
+trigger!(BeforePasswordResetRequest, "beforePasswordResetRequest", before_password_reset_request, ());

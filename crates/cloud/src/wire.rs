@@ -16,6 +16,7 @@ use crate::origin::{Origin, Who};
 use crate::registry::Universal;
 use crate::triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin,
+    BeforePasswordResetRequest,
     BeforeSave, Finding, Trigger,
 };
 
@@ -362,4 +363,5 @@ spelled_with_object! {
     BeforeLogin: user;
     AfterLogin: user;
     AfterLogout: session;
+    BeforePasswordResetRequest: user;
 }

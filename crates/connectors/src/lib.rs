@@ -3,7 +3,12 @@
 //! | question | where |
 //! | --- | --- |
 //! | how does an HTTP request go out | `http.rs` |
+//! | how does an e-mail | `smtp.rs`; to a mail adapter elsewhere, `mail_webhook.rs` |
 
 mod http;
+mod mail_webhook;
+mod smtp;
 
 pub use http::Http;
+pub use mail_webhook::MailWebhook;
+pub use smtp::{MailTls, Smtp, SmtpOptions};

@@ -147,6 +147,40 @@ impl Caller {
         })
     }
 
+    /// The user whom a request has just made known, at the device of that request. Without a token it has no session.
+    pub(crate) async fn as_user(
+        engine: &Engine,
+        request: &Self,
+        user: &ObjectId,
+        token: &str,
+    ) -> Result<Self, ParseError> {
+        let account = engine.accounts.of_user(engine, user).await?.ok_or_else(ParseError::not_found)?;
+        let who = Who {
+            user: Some(Arc::clone(&account.user)),
+            session_token: (!token.is_empty()).then(|| Arc::from(token)),
+            roles: Arc::clone(&account.roles),
+            ..(*request.who).clone()
+        };
+        Ok(Self {
+            authority: Authority::Client,
+            grants: Arc::clone(&account.grants),
+            session: Some(Presented { token: token.to_owned(), account }),
+            installation_id: request.installation_id.clone(),
+            context: request.context.clone(),
+            who: Arc::new(who),
+        })
+    }
+
+    /// Who presents a token of old, which is kept with the user, for the one route that takes it.
+    pub(crate) async fn with_legacy_session(engine: &Engine, credentials: Credentials) -> Result<Self, ParseError> {
+        let token = credentials.session_token.clone().filter(|token| !token.starts_with("r:"));
+        let Some(token) = token else { return Self::authenticate(engine, credentials).await };
+        let caller = Self::authenticate(engine, Credentials { session_token: None, ..credentials }).await?;
+        let invalid = || ParseError::new(ErrorCode::InvalidSessionToken, "invalid legacy session token");
+        let user = engine.accounts.of_legacy_token(engine, &token).await?.ok_or_else(invalid)?;
+        if caller.is_privileged() { Ok(caller) } else { Self::as_user(engine, &caller, &user, &token).await }
+    }
+
     /// Somebody who listens, as it stands now: a session that has ended grants nothing any more.
     pub(crate) async fn listener(engine: &Engine, session_token: Option<&str>, master: bool) -> Self {
         let mut caller = Self { authority: Authority::Client, installation_id: None, ..Self::server() };

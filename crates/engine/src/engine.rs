@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use parsimony_cloud::{Delivery, HttpClient, Interpreter, Registry, Script};
+use parsimony_cloud::{Delivery, HttpClient, Interpreter, Mailer, Registry, Script};
 use parsimony_model::value::Map;
 use parsimony_model::{Clock, ParseError};
 use parsimony_store::{Objects, Store};
@@ -30,6 +30,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// What asks the world outside.
     pub http: Arc<dyn HttpClient>,
+    /// What sends e-mails, if anything does.
+    pub mail: Option<Arc<dyn Mailer>>,
     /// What makes handlers of hook scripts.
     pub interpreter: Arc<dyn Interpreter>,
     /// The hook scripts of the administrator's folder.
@@ -48,6 +50,8 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     /// What asks the world outside.
     pub(crate) http: Arc<dyn HttpClient>,
+    /// What sends e-mails, if anything does.
+    pub(crate) mail: Option<Arc<dyn Mailer>>,
     pub(crate) schemas: Schemas,
     pub(crate) accounts: Accounts,
     pub(crate) live: Live,
@@ -69,7 +73,7 @@ impl Engine {
         registry: Registry,
         surroundings: Surroundings,
     ) -> Result<Arc<Self>, String> {
-        let Surroundings { clock, http, interpreter, script_files, starts_without_scripts } = surroundings;
+        let Surroundings { clock, http, mail, interpreter, script_files, starts_without_scripts } = surroundings;
         let told = |error: ParseError| error.to_string();
         let schemas = Schemas::load(Arc::clone(&store)).await.map_err(told)?;
         let objects: Arc<dyn Objects> = Arc::clone(&store) as Arc<dyn Objects>;
@@ -85,6 +89,7 @@ impl Engine {
             registry,
             clock,
             http,
+            mail,
             schemas,
             accounts,
             scripts: Scripts::new(interpreter, script_files),
@@ -178,6 +183,13 @@ impl Engine {
     /// stand in the way.
     pub async fn authenticate_without_session(self: &Arc<Self>, credentials: Credentials) -> Result<Work, ParseError> {
         self.authenticate(Credentials { session_token: None, ..credentials }).await
+    }
+
+    /// As [`Self::authenticate`], but a token of the kind that there was before there were sessions is taken too: for
+    /// `/upgradeToRevocableSession` alone.
+    pub async fn authenticate_legacy(self: &Arc<Self>, credentials: Credentials) -> Result<Work, ParseError> {
+        let caller = Caller::with_legacy_session(self, credentials).await?;
+        Ok(Work::new(Arc::clone(self), caller))
     }
 
     /// Work with the master's rights, for the server's own doings.

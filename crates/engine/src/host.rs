@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use parsimony_cloud::{Host, HostApi, Pending};
+use parsimony_cloud::{Email, Host, HostApi, Pending, no_mail};
 use parsimony_model::value::Map;
 use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
 
@@ -90,6 +90,20 @@ impl HostApi for EngineHost {
 
     fn random(&self, length: usize) -> String {
         self.0.engine.clock.alphanumeric(length)
+    }
+
+    fn send_email(&self, email: Email) -> Pending<'_, ()> {
+        Box::pin(async move {
+            if self.0.transaction.is_some() {
+                let text = "An e-mail cannot be sent inside a transaction.";
+                return Err(ParseError::new(ErrorCode::ScriptFailed, text));
+            }
+            let Some(mail) = &self.0.engine.mail else { return Err(no_mail()) };
+            mail.send(email).await.map_err(|failure| ParseError {
+                detail: Some(failure.to_string()),
+                ..ParseError::new(ErrorCode::ScriptFailed, "The e-mail was not sent.")
+            })
+        })
     }
 
     fn pause(&self, millis: u64) -> Pending<'_, ()> {

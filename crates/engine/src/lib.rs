@@ -6,6 +6,7 @@
 //! | question | where |
 //! | --- | --- |
 //! | who asks | `caller.rs`, `users/` |
+//! | what becomes of accounts: passwords, letters, lockout | `users/` |
 //! | may they | `access/` |
 //! | a save, a query, a delete | `save/`, `find/`, `delete.rs` |
 //! | a pipeline, the distinct values of a field | `aggregate.rs` |
@@ -60,5 +61,6 @@ pub use live::{LiveConnection, LiveOptions, Outgoing};
 pub use options::{AddressRule, DefinedSchemas, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};
 pub use parsimony_cloud::{Delivery, Head, Headers, RateLimit, Zone};
 pub use rate_limits::PatternLimit;
+pub use users::options::{AccountOptions, HashKind, Lockout, PasswordPolicy, Verification};
 pub use webhooks::{Kind as WebhookKind, Target as WebhookTarget};
 pub use work::{Found, LogIn, Saved, Work};

@@ -25,6 +25,8 @@ pub struct Limits {
     pub token_chars_max: usize,
     /// How many passwords may be hashed at one time; more wait.
     pub password_hashes_max: usize,
+    /// Requests that must not tell by time who has an account are answered at moments so far apart.
+    pub account_answer_step: Duration,
     /// How many fields a class may have.
     pub fields_max: usize,
     /// How many frames may wait for a client of LiveQuery that reads slowly.
@@ -93,6 +95,7 @@ impl Default for Limits {
             hook_depth_max: 16,
             token_chars_max: 512,
             password_hashes_max: 2,
+            account_answer_step: Duration::from_millis(50),
             fields_max: 1_000,
             live_frames_waiting_max: 1_000,
             live_subscriptions_max: 1_000,

@@ -14,6 +14,7 @@ use crate::idempotency::Idempotency;
 use crate::limits::{Complexity, Limits};
 use crate::live::LiveOptions;
 use crate::rate_limits::PatternLimit;
+use crate::users::options::AccountOptions;
 
 /// Decides whether a key is accepted from an address.
 pub type AddressRule = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -141,6 +142,8 @@ pub struct Options {
     pub denied_keywords: Vec<DeniedKeyword>,
     /// `enableSanitizedErrorResponse`
     pub sanitized_errors: bool,
+    /// Mail, verification, passwords, lockout and sessions.
+    pub accounts: AccountOptions,
     /// bcrypt's cost of a new password hash; Parse's is 10.
     pub password_cost: u32,
     /// Where files are read from: what stands before the file name in the `url` of File values.
@@ -212,6 +215,7 @@ impl Options {
             cache_entries_max: 10_000,
             denied_keywords: default_denied_keywords(),
             sanitized_errors: true,
+            accounts: AccountOptions::default(),
             password_cost: 10,
             files_url: String::new(),
             allow_public_explain: false,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use parsimony_cloud::Letter;
 use parsimony_model::{ClassName, ClassSchema, ErrorCode, Field, FieldName, ParseError};
 use parsimony_store::{ClassChange, Transaction};
 
@@ -56,11 +57,13 @@ pub(crate) struct Open {
     missing: Arc<Mutex<Vec<Missing>>>,
     /// What is to be told when it is committed.
     changes: Arc<Mutex<Vec<Change>>>,
+    /// What is to be posted then.
+    letters: Arc<Mutex<Vec<Letter>>>,
 }
 
 impl Open {
     pub(crate) fn new(transaction: Arc<dyn Transaction>) -> Self {
-        Self { transaction, missing: Arc::default(), changes: Arc::default() }
+        Self { transaction, missing: Arc::default(), changes: Arc::default(), letters: Arc::default() }
     }
 
     /// Remembers what is missing; the error says that the transaction has to be done again.
@@ -77,6 +80,16 @@ impl Open {
     /// What is to be told now that it is committed.
     pub(crate) fn take_changes(&self) -> Vec<Change> {
         std::mem::take(&mut *self.changes.lock())
+    }
+
+    /// Remembers a letter that is posted when the transaction is committed.
+    pub(crate) fn write_later(&self, letter: Letter) {
+        self.letters.lock().push(letter);
+    }
+
+    /// What is to be posted now that it is committed.
+    pub(crate) fn take_letters(&self) -> Vec<Letter> {
+        std::mem::take(&mut *self.letters.lock())
     }
 
     /// Ends it. One that lacked something is undone, whatever became of the error that said so.

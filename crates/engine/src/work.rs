@@ -14,7 +14,7 @@ use crate::find::pieces::Rest;
 use crate::jobs::api as jobs;
 use crate::schema::{api, push};
 use crate::transaction::Open;
-use crate::users::login;
+use crate::users::{login, mail};
 use crate::{aggregate, delete, find, functions, idempotency, live, rate_limits, save, scripts, webhooks};
 
 /// One request's work: the engine, who asks, and the store or the transaction it works in. Cheap to clone.
@@ -349,6 +349,7 @@ impl Work {
             Some(open) => {
                 open.commit(&self.engine.schemas).await?;
                 live::publish_all(&self.engine, open.take_changes()).await;
+                open.take_letters().into_iter().for_each(|letter| mail::post(&self.engine, letter));
                 Ok(())
             }
             None => Ok(()),

@@ -1,6 +1,7 @@
 //! What happens to one request, from the socket and back.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use crate::envelope::{Envelope, Head, Params};
 use crate::error::Telling;
 use crate::layers::cors::Cors;
 use crate::layers::{log, request_id};
+use crate::pages::{Asked as PageAsked, Pages, PagesOptions};
 use crate::reply::{Coming, Reply};
-use crate::routes::{Route, below, decoded};
+use crate::routes::{AccountRoute, Route, below, decoded};
 use crate::{body, live_socket, rest};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -45,6 +47,8 @@ pub struct HttpOptions {
     pub allow_origin: Vec<String>,
     /// `trustProxy`
     pub trust_proxy: TrustProxy,
+    /// `pages`
+    pub pages: PagesOptions,
 }
 
 /// The door of one application.
@@ -56,6 +60,7 @@ pub struct Door {
     body_bytes_max: usize,
     cors: Cors,
     trust_proxy: TrustProxy,
+    pages: PagesOptions,
 }
 
 impl Door {
@@ -72,6 +77,7 @@ impl Door {
             server_url: options.server_url.trim_end_matches('/').to_owned(),
             body_bytes_max: options.body_bytes_max,
             trust_proxy: options.trust_proxy,
+            pages: options.pages,
         }))
     }
 
@@ -134,8 +140,10 @@ impl Door {
         let mut envelope = Envelope::open(head, &body)?;
         drop(body);
         method.clone_from(&envelope.method);
-        let forwarded = request.headers().get_all(X_FORWARDED_FOR);
-        envelope.credentials.ip = self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded);
+        envelope.credentials.ip = self.client_ip(request);
+        if segments.len() > 1 && area.eq_ignore_ascii_case(&self.engine.options().accounts.pages_endpoint) {
+            return self.page(request, &segments, envelope).await;
+        }
         request_id.clone_into(&mut envelope.credentials.request_id);
         let options = self.engine.options();
         let watched = options.idempotency.is_some() && may_be_watched(&envelope.method, area);
@@ -154,10 +162,41 @@ impl Door {
         to_its_end(Box::pin(AssertUnwindSafe(Arc::clone(self).dispatch(asked)).catch_unwind())).await
     }
 
+    /// Shows an account page: a browser sends no headers of Parse's, and what it sends proves nothing but its token.
+    async fn page(
+        &self,
+        request: &HttpRequest,
+        segments: &[Cow<'_, str>],
+        envelope: Envelope,
+    ) -> Result<Reply, ParseError> {
+        let Envelope { method, body, mut credentials, .. } = envelope;
+        let engine = Arc::clone(&self.engine);
+        let options = self.pages.clone();
+        let (body, query) = Params { body, query: request.uri().query().unwrap_or_default() }.apart();
+        let (headers, path) = (request.headers().clone(), format!("/{}", segments.join("/")));
+        let below = segments.iter().skip(1).map(|segment| segment.clone().into_owned()).collect();
+        let work = async move {
+            if engine.counts() {
+                credentials.application_id = Some(engine.options().keys.application_id.clone());
+                engine.count(&credentials, &method, &path).await?;
+            }
+            let keys = &engine.options().keys;
+            let (accounts, application_id) = (&engine.options().accounts, keys.application_id.as_str());
+            let asked = PageAsked { path: below, method: &method, query, body, headers: &headers };
+            Pages { options: &options, accounts, application_id }.answer(&engine.as_master(), &asked).await
+        };
+        to_its_end(Box::pin(AssertUnwindSafe(work).catch_unwind())).await
+    }
+
+    /// Where a request comes from.
+    fn client_ip(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let forwarded = request.headers().get_all(X_FORWARDED_FOR);
+        self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded)
+    }
+
     /// Takes what an outside service sends: no client of Parse's, so nothing of its envelope is looked for.
     async fn receive(&self, request: &HttpRequest, to: (&str, &str), body: &[u8]) -> Result<Reply, ParseError> {
-        let forwarded = request.headers().get_all(X_FORWARDED_FOR);
-        let ip = self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded);
+        let ip = self.client_ip(request);
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         let headers = request.headers().iter();
         let delivery = Delivery {
@@ -186,6 +225,9 @@ impl Door {
         }
         let work = match route {
             Ok(Route::LogIn) => Box::pin(self.engine.authenticate_without_session(credentials)).await?,
+            Ok(Route::Account(AccountRoute::UpgradeSession)) => {
+                Box::pin(self.engine.authenticate_legacy(credentials)).await?
+            }
             _ => Box::pin(self.engine.authenticate(credentials)).await?,
         };
         if master_or_nothing && !work.is_master() {
@@ -204,8 +246,7 @@ impl Door {
 
     /// Lets a client of `LiveQuery` in.
     async fn live(&self, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
-        let forwarded = request.headers().get_all(X_FORWARDED_FOR);
-        let ip = self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded);
+        let ip = self.client_ip(request);
         let opened = match (&self.engine.options().live, LiveConnection::new(&self.engine, ip)) {
             (Some(options), Some(client)) => {
                 let ping = Duration::from_millis(options.ping_millis.max(1));

@@ -86,6 +86,11 @@ impl Params<'_> {
         merged
     }
 
+    /// The body, and the query as it stands, values as text.
+    pub(crate) fn apart(self) -> (Map, Map) {
+        (self.body, query::parse(self.query))
+    }
+
     /// For functions: body and query in one, values of the query as text; the query wins.
     pub(crate) fn merged(self) -> Map {
         let mut merged = self.body;

@@ -11,6 +11,7 @@
 //! | who does it say it is, and from where | `caller.rs` |
 //! | which route is it for | `routes.rs`, every route on one page |
 //! | what is asked of the engine | `rest/*.rs` |
+//! | what do people with a browser see | `pages/` |
 //! | what does the answer look like | `reply.rs`, `error.rs` |
 //! | what does every answer carry | `layers/*.rs` |
 
@@ -23,6 +24,7 @@ mod frame_guard;
 mod layers;
 mod listen;
 mod live_socket;
+mod pages;
 mod reply;
 mod rest;
 mod routes;
@@ -30,4 +32,5 @@ mod routes;
 pub use caller::TrustProxy;
 pub use door::{Door, HttpOptions};
 pub use listen::Listening;
-pub use routes::{Missing, Route};
+pub use pages::PagesOptions;
+pub use routes::{AccountRoute, Missing, Route};

@@ -1,5 +1,7 @@
 //! Which route is it: all of them, on one page.
 
+mod accounts;
+
 use std::borrow::Cow;
 
 use parsimony_engine::{WebhookKind, WebhookTarget};
@@ -7,6 +9,8 @@ use parsimony_model::builtin::Builtin;
 use parsimony_model::names::shorten;
 use parsimony_model::{ClassName, ErrorCode, ObjectId, ParseError};
 use percent_encoding::percent_decode_str;
+
+pub use self::accounts::AccountRoute;
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub enum Route {
     LogOut,
     /// `GET` or `POST /verifyPassword`
     VerifyPassword,
+    /// `/requestPasswordReset` and others beside the login
+    Account(AccountRoute),
     /// `GET /sessions/me`
     MySession,
     /// `GET /aggregate/C`
@@ -128,15 +134,10 @@ const MISSING: &[(&str, &str, bool)] = &[
     ("config", "Parse Config", false),
     ("graphql-config", "GraphQL", true),
     ("scriptlog", "The script log", true),
-    ("requestpasswordreset", "Password reset by e-mail", false),
-    ("verificationemailrequest", "E-mail verification", false),
     ("challenge", "Authentication challenges", false),
-    ("upgradetorevocablesession", "Upgrading legacy sessions", false),
-    ("loginas", "Logging in as another user", true),
     ("security", "The security check", true),
     ("events", "Analytics", false),
     ("validate_purchase", "Purchase validation", false),
-    ("apps", "Account pages", false),
 ];
 
 impl Route {
@@ -186,6 +187,7 @@ impl Route {
             ("batch", None, None) if method == "POST" => Ok(Self::Batch),
             ("serverinfo", None, None) if method == "GET" => Ok(Self::ServerInfo),
             ("health", None, None) => Ok(Self::Health),
+            (_, None, None) => AccountRoute::parse(method, &area).map(Self::Account).ok_or_else(unknown),
             _ => Err(unknown()),
         }
     }
@@ -367,6 +369,10 @@ mod tests {
             ("GET /login", Route::LogIn),
             ("POST /login", Route::LogIn),
             ("POST /logout", Route::LogOut),
+            ("POST /loginAs", Route::Account(AccountRoute::LogInAs)),
+            ("POST /requestPasswordReset", Route::Account(AccountRoute::RequestPasswordReset)),
+            ("POST /verificationEmailRequest", Route::Account(AccountRoute::RequestVerification)),
+            ("POST /upgradeToRevocableSession", Route::Account(AccountRoute::UpgradeSession)),
             ("GET /verifyPassword", Route::VerifyPassword),
             ("GET /sessions/me", Route::MySession),
             ("PUT /sessions/me", Route::Update(class("_Session"), id("me"))),
@@ -445,6 +451,9 @@ mod tests {
             "POST /aggregate/Post",
             "GET /batch",
             "GET /logout",
+            "GET /loginAs",
+            "POST /requestPasswordReset/x",
+            "GET /apps",
             "PUT /schemas",
             "GET /parsimony/schema",
             "GET /parsimony/schema/push",
@@ -481,9 +490,6 @@ mod tests {
             ("POST /push", true),
             ("POST /files/a.txt", false),
             ("GET /files/app/metadata/a.txt", false),
-            ("GET /apps/app/choose_password", false),
-            ("POST /loginAs", true),
-            ("POST /requestPasswordReset", false),
         ] {
             let Ok(Route::Unavailable(missing)) = parse(line) else { panic!("{line}") };
             assert_eq!(missing.master_only, master_only, "{line}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use parsimony_cloud::{
     AfterDelete, AfterEvent, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeConnect, BeforeDelete,
-    BeforeFind, BeforeLogin, BeforeSave, BeforeSubscribe, CONNECT, Call, Draft, Finding, Handler, Hook, Job, JobPlan,
+    BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave, BeforeSubscribe, CONNECT, Call, Draft, Finding, Handler, Hook, Job, JobPlan,
     Json, Layer, LiveEvent, Place, Report, Rules, Telling, Trigger,
 };
 use parsimony_model::value::json;
@@ -99,6 +99,7 @@ known! {
     "before_login": BeforeLogin of "_User",
     "after_login": AfterLogin of "_User",
     "after_logout": AfterLogout of "_Session",
+    "before_password_reset_request": BeforePasswordResetRequest of "_User",
     "before_connect": BeforeConnect of CONNECT,
     "before_subscribe": BeforeSubscribe,
     "after_event": AfterEvent,
@@ -330,4 +331,5 @@ scripted_with_object! {
     BeforeLogin: user,
     AfterLogin: user,
     AfterLogout: session,
+    BeforePasswordResetRequest: user,
 }

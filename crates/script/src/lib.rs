@@ -4,7 +4,7 @@
 //!
 //! | script | what its functions are |
 //! | --- | --- |
-//! | `Identity.rhai` | the hooks of the class `Identity`: `before_save`, `after_save`, `before_delete`, `after_delete`, `before_find`, `after_find`, `before_subscribe`, `after_event`; for `_User` also `before_login` and `after_login`, for `_Session` `after_logout` alone |
+//! | `Identity.rhai` | the hooks of the class `Identity`: `before_save`, `after_save`, `before_delete`, `after_delete`, `before_find`, `after_find`, `before_subscribe`, `after_event`; for `_User` also `before_login`, `after_login` and `before_password_reset_request`, for `_Session` `after_logout` alone |
 //! | `functions.rhai` | cloud functions, each under its own name |
 //! | `jobs.rhai` | jobs, each under its own name; the constant `PLAN` says when they run by themselves |
 //! | `connect.rhai` | `before_connect`, for LiveQuery clients |
@@ -44,7 +44,7 @@
 //!
 //! `Query("Class")` with Parse's conditions in snake case and `find`, `first`, `get_by_id`, `count`; `Object("Class")`; `run(name,
 //! params)`; `log(text)`; `http(url)` and `http(#{method, url, headers, body})`, for the hosts that the configuration names;
-//! `notify(#{user, title, ...})`, which saves a `Notification`; `now()`, `Date(iso)`, `Pointer(class, id)`, `GeoPoint(latitude,
+//! `mail(#{to, subject, text})`; `notify(#{user, title, ...})`, which saves a `Notification`; `now()`, `Date(iso)`, `Pointer(class, id)`, `GeoPoint(latitude,
 //! longitude)`, `random(length)`. Everything happens with the caller's rights, unless the options
 //! `#{useMasterKey: true}` are given. There are no files, no processes, no modules, no `eval`, no `sleep`.
 //!

@@ -101,7 +101,8 @@ pub async fn start(
     folder::make(&config.hooks_dir)?;
     let scripts = folder::read(&config.hooks_dir)?;
     let (script_files, starts_without_scripts) = (scripts.clone(), config.starts_without_scripts);
-    let surroundings = Surroundings { clock, http, interpreter, script_files, starts_without_scripts };
+    let mail = config.mail.map(|mail| mail.mailer(&http)).transpose()?;
+    let surroundings = Surroundings { clock, http, mail, interpreter, script_files, starts_without_scripts };
     let engine = Engine::open(config.options, store, registry, surroundings).await?;
     engine.background(watch(Arc::downgrade(&engine), config.hooks_dir, scripts));
     let door = Door::new(HttpOptions {
@@ -113,6 +114,7 @@ pub async fn start(
         allow_headers: config.allow_headers,
         allow_origin: config.allow_origin,
         trust_proxy: config.trust_proxy,
+        pages: config.pages,
     })?;
     // Before the first request: none may pass by a hook. Whoever comes meanwhile waits at the port.
     let external = match config.external {

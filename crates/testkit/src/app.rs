@@ -9,7 +9,7 @@ use parsimony_cloud::{Application, HttpClient, Registry};
 use parsimony_connectors::Http;
 pub use parsimony_engine::{DefinedSchemas, Options, PatternLimit};
 use parsimony_engine::{Engine, Surroundings};
-use parsimony_http::{Door, HttpOptions, Listening, TrustProxy};
+use parsimony_http::{Door, HttpOptions, Listening, PagesOptions, TrustProxy};
 use parsimony_model::{ClassSchema, Clock, Filter, SystemClock};
 use parsimony_script::{Limits, Outside, Rhai};
 use parsimony_store::{Scope, Selection, Store};
@@ -18,6 +18,7 @@ use parsimony_store_sqlite::SqliteStore;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::mail_sink::MailSink;
 use crate::mongod::{REPLICA_SET_VARIABLE, uri_for};
 
 /// On which store.
@@ -40,6 +41,14 @@ pub struct App {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     data: Option<Arc<TempDir>>,
+    mail: Arc<MailSink>,
+}
+
+/// What an app stands on.
+struct Place {
+    store: Arc<dyn Store>,
+    data: Option<Arc<TempDir>>,
+    mail: Arc<MailSink>,
 }
 
 impl std::ops::Deref for App {
@@ -82,7 +91,8 @@ impl App {
         change: impl FnOnce(&mut Options),
     ) -> Self {
         let (store, data) = fresh(store).await;
-        Self::open(clock, (store, data.map(Arc::new)), applications, change).await.expect("the engine opens")
+        let place = Place { store, data: data.map(Arc::new), mail: Arc::new(MailSink::start().await) };
+        Self::open(clock, place, applications, change).await.expect("the engine opens")
     }
 
     /// Starts another server on the same store, by the same clock. The error is the sentence with which it does not start.
@@ -91,7 +101,8 @@ impl App {
         applications: impl IntoIterator<Item = Application>,
         change: impl FnOnce(&mut Options),
     ) -> Result<Self, String> {
-        let place = (Arc::clone(&self.store), self.data.clone());
+        let (store, data, mail) = (Arc::clone(&self.store), self.data.clone(), Arc::clone(&self.mail));
+        let place = Place { store, data, mail };
         Self::open(Arc::clone(&self.clock), place, applications, change).await
     }
 
@@ -108,7 +119,8 @@ impl App {
         store: Arc<dyn Store>,
         applications: impl IntoIterator<Item = Application>,
     ) -> Result<Self, String> {
-        Self::open(Arc::new(SystemClock), (store, None), applications, |_options| {}).await
+        let place = Place { store, data: None, mail: Arc::new(MailSink::start().await) };
+        Self::open(Arc::new(SystemClock), place, applications, |_options| {}).await
     }
 
     /// Its store.
@@ -116,9 +128,14 @@ impl App {
         &self.store
     }
 
+    /// Where its letters go.
+    pub fn mail(&self) -> &MailSink {
+        &self.mail
+    }
+
     async fn open(
         clock: Arc<dyn Clock>,
-        (store, data): (Arc<dyn Store>, Option<Arc<TempDir>>),
+        Place { store, data, mail }: Place,
         applications: impl IntoIterator<Item = Application>,
         change: impl FnOnce(&mut Options),
     ) -> Result<Self, String> {
@@ -133,6 +150,7 @@ impl App {
         let surroundings = Surroundings {
             clock: Arc::clone(&clock),
             http,
+            mail: Some(Arc::new(mail.mailer())),
             interpreter,
             script_files: Vec::new(),
             starts_without_scripts: false,
@@ -149,10 +167,11 @@ impl App {
             allow_headers: Vec::new(),
             allow_origin: Vec::new(),
             trust_proxy: TrustProxy::default(),
+            pages: PagesOptions::default(),
         })
         .expect("the door's options are right");
         let listening = Listening::start(listener, door).await.expect("the port can be listened on");
-        Ok(Self { client: Client::new(url), listening: Some(listening), engine, store, clock, data })
+        Ok(Self { client: Client::new(url), listening: Some(listening), engine, store, clock, data, mail })
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "app")]
 pub mod app;
+#[cfg(feature = "app")]
+pub mod mail_sink;
 pub mod mongod;
 pub mod tether;
 pub mod tools;
@@ -10,4 +12,6 @@ pub mod wire;
 
 #[cfg(feature = "app")]
 pub use app::{App, Client, DefinedSchemas, Options, PatternLimit, Seen, StoreKind, everything, fresh};
+#[cfg(feature = "app")]
+pub use mail_sink::{MailSink, SunkLetter};
 pub use mongod::Mongod;

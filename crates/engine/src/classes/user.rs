@@ -9,13 +9,12 @@ use super::{ClassRules, Later};
 use crate::caller::{CLOUD, Caller};
 use crate::save::{Pending, SaveRequest, Written};
 use crate::users::sessions::{self, Opened};
+use crate::users::table::HASH;
+use crate::users::{policy, verification};
 use crate::work::Work;
 
 /// The rules of `_User`.
 pub(crate) struct User;
-
-/// Where the hash of the password is kept.
-const HASH: &str = "_hashed_password";
 
 fn refusal(code: ErrorCode, text: &'static str) -> ParseError {
     ParseError::new(code, text)
@@ -64,9 +63,11 @@ impl ClassRules for User {
 
     fn check<'a>(&'a self, work: &'a Work, pending: &'a mut Pending) -> Later<'a, ()> {
         Box::pin(async move {
+            lowercase(work, pending);
+            policy::take_password(work, pending).await?;
             check_email_form(pending)?;
             check_unique(work, pending).await?;
-            hash_password(work, pending).await?;
+            verification::begin(work, pending);
             own_acl(work, pending);
             Ok(())
         })
@@ -75,6 +76,15 @@ impl ClassRules for User {
     fn written<'a>(&'a self, work: &'a Work, written: &'a mut Written) -> Later<'a, ()> {
         Box::pin(async move {
             let id = written.after.id.clone();
+            if written.begins_verification {
+                verification::write(work, &written.after).await?;
+            }
+            if written.created && work.engine.options.accounts.needs_verified() {
+                if work.engine.options.accounts.verification.before_signup {
+                    written.refusal = Some(refusal(ErrorCode::EmailNotFound, "User email is not verified."));
+                }
+                return Ok(());
+            }
             if written.created {
                 // Parse: a signup from the server's own side opens no session.
                 if work.caller.installation_id.as_deref() != Some(CLOUD) {
@@ -173,12 +183,14 @@ async fn check_unique(work: &Work, pending: &Pending) -> Result<(), ParseError> 
     Ok(())
 }
 
-async fn hash_password(work: &Work, pending: &mut Pending) -> Result<(), ParseError> {
-    let Some(Op::Set(password)) = pending.update.0.shift_remove("password") else { return Ok(()) };
-    let password = password.as_str().unwrap_or_default().to_owned();
-    let hash = work.engine.passwords.hash(password).await?;
-    pending.update.set(HASH, hash);
-    Ok(())
+/// `convertEmailToLowercase` and `convertUsernameToLowercase`
+fn lowercase(work: &Work, pending: &mut Pending) {
+    let options = &work.engine.options.accounts;
+    for (field, is_on) in [("email", options.lowercases_email), ("username", options.lowercases_username)] {
+        if let Some(Op::Set(Value::String(text))) = pending.update.0.get_mut(field).filter(|_| is_on) {
+            *text = text.to_lowercase();
+        }
+    }
 }
 
 /// Parse: users may read and write their own row, whatever ACL is sent.

@@ -109,7 +109,15 @@ fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<Sav
         }
         _ => error,
     })?;
-    Ok(SaveRequest { class: class.clone(), id, creating: true, update, acl, internal: Internal::default() })
+    Ok(SaveRequest {
+        class: class.clone(),
+        id,
+        creating: true,
+        update,
+        acl,
+        internal: Internal::default(),
+        only_if: None,
+    })
 }
 
 /// The id that a client chose.
@@ -150,5 +158,6 @@ fn read_update(class: &ClassName, id: &ObjectId, mut body: Map) -> Result<SaveRe
         update,
         acl,
         internal: Internal::default(),
+        only_if: None,
     })
 }

@@ -28,6 +28,8 @@ pub(super) async fn check(work: &Work, hooked: Hooked) -> Result<Pending, ParseE
         update: request.update,
         acl: request.acl,
         internal: request.internal,
+        only_if: request.only_if,
+        begins_verification: false,
         acl_is_default: false,
         related: Vec::new(),
         leave: if request.creating { Leave::Plain } else { admitted.leave },

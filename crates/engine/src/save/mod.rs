@@ -14,7 +14,7 @@ mod write;
 use std::sync::Arc;
 
 use parsimony_model::value::Map;
-use parsimony_model::{Acl, ClassName, ClassSchema, FieldName, Object, ObjectId, ParseError, Pointer, Update};
+use parsimony_model::{Acl, ClassName, ClassSchema, FieldName, Filter, Object, ObjectId, ParseError, Pointer, Update};
 
 use self::internal::Internal;
 use crate::access::class::Leave;
@@ -30,7 +30,28 @@ pub(crate) async fn save(
     id: Option<&ObjectId>,
     body: Map,
 ) -> Result<(Saved, Object), ParseError> {
-    let admitted = admit::admit(work, class, id, body).await?; // may this caller write this class at all?
+    save_provided(work, class, id, body, Provided::default()).await
+}
+
+/// What the server itself provides for a save that somebody else began.
+#[derive(Debug, Default)]
+pub(crate) struct Provided {
+    /// A condition that the object still meets when it is written, or there is no such object.
+    pub(crate) only_if: Option<Filter>,
+    /// What happens to internal fields with it.
+    pub(crate) internal: Update,
+}
+
+/// As [`save`], with what the server itself provides.
+pub(crate) async fn save_provided(
+    work: &Work,
+    class: &ClassName,
+    id: Option<&ObjectId>,
+    body: Map,
+    provided: Provided,
+) -> Result<(Saved, Object), ParseError> {
+    let mut admitted = admit::admit(work, class, id, body).await?; // may this caller write this class at all?
+    admitted.request.provide(provided);
     let draft = draft::draft(work, admitted).await?; // what is there, where a hook wants to know
     let hooked = before_save::before_save(work, draft).await?; // cloud code may change or refuse it
     let pending = check::check(work, hooked).await?; // types, required, defaults, class rules
@@ -38,7 +59,10 @@ pub(crate) async fn save(
     rules_for(class).written(work, &mut written).await?; // sessions of users, rights of roles
     after_save::publish(work, &written).await; // those who listen
     after_save::after_save(work, &mut written).await; // hooks; cannot fail the save
-    Ok(reply::reply(work, written))
+    match written.refusal.take() {
+        None => Ok(reply::reply(work, written)),
+        Some(refusal) => Err(refusal), // it is saved, and its sender is told no more than that
+    }
 }
 
 /// Creates an object; a class may have a way of its own.
@@ -62,6 +86,15 @@ pub(crate) struct SaveRequest {
     pub(crate) acl: Option<Option<Acl>>,
     /// What the maintenance key sent for the server's own fields.
     pub(crate) internal: Internal,
+    /// What the object has to meet when it is written.
+    pub(crate) only_if: Option<Filter>,
+}
+
+impl SaveRequest {
+    fn provide(&mut self, provided: Provided) {
+        self.only_if = provided.only_if;
+        self.internal.update.0.extend(provided.internal.0);
+    }
 }
 
 /// A save that this caller may do, as far as the class goes.
@@ -105,6 +138,10 @@ pub(crate) struct Pending {
     pub(crate) acl: Option<Option<Acl>>,
     /// What is written to the server's own fields.
     pub(crate) internal: Internal,
+    /// What the object has to meet when it is written.
+    pub(crate) only_if: Option<Filter>,
+    /// Whether a user's new address is to be verified.
+    pub(crate) begins_verification: bool,
     /// The ACL came from the class, not from the request.
     pub(crate) acl_is_default: bool,
     pub(crate) related: Vec<Related>,
@@ -130,4 +167,8 @@ pub(crate) struct Written {
     pub(crate) tell: Map,
     /// What a hook answers in the place of all that.
     pub(crate) answer: Option<Map>,
+    /// Whether a user's new address is to be verified.
+    pub(crate) begins_verification: bool,
+    /// What is told in the place of success, although it is saved.
+    pub(crate) refusal: Option<ParseError>,
 }

@@ -38,6 +38,9 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
         update.0.extend(pending.internal.update.0.iter().map(|(field, op)| (field.clone(), op.clone())));
         let change = Change { update, acl: pending.acl.clone(), updated_at: now };
         let mut filter = Filter::id(&pending.id);
+        if let Some(condition) = &pending.only_if {
+            filter = filter.and(condition.clone());
+        }
         for (leave, operation) in [(&pending.leave, Operation::Update), (&pending.leave_to_add, Operation::AddField)] {
             filter = rows::narrow(&work.caller, &pending.class, leave.clone(), operation, filter)?;
         }
@@ -64,6 +67,8 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
         computed: pending.computed,
         tell: pending.internal.told(&after),
         answer: None,
+        begins_verification: pending.begins_verification,
+        refusal: None,
         after,
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use parsimony_cloud::{
-    AfterDelete, AfterFind, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin, BeforeSave, Call, Context,
+    AfterDelete, AfterFind, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave, Call, Context,
     Draft, Finding, Host, HostApi, Origin, Pending, Registry, Response, Trigger, Who,
 };
 use parsimony_model::query::parse::{self, Reading};
@@ -245,6 +245,10 @@ impl Trying<'_> {
             "before_login" => {
                 let (registry, origin, user) = (self.registry, self.origin.clone(), Arc::new(self.object()?));
                 call_one(registry, &class, BeforeLogin { user, origin }, nothing).await
+            }
+            "before_password_reset_request" => {
+                let (registry, origin, user) = (self.registry, self.origin.clone(), Arc::new(self.object()?));
+                call_one(registry, &class, BeforePasswordResetRequest { user, origin }, nothing).await
             }
             _ => Err(Told::Unknown),
         }

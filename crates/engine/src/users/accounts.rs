@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use parsimony_model::builtin::Builtin;
-use parsimony_model::{Constraint, Date, ErrorCode, Filter, Object, ObjectId, ParseError, Value};
+use parsimony_model::{Constraint, Date, ErrorCode, Filter, Object, ObjectId, ParseError, Value, map};
 use parsimony_store::{Scope, Selection};
 
 use super::roles;
 use crate::engine::Engine;
 use crate::options::Options;
+use crate::rows::Rows;
 
 /// A user with everything that decides about rights.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ struct Session {
     id: ObjectId,
     user: ObjectId,
     expires_at: Option<Date>,
+    updated_at: Option<Date>,
 }
 
 /// Sessions by token and accounts by user, for `cacheTTL`, and dropped as soon as this server changes what they hold.
@@ -60,7 +62,7 @@ impl Accounts {
         if token.len() > engine.options.limits.token_chars_max {
             return Err(invalid());
         }
-        let session = if let Some(session) = self.by_token.get(token) {
+        let mut session = if let Some(session) = self.by_token.get(token) {
             session
         } else {
             let forgotten = self.forgotten.load(Ordering::SeqCst);
@@ -74,10 +76,13 @@ impl Accounts {
             self.by_token.invalidate(token);
             return Err(ParseError::new(ErrorCode::InvalidSessionToken, "Session token is expired."));
         }
+        if extend(engine, &mut session).await? {
+            self.by_token.insert(token.to_owned(), session.clone());
+        }
         self.of_user(engine, &session.user).await?.ok_or_else(invalid)
     }
 
-    async fn of_user(&self, engine: &Engine, id: &ObjectId) -> Result<Option<Arc<Account>>, ParseError> {
+    pub(crate) async fn of_user(&self, engine: &Engine, id: &ObjectId) -> Result<Option<Arc<Account>>, ParseError> {
         if let Some(account) = self.by_user.get(id) {
             return Ok(Some(account));
         }
@@ -91,6 +96,17 @@ impl Accounts {
             self.by_user.insert(id.clone(), Arc::clone(&account));
         }
         Ok(Some(account))
+    }
+
+    /// The user with a token of the kind that there was before there were sessions.
+    pub(crate) async fn of_legacy_token(&self, engine: &Engine, token: &str) -> Result<Option<ObjectId>, ParseError> {
+        if token.is_empty() || token.len() > engine.options.limits.token_chars_max {
+            return Ok(None);
+        }
+        let Some(class) = engine.schemas.get(&Builtin::User.name()) else { return Ok(None) };
+        let filter = Filter::equals("_session_token", token);
+        let selection = Selection::new(class, filter, Scope::Everything).range(0, Some(1));
+        Ok(engine.objects.find(&selection).await?.pop().map(|user| user.id))
     }
 
     /// A user changed or went.
@@ -127,6 +143,23 @@ impl Accounts {
     }
 }
 
+/// `extendSessionOnUse`: the end of a session is put off when half of its length has gone by. Whoever else uses it in the
+/// same moment finds that done.
+async fn extend(engine: &Engine, session: &mut Session) -> Result<bool, ParseError> {
+    let (options, now) = (&engine.options, engine.clock.now());
+    let millis = options.session_seconds.saturating_mul(1_000);
+    let is_due = session.updated_at.is_some_and(|updated| updated.plus_millis(millis / 2) < now);
+    if !options.accounts.extends_sessions || !options.expire_inactive_sessions || !is_due {
+        return Ok(false);
+    }
+    let end = now.plus_millis(millis);
+    let rows = Rows::of(engine, Builtin::Session).await?;
+    let condition = Filter::id(&session.id).and(Filter::Field("expiresAt".into(), Constraint::Less(end.into())));
+    rows.set(condition, map! { "expiresAt" => end }).await?;
+    (session.expires_at, session.updated_at) = (Some(end), Some(now));
+    Ok(true)
+}
+
 async fn load_session(engine: &Engine, token: &str) -> Result<Option<Session>, ParseError> {
     let Some(class) = engine.schemas.get(&Builtin::Session.name()) else { return Ok(None) };
     let filter = Filter::equals("sessionToken", token);
@@ -134,7 +167,8 @@ async fn load_session(engine: &Engine, token: &str) -> Result<Option<Session>, P
     let found = engine.objects.find(&selection).await?.pop();
     Ok(found.and_then(|session| {
         let user = session.get("user").and_then(Value::as_pointer)?.id;
-        Some(Session { id: session.id.clone(), user, expires_at: session.get("expiresAt").and_then(Value::as_date) })
+        let expires_at = session.get("expiresAt").and_then(Value::as_date);
+        Some(Session { user, expires_at, updated_at: session.updated_at, id: session.id })
     }))
 }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use parsimony_cloud::{AfterLogin, AfterLogout, BeforeLogin};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::value::Map;
-use parsimony_model::{ErrorCode, Filter, Object, ParseError, Query, Value};
+use parsimony_model::{ErrorCode, Filter, Object, ObjectId, Op, ParseError, Query, Value};
 use parsimony_store::{Scope, Selection};
 
 use super::sessions::{self, Opened};
+use super::table::{HASH, Table};
+use super::{lockout, policy};
 use crate::caller::Caller;
 use crate::work::{LogIn, Work};
 use crate::{find, triggers};
@@ -21,6 +23,7 @@ fn wrong_login() -> ParseError {
 pub(crate) async fn log_in(work: &Work, login: LogIn) -> Result<Object, ParseError> {
     work.caller.may_write("perform the login operation")?;
     let user = check(work, &login).await?;
+    policy::refuse_aged(work, &user).await?;
     let class = user.class.clone();
     if work.registry.has::<BeforeLogin>(class.as_str()) {
         let schema = work.engine.schemas.require(&class).await?;
@@ -53,8 +56,35 @@ pub(crate) async fn log_out(work: &Work) -> Result<(), ParseError> {
 /// Checks a password and gives the user, without a session.
 pub(crate) async fn verify_password(work: &Work, login: LogIn) -> Result<Object, ParseError> {
     let user = check(work, &login).await?;
-    let class = work.engine.schemas.require(&Builtin::User.name()).await?;
-    Ok(find::redact::own_user(work, &class, user))
+    as_itself(work, "", user).await
+}
+
+/// Opens a session of somebody, with the master key. Parse: no hook runs, and the whole user is told.
+pub(crate) async fn log_in_as(work: &Work, params: &Map) -> Result<Object, ParseError> {
+    if !work.caller.is_master() {
+        return Err(ParseError::denied(ErrorCode::OperationForbidden, "master key is required"));
+    }
+    work.caller.may_write("login as another user")?;
+    let id = params.get("userId").filter(|id| id.is_truthy());
+    let empty = || ParseError::new(ErrorCode::InvalidValue, "userId must not be empty, null, or undefined");
+    let nobody = || ParseError::new(ErrorCode::ObjectNotFound, "user not found");
+    let id = id.ok_or_else(empty)?.as_str().and_then(|id| ObjectId::parse(id).ok()).ok_or_else(nobody)?;
+    let table = Table::of(work).await?;
+    let user = table.find(Filter::id(&id), 1).await?.pop().ok_or_else(nobody)?;
+    let session = sessions::open(work, &id, Opened::AsMaster, Map::default()).await?;
+    let mut user = find::redact::own_user(work, table.class(), user);
+    user.fields.insert("sessionToken".into(), session.get("sessionToken").cloned().unwrap_or_default());
+    Ok(user)
+}
+
+/// Opens a session in the place of a token of old, or beside the session that was presented, and gives it as its user sees it.
+pub(crate) async fn upgrade_session(work: &Work) -> Result<Object, ParseError> {
+    let invalid = || ParseError::new(ErrorCode::ObjectNotFound, "invalid session");
+    let user = Arc::clone(work.caller.account().map(|account| &account.user).ok_or_else(invalid)?);
+    let session = sessions::open(work, &user.id, Opened::Upgrade, Map::default()).await?;
+    let gone = [("_session_token".into(), Op::Delete)].into_iter().collect();
+    Table::of(work).await?.change(Filter::everything(), &user, gone).await?;
+    find::get(work, &session.class, &session.id, Query::default()).await
 }
 
 /// The user whose name and password these are.
@@ -73,25 +103,42 @@ async fn check(work: &Work, login: &LogIn) -> Result<Object, ParseError> {
     }
     let password = password.as_str().unwrap_or_default().to_owned();
     let user = find_user(work, username.and_then(Value::as_str), email.and_then(Value::as_str)).await?;
-    let hash = user.as_ref().and_then(|user| user.text("_hashed_password")).map(str::to_owned);
-    if !work.engine.passwords.matches(password, hash).await? {
+    if let Some(user) = &user {
+        lockout::refuse(work, user)?;
+    }
+    let hash = user.as_ref().and_then(|user| user.text(HASH)).map(str::to_owned);
+    let right = work.engine.passwords.matches(password, hash).await?;
+    let user = user.ok_or_else(wrong_login)?;
+    if !right {
+        lockout::wrong(work, &user).await?;
         return Err(wrong_login());
     }
-    let user = user.ok_or_else(wrong_login)?;
+    lockout::right(work, &user).await?;
     // Parse: an empty ACL locks a user out.
     let locked_out = user.acl.as_ref().is_some_and(|acl| acl.entries().next().is_none());
     if locked_out && !work.caller.is_privileged() {
         return Err(wrong_login());
     }
+    let forgiven = work.caller.is_privileged() && field("ignoreEmailVerification").is_some_and(Value::is_truthy);
+    let is_verified = user.get("emailVerified") == Some(&Value::Bool(true));
+    if work.engine.options.accounts.needs_verified() && !is_verified && !forgiven {
+        return Err(ParseError::new(ErrorCode::EmailNotFound, "User email is not verified."));
+    }
     Ok(user)
 }
 
 async fn find_user(work: &Work, username: Option<&str>, email: Option<&str>) -> Result<Option<Object>, ParseError> {
-    let filter = match (username, email) {
+    let options = &work.engine.options.accounts;
+    let (name_or_address, email) = (username.map(|name| options.email(name)), email.map(|email| options.email(email)));
+    let username = username.map(|name| options.username(name));
+    let filter = match (username.as_deref(), email.as_deref()) {
         (Some(username), Some(email)) => Filter::equals("email", email).and(Filter::equals("username", username)),
         (None, Some(email)) => Filter::equals("email", email),
         // Parse: a user name alone may also be an e-mail address.
-        (Some(name), None) => Filter::Or(vec![Filter::equals("username", name), Filter::equals("email", name)]),
+        (Some(name), None) => {
+            let address = name_or_address.unwrap_or_default();
+            Filter::Or(vec![Filter::equals("username", name), Filter::equals("email", address)])
+        }
         (None, None) => return Ok(None),
     };
     let class = work.engine.schemas.require(&Builtin::User.name()).await?;
@@ -99,7 +146,7 @@ async fn find_user(work: &Work, username: Option<&str>, email: Option<&str>) -> 
     let mut found = work.objects.find(&selection).await?;
     // Parse: one's name may be another's address; the name wins.
     if found.len() > 1 {
-        found.retain(|user| user.text("username") == username);
+        found.retain(|user| user.text("username") == username.as_deref());
     }
     Ok(found.into_iter().next())
 }
@@ -110,18 +157,7 @@ async fn as_itself(work: &Work, token: &str, user: Object) -> Result<Object, Par
         let class = work.engine.schemas.require(&Builtin::User.name()).await?;
         return Ok(find::redact::own_user(work, &class, user));
     }
-    let credentials = crate::caller::Credentials {
-        application_id: Some(work.engine.options.keys.application_id.clone()),
-        client_key: work.engine.options.keys.client_key.clone(),
-        javascript_key: work.engine.options.keys.javascript_key.clone(),
-        dot_net_key: work.engine.options.keys.dot_net_key.clone(),
-        rest_api_key: work.engine.options.keys.rest_api_key.clone(),
-        session_token: Some(token.to_owned()),
-        installation_id: work.caller.installation_id.clone(),
-        request_id: work.caller.who().request_id.clone(),
-        ..crate::caller::Credentials::default()
-    };
-    let caller = Caller::authenticate(&work.engine, credentials).await?;
+    let caller = Caller::as_user(&work.engine, &work.caller, &user.id, token).await?;
     match find::get(&work.with_caller(caller), &user.class, &user.id, Query::default()).await {
         Ok(seen) => Ok(seen),
         Err(error) if error.code == ErrorCode::ObjectNotFound || error.code == ErrorCode::OperationForbidden => {

@@ -16,6 +16,10 @@ pub(crate) enum Opened {
     SignUp,
     LogIn,
     Create,
+    /// By the master key, for somebody.
+    AsMaster,
+    /// In the place of a token of old.
+    Upgrade,
 }
 
 impl Opened {
@@ -24,6 +28,8 @@ impl Opened {
             Self::SignUp => map! { "action" => "signup", "authProvider" => "password" },
             Self::LogIn => map! { "action" => "login", "authProvider" => "password" },
             Self::Create => map! { "action" => "create" },
+            Self::AsMaster => map! { "action" => "login", "authProvider" => "masterkey" },
+            Self::Upgrade => map! { "action" => "upgrade" },
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is asked of the engine, route by route.
 
+mod accounts;
 mod batch;
 mod functions;
 mod hooks;
@@ -52,6 +53,7 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::LogIn => Box::pin(users::log_in(work, params)).await,
         Route::LogOut => Box::pin(users::log_out(work)).await,
         Route::VerifyPassword => Box::pin(users::verify_password(work, params)).await,
+        Route::Account(route) => Box::pin(accounts::answer(work, route, params)).await,
         Route::MySession => Box::pin(sessions::me(work)).await,
         Route::Schemas => Box::pin(schemas::all(work)).await,
         Route::Schema(class) => Box::pin(schemas::one(work, &class)).await,

@@ -1,6 +1,6 @@
-//! Reaching out of the server: HTTP requests to the hosts that are allowed, and notifications.
+//! Reaching out of the server: HTTP requests to the hosts that are allowed, e-mails, and notifications.
 
-use parsimony_cloud::{Effects, HttpRequest, HttpResponse};
+use parsimony_cloud::{Effects, Email, HttpRequest, HttpResponse};
 use parsimony_model::value::json;
 use parsimony_model::{Access, Acl, ErrorCode, ParseError, Value};
 use rhai::{Dynamic, Engine, Map};
@@ -105,10 +105,22 @@ fn notify(fields: &Map) -> Result<Document, Thrown> {
     wait(&current, async { host.create(NOTIFICATION, fields).await }).map(Document::found)
 }
 
+/// Sends an e-mail: `to` (text or a list), `subject`, `text`, `html`, `from`, `replyTo`. Inside a transaction it is refused.
+fn mail(fields: &Map) -> Result<(), Thrown> {
+    let email = Email::parse(from_map(fields)?).map_err(thrown)?;
+    let current = current::get()?;
+    if current.effects == Effects::None {
+        return Err(thrown(ParseError::new(ErrorCode::OperationForbidden, "In a dry run nothing is sent.")));
+    }
+    let host = current.origin.host.clone();
+    wait(&current, async { host.send_email(email).await })
+}
+
 /// Teaches an engine these functions.
 pub(super) fn register(engine: &mut Engine) {
     engine
         .register_fn("http", |request: Map| http(&request))
         .register_fn("http", |url: &str| http(&Map::from([("url".into(), url.to_owned().into())])))
+        .register_fn("mail", |fields: Map| mail(&fields))
         .register_fn("notify", |fields: Map| notify(&fields));
 }

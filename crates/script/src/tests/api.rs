@@ -83,6 +83,19 @@ async fn http_reaches_the_hosts_that_are_allowed() {
 }
 
 #[tokio::test]
+async fn a_letter_is_sent_unless_it_is_none() {
+    let server = Server::default();
+    let text = r#"fn f(request) { mail(#{ to: ["a@x", "b@x"], subject: "s", text: "t" }); () }"#;
+    call_on(&server, text, map! {}).await.unwrap();
+    assert_eq!(server.state().log, ["mail a@x b@x about \"s\""]);
+    let error = call_on(&server, "fn f(request) { mail(#{ subject: 1 }); () }", map! {}).await.unwrap_err();
+    assert_eq!(&*error.message, "An e-mail's subject must be text.");
+    let rehearsed = registry(&[script("functions", text)], Effects::None);
+    let call = Call { function: "f".into(), params: map! {}, response: Response::default(), origin: origin(&server) };
+    assert_eq!(&*run(&rehearsed, "f", call).await.unwrap_err().message, "In a dry run nothing is sent.");
+}
+
+#[tokio::test]
 async fn a_notification_is_for_one_user() {
     let server = Server::default();
     call_on(&server, r#"fn f(request) { notify(#{ user: request.user, title: "Hello" }); () }"#, map! {})

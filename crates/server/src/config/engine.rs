@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::addresses::rule;
 use super::raw::Raw;
-use super::{master_key, rate_limits};
+use super::{accounts, master_key, rate_limits};
 
 /// How often a client of LiveQuery is asked whether it is there, unless told otherwise.
 const PING_MILLIS: u64 = 10_000;
@@ -51,6 +51,7 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
             "revokeSessionOnPasswordReset",
             defaults.revoke_session_on_password_reset,
         )?,
+        accounts: accounts::options(raw)?,
         cache_millis: unsigned(raw, "cacheTTL")?.unwrap_or(defaults.cache_millis),
         cache_entries_max: unsigned(raw, "cacheMaxSize")?.unwrap_or(defaults.cache_entries_max),
         allow_public_explain: flag("databaseOptions.allowPublicExplain", defaults.allow_public_explain)?,

@@ -1,11 +1,14 @@
 //! What the administrator wants: the options as meant, read from the options as written.
 
+mod accounts;
 mod addresses;
 mod compatibility;
 mod database;
 mod engine;
+mod mail;
 mod master_key;
 mod names;
+mod pages;
 mod path_pattern;
 mod rate_limits;
 mod raw;
@@ -16,12 +19,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use parsimony_engine::Options;
-use parsimony_http::TrustProxy;
+use parsimony_http::{PagesOptions, TrustProxy};
 use serde_json::Value;
 
 use crate::external::ExternalOptions;
 pub use compatibility::Compatibility;
 pub use database::Database;
+pub(crate) use mail::MailConfig;
 use raw::Raw;
 pub use raw::Sources;
 
@@ -63,6 +67,10 @@ pub struct Config {
     pub allow_origin: Vec<String>,
     /// `trustProxy`
     pub trust_proxy: TrustProxy,
+    /// `pages`
+    pub pages: PagesOptions,
+    /// What sends e-mails, if anything does.
+    pub mail: Option<MailConfig>,
     /// `parsimony.applications`: which of the applications in the binary are loaded; `None` loads all.
     pub applications: Option<Vec<String>>,
     /// `cloudCodeCommand`: cloud code in a process of its own.
@@ -125,6 +133,8 @@ impl Config {
             allow_headers: raw.list("allowHeaders")?.unwrap_or_default(),
             allow_origin: raw.list("allowOrigin")?.unwrap_or_default(),
             trust_proxy: addresses::trust_proxy(raw.get("trustProxy"))?,
+            pages: pages::options(&raw)?,
+            mail: mail::read(&raw)?,
             applications: raw.list("parsimony.applications")?,
             external: external(&raw)?,
             hooks_dir,
