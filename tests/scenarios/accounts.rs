@@ -22,6 +22,7 @@ crate::on_both_stores!(
     tokens_are_texts_and_pages_are_the_application_s_own,
     a_session_is_opened_for_somebody_or_in_the_place_of_an_old_one,
     a_session_in_use_goes_on,
+    names_and_addresses_may_be_kept_in_small_letters,
     what_is_undone_writes_no_letter,
     cloud_code_writes_letters_and_may_forbid_them,
 );
@@ -54,7 +55,8 @@ async fn start(kind: StoreKind, accounts: AccountOptions) -> (App, Arc<HandClock
 }
 
 async fn sign_up(app: &App, name: &str) -> Seen {
-    let body = json!({"username": name, "password": format!("password of {name}"), "email": format!("{name}@example.com")});
+    let body =
+        json!({"username": name, "password": format!("password of {name}"), "email": format!("{name}@example.com")});
     app.post("/users", body).await
 }
 
@@ -87,7 +89,10 @@ async fn an_address_is_verified_by_the_letter_that_went_there(kind: StoreKind) {
     let seen = sign_up(&app, "ann").await;
     assert_eq!((seen.status, &seen.body["sessionToken"]), (201, &Value::Null));
     let first = app.mail().wait_for(1).await;
-    assert_eq!((first.to.as_slice(), first.subject.as_str()), (&["ann@example.com".to_owned()][..], "Please verify your e-mail for Shop"));
+    assert_eq!(
+        (first.to.as_slice(), first.subject.as_str()),
+        (&["ann@example.com".to_owned()][..], "Please verify your e-mail for Shop")
+    );
     assert!(first.link().starts_with("http://shop.example/parse/apps/scenarios/verify_email?token="), "{first:?}");
     assert_eq!(first.token().len(), 25);
     let refused = log_in(&app, "ann", "password of ann").await;
@@ -95,9 +100,13 @@ async fn an_address_is_verified_by_the_letter_that_went_there(kind: StoreKind) {
     // Another letter makes the first one worthless.
     assert_eq!(app.post("/verificationEmailRequest", json!({"email": "ann@example.com"})).await.body, json!({}));
     let second = app.mail().wait_for(2).await;
-    assert!(page(&app, &format!("/apps/scenarios/verify_email?token={}", first.token())).await.contains("does not work"));
+    assert!(
+        page(&app, &format!("/apps/scenarios/verify_email?token={}", first.token())).await.contains("does not work")
+    );
     clock.advance_millis(11 * MINUTE);
-    assert!(page(&app, &format!("/apps/scenarios/verify_email?token={}", second.token())).await.contains("does not work"));
+    assert!(
+        page(&app, &format!("/apps/scenarios/verify_email?token={}", second.token())).await.contains("does not work")
+    );
     let again = json!({"username": "ann"}).to_string().into_bytes();
     app.as_nobody().ask_raw("POST", "/apps/scenarios/resend_verification_email", &[], again).await;
     let third = app.mail().wait_for(3).await;
@@ -139,9 +148,9 @@ async fn a_forgotten_password_is_set_anew_once(kind: StoreKind) {
     // A new address makes the letter that went to the old one worthless.
     ask_for_reset(&app, "ann@example.com").await;
     let letter = app.mail().wait_for(3).await;
-    let user = log_in(&app, "ann", "new").await;
-    let token = user.body["sessionToken"].as_str().unwrap();
-    app.as_user(token).put(&format!("/users/{}", user.id()), json!({"email": "else@example.com"})).await;
+    let ann = log_in(&app, "ann", "new").await;
+    let token = ann.body["sessionToken"].as_str().unwrap();
+    app.as_user(token).put(&format!("/users/{}", ann.id()), json!({"email": "else@example.com"})).await;
     assert_eq!(reset(&app, &json!(letter.token()), "newest").await.code(), -1);
 }
 
@@ -313,11 +322,19 @@ async fn tokens_are_texts_and_pages_are_the_application_s_own(kind: StoreKind) {
         assert!(page(&app, path).await.contains("does not work"), "{path}");
     }
     assert_eq!(log_in(&app, "ann", "password of ann").await.body["emailVerified"], false);
-    for path in ["/apps/other/verify_email?token=x", "/apps/choose_password?appId=other", "/apps/other/request_password_reset"] {
+    for path in
+        ["/apps/other/verify_email?token=x", "/apps/choose_password?appId=other", "/apps/other/request_password_reset"]
+    {
         let seen = app.as_nobody().get(path).await;
         assert_eq!((seen.status, seen.body), (403, json!({"error": "unauthorized"})), "{path}");
     }
-    for path in ["/apps/../../etc/passwd", "/apps/..%2f..%2fetc%2fpasswd", "/apps/nope.html", "/apps/x.css", "/apps/de/de/password_reset.html"] {
+    for path in [
+        "/apps/../../etc/passwd",
+        "/apps/..%2f..%2fetc%2fpasswd",
+        "/apps/nope.html",
+        "/apps/x.css",
+        "/apps/de/de/password_reset.html",
+    ] {
         assert_eq!(app.as_nobody().get(path).await.status, 404, "{path}");
     }
     let text = page(&app, "/apps/password_reset.html?error=%3Cscript%3E&token=%22x").await;
@@ -329,7 +346,12 @@ async fn a_session_is_opened_for_somebody_or_in_the_place_of_an_old_one(kind: St
     let id = sign_up(&app, "ann").await.id();
     let master = app.as_master();
     assert_eq!(app.post("/loginAs", json!({"userId": id})).await.code(), 119);
-    for (body, code) in [(json!({}), 162), (json!({"userId": ""}), 162), (json!({"userId": "nobody"}), 101), (json!({"userId": {"$ne": 1}}), 101)] {
+    for (body, code) in [
+        (json!({}), 162),
+        (json!({"userId": ""}), 162),
+        (json!({"userId": "nobody"}), 101),
+        (json!({"userId": {"$ne": 1}}), 101),
+    ] {
         assert_eq!(master.post("/loginAs", body.clone()).await.code(), code, "{body}");
     }
     let seen = master.post("/loginAs", json!({"userId": id})).await;
@@ -373,6 +395,22 @@ async fn a_session_in_use_goes_on(kind: StoreKind) {
     assert_eq!(me.get("/users/me").await.body["error"], "Session token is expired.");
 }
 
+async fn names_and_addresses_may_be_kept_in_small_letters(kind: StoreKind) {
+    let options = AccountOptions { lowercases_email: true, lowercases_username: true, ..accounts() };
+    let (app, _) = start(kind, options).await;
+    let id = app.post("/users", json!({"username": "Ann", "password": "x", "email": "Ann@Example.com"})).await.id();
+    let master = app.as_master();
+    let seen = master.get(&format!("/users/{id}")).await;
+    assert_eq!((&seen.body["username"], &seen.body["email"]), (&json!("ann"), &json!("ann@example.com")));
+    for body in [json!({"username": "ANN", "password": "x"}), json!({"email": "ANN@example.com", "password": "x"})] {
+        assert_eq!(app.post("/login", body).await.id(), id);
+    }
+    let found = master.get(r#"/users?where={"email":"ANN@EXAMPLE.COM","username":"aNN"}"#).await;
+    assert_eq!(found.results().len(), 1);
+    ask_for_reset(&app, "ANN@example.com").await;
+    assert_eq!(app.mail().wait_for(1).await.to, ["ann@example.com"]);
+}
+
 async fn what_is_undone_writes_no_letter(kind: StoreKind) {
     let verification = Verification { on: true, ..Verification::default() };
     let (app, _) = start(kind, AccountOptions { verification, ..accounts() }).await;
@@ -399,9 +437,10 @@ async fn cloud_code_writes_letters_and_may_forbid_them(kind: StoreKind) {
     async fn greet(request: Request<Map>) -> Result<bool, ParseError> {
         let host = request.origin.host.clone();
         host.send_email(Email::plain("cara@example.com", "Hello", "from cloud code")).await?;
-        let inside = host.transaction(|host| async move {
-            host.send_email(Email::plain("cara@example.com", "Never", "said")).await
-        });
+        let inside =
+            host.transaction(
+                |host| async move { host.send_email(Email::plain("cara@example.com", "Never", "said")).await },
+            );
         Ok(inside.await.is_err())
     }
     async fn forbid(request: BeforePasswordResetRequest) -> Result<(), ParseError> {

@@ -11,6 +11,7 @@ crate::on_both_stores!(
     a_new_password_ends_old_sessions,
     users_change_themselves_only,
     sessions_are_seen_by_their_owner_only,
+    sessions_are_changed_by_their_owner_only,
     what_is_secret_is_never_answered,
 );
 
@@ -110,6 +111,26 @@ async fn sessions_are_seen_by_their_owner_only(shop: Shop) {
     assert_eq!(shop.as_user(&ann).get("/sessions/me").await.status, 200);
     assert_eq!(shop.as_user(&ann).delete(&path).await.status, 200);
     assert_eq!(shop.as_user(&ann).get("/sessions/me").await.code(), 209);
+}
+
+async fn sessions_are_changed_by_their_owner_only(shop: Shop) {
+    let (ann_id, ann) = shop.sign_up("ann").await;
+    let (_, eve) = shop.sign_up("eve").await;
+    let id = shop.as_user(&ann).get("/sessions/me").await.id();
+    let path = format!("/sessions/{id}");
+    let pointer = |id: &str| json!({"__type": "Pointer", "className": "_User", "objectId": id});
+    let eve_id = shop.as_user(&eve).get("/users/me").await.id();
+    for body in [json!({}), json!({"user": pointer(&eve_id)}), json!({"restricted": true})] {
+        let seen = shop.as_user(&eve).put(&path, body.clone()).await;
+        assert_eq!((seen.status, seen.body), (404, json!({"code": 101, "error": "Object not found."})), "{body}");
+        assert_eq!(shop.put(&path, body).await.code(), 209);
+    }
+    assert_eq!(shop.as_user(&ann).put(&path, json!({})).await.status, 200);
+    for field in ["expiresAt", "createdWith", "sessionToken", "installationId", "user", "ACL"] {
+        let seen = shop.as_user(&ann).put(&path, json!({field: pointer(&eve_id)})).await;
+        assert_eq!(seen.code(), 105, "{field}");
+    }
+    assert_eq!(shop.as_user(&ann).get("/sessions/me").await.body["user"]["objectId"], json!(ann_id));
 }
 
 async fn what_is_secret_is_never_answered(shop: Shop) {

@@ -18,8 +18,8 @@ use crate::registry::{CONNECT, Place, Registry, RoleDefinition, SchemaDefinition
 use crate::rules::Rules;
 use crate::scripts::Script;
 use crate::triggers::{
-    AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave,
-    Trigger,
+    AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin,
+    BeforePasswordResetRequest, BeforeSave, Trigger,
 };
 
 /// What takes its place in a registry when all applications are known.

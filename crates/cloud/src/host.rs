@@ -73,7 +73,10 @@ fn pause_millis(tries: u32, dice: &str) -> u64 {
 
 /// The refusal of an e-mail where none can be sent.
 pub fn no_mail() -> ParseError {
-    ParseError::new(ErrorCode::ScriptFailed, "Failed to send email because no mail adapter is configured for Parse Server.")
+    ParseError::new(
+        ErrorCode::ScriptFailed,
+        "Failed to send email because no mail adapter is configured for Parse Server.",
+    )
 }
 
 impl Host {

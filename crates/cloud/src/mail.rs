@@ -160,7 +160,10 @@ mod tests {
         assert_eq!(verify.to, ["ann@example.com"]);
         assert!(verify.text.unwrap().contains("http://h/l?token=t"));
         let reset = letter(Occasion::PasswordReset, map! { "username" => "ann@example.com" }).plain();
-        assert_eq!((reset.subject.as_str(), reset.to.as_slice()), ("Password Reset for Shop", &["ann@example.com".to_owned()][..]));
+        assert_eq!(
+            (reset.subject.as_str(), reset.to.as_slice()),
+            ("Password Reset for Shop", &["ann@example.com".to_owned()][..])
+        );
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::rate_limit::PathLimit;
 use crate::rules::Rules;
 use crate::scripts::Script;
 use crate::triggers::{
-    AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave,
-    Trigger,
+    AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin,
+    BeforePasswordResetRequest, BeforeSave, Trigger,
 };
 
 /// Where something was registered, for the error that names both places.

@@ -16,8 +16,7 @@ use crate::origin::{Origin, Who};
 use crate::registry::Universal;
 use crate::triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin,
-    BeforePasswordResetRequest,
-    BeforeSave, Finding, Trigger,
+    BeforePasswordResetRequest, BeforeSave, Finding, Trigger,
 };
 
 /// Code that runs elsewhere.

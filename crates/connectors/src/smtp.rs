@@ -57,7 +57,12 @@ impl fmt::Debug for SmtpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The password is for nobody's log.
         let Self { from, host, port, tls, .. } = self;
-        f.debug_struct("SmtpOptions").field("from", from).field("host", host).field("port", port).field("tls", tls).finish()
+        f.debug_struct("SmtpOptions")
+            .field("from", from)
+            .field("host", host)
+            .field("port", port)
+            .field("tls", tls)
+            .finish()
     }
 }
 
@@ -74,7 +79,8 @@ impl Smtp {
         let parameters = || {
             let mut parameters = TlsParameters::builder(options.host.clone());
             if let Some(pem) = &options.authority_pem {
-                let authority = Certificate::from_pem(pem).map_err(|error| format!("the certificate is none: {error}"))?;
+                let authority =
+                    Certificate::from_pem(pem).map_err(|error| format!("the certificate is none: {error}"))?;
                 parameters = parameters.add_root_certificate(authority);
             }
             parameters.build().map_err(|error| format!("TLS is not to be had: {error}"))
@@ -196,7 +202,10 @@ mod tests {
     async fn a_letter_arrives_with_its_headers() {
         let (port, heard) = sink();
         let smtp = Smtp::new(options(port)).unwrap();
-        let email = Email { reply_to: Some("help@example.com".to_owned()), ..Email::plain("Ann <ann@example.com>", "Grüße", "Hello\n.\nAnn") };
+        let email = Email {
+            reply_to: Some("help@example.com".to_owned()),
+            ..Email::plain("Ann <ann@example.com>", "Grüße", "Hello\n.\nAnn")
+        };
         smtp.send(email).await.unwrap();
         let heard = heard.join().unwrap();
         for line in [
@@ -223,7 +232,7 @@ mod tests {
         drop(heard);
         let unfit = smtp.send(Email::plain("not an address\r\nBcc: all@example.com", "s", "t")).await;
         assert!(matches!(unfit, Err(MailFailure::Unfit(_))), "{unfit:?}");
-        let (free, _) = (TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(), ());
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let unreached = Smtp::new(options(free)).unwrap().send(Email::plain("a@example.com", "s", "t")).await;
         assert!(matches!(unreached, Err(MailFailure::Unsent(_))), "{unreached:?}");
         assert!(Smtp::new(SmtpOptions { from: "nobody".to_owned(), ..options(1) }).is_err());

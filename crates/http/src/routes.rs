@@ -486,11 +486,9 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_is_known() {
-        for (line, master_only) in [
-            ("POST /push", true),
-            ("POST /files/a.txt", false),
-            ("GET /files/app/metadata/a.txt", false),
-        ] {
+        for (line, master_only) in
+            [("POST /push", true), ("POST /files/a.txt", false), ("GET /files/app/metadata/a.txt", false)]
+        {
             let Ok(Route::Unavailable(missing)) = parse(line) else { panic!("{line}") };
             assert_eq!(missing.master_only, master_only, "{line}");
         }

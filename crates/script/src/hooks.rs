@@ -5,8 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use parsimony_cloud::{
     AfterDelete, AfterEvent, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeConnect, BeforeDelete,
-    BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave, BeforeSubscribe, CONNECT, Call, Draft, Finding, Handler, Hook, Job, JobPlan,
-    Json, Layer, LiveEvent, Place, Report, Rules, Telling, Trigger,
+    BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave, BeforeSubscribe, CONNECT, Call, Draft, Finding,
+    Handler, Hook, Job, JobPlan, Json, Layer, LiveEvent, Place, Report, Rules, Telling, Trigger,
 };
 use parsimony_model::value::json;
 use parsimony_model::{ClassName, Object};

@@ -56,14 +56,16 @@ pub fn run(applications: impl IntoIterator<Item = Application>) -> ExitCode {
     let done = match command {
         None | Some(Command::Serve) => serve(options, applications.into_iter().collect()),
         Some(Command::CheckConfig) => check(options),
-        Some(Command::Schema(schema)) => schema::obey(schema, options),
-        Some(Command::Hooks(hooks)) => hooks::obey(hooks, options, applications.into_iter().collect()),
-        Some(Command::Move(typed)) => moving::obey(&typed),
+        Some(Command::Schema(schema)) => schema::obey(schema, options).map_err(Failure::from),
+        Some(Command::Hooks(hooks)) => {
+            hooks::obey(hooks, options, applications.into_iter().collect()).map_err(Failure::from)
+        }
+        Some(Command::Move(typed)) => moving::obey(&typed).map_err(Failure::from),
     };
-    done.unwrap_or_else(|sentence| {
+    done.unwrap_or_else(|Failure { kind, sentence }| {
         if serves {
             // Tools that start servers look for the line, people for the sentence.
-            let line = json!({ "kind": "error", "message": sentence });
+            let line = json!({ "kind": kind, "message": sentence });
             say(&mut std::io::stdout(), &format!("STARTUP-ERROR {line}\n"));
         }
         say(&mut std::io::stderr(), &format!("{sentence}\n"));
@@ -71,8 +73,33 @@ pub fn run(applications: impl IntoIterator<Item = Application>) -> ExitCode {
     })
 }
 
-fn check(options: CliOptions) -> Result<ExitCode, String> {
-    let config = Config::read(options.sources(cli::environment())?)?;
+/// Why a command failed.
+struct Failure {
+    /// What Parse Server would have thrown: a bare `string`, or an `error`.
+    kind: &'static str,
+    sentence: String,
+}
+
+impl From<String> for Failure {
+    fn from(sentence: String) -> Self {
+        Self { kind: "error", sentence }
+    }
+}
+
+impl Failure {
+    /// The refusal of an option. Parse: a bare string, but for those of keys that are the same, and of `requestComplexity`.
+    fn of_option(sentence: String) -> Self {
+        let is_error = ["masterKey and ", "requestComplexity"].iter().any(|start| sentence.starts_with(start));
+        Self { kind: if is_error { "error" } else { "string" }, sentence }
+    }
+}
+
+fn configured(options: CliOptions) -> Result<Config, Failure> {
+    Config::read(options.sources(cli::environment())?).map_err(Failure::of_option)
+}
+
+fn check(options: CliOptions) -> Result<ExitCode, Failure> {
+    let config = configured(options)?;
     for warning in &config.warnings {
         say(&mut std::io::stdout(), &format!("warning: {warning}\n"));
     }
@@ -80,20 +107,22 @@ fn check(options: CliOptions) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(options: CliOptions, applications: Vec<Application>) -> Result<ExitCode, String> {
-    let config = Config::read(options.sources(cli::environment())?)?;
+fn serve(options: CliOptions, applications: Vec<Application>) -> Result<ExitCode, Failure> {
+    let config = configured(options)?;
     telemetry::begin(config.logging);
     // Requests have workers of their own; this runtime is for what goes on beside them.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("The runtime cannot start: {error}."))?;
-    runtime.block_on(async {
-        let running = start(config, applications, Parts::default()).await?;
-        for warning in &running.warnings {
-            tracing::warn!("{warning}");
-        }
-        say(&mut std::io::stdout(), &banner::text(&running));
-        shutdown::serve_until_told(running).await
-    })?;
+    runtime
+        .block_on(async {
+            let running = start(config, applications, Parts::default()).await?;
+            for warning in &running.warnings {
+                tracing::warn!("{warning}");
+            }
+            say(&mut std::io::stdout(), &banner::text(&running));
+            shutdown::serve_until_told(running).await
+        })
+        .map_err(|sentence: String| Failure::from(sentence))?;
     Ok(ExitCode::SUCCESS)
 }
 

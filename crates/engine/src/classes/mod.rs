@@ -12,6 +12,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{ClassName, Filter, Object, ObjectId, ParseError};
 
 use crate::caller::Caller;
+use crate::options::Options;
 use crate::save::{Pending, SaveRequest, Written};
 use crate::work::{Saved, Work};
 
@@ -52,6 +53,9 @@ pub(crate) trait ClassRules: Send + Sync {
     fn visible(&self, _caller: &Caller) -> Result<Option<Filter>, ParseError> {
         Ok(None)
     }
+
+    /// Reads a condition as the class keeps what it asks for.
+    fn ask(&self, _options: &Options, _filter: &mut Filter) {}
 
     /// Takes out what the class hides from this caller, beyond protected fields.
     fn redact(&self, _caller: &Caller, _object: &mut Object) {}

@@ -20,6 +20,12 @@ impl ClassRules for Session {
         if request.creating {
             return Ok(());
         }
+        if !caller.is_privileged() {
+            // One's own only: whoever knows the id of another learns that there is none.
+            let required = || ParseError::new(ErrorCode::InvalidSessionToken, "Session token required.");
+            let user = caller.user_pointer().ok_or_else(required)?;
+            request.only_if = Some(Filter::equals("user", user));
+        }
         let own_user = request.update.value("user").and_then(Value::as_pointer);
         let fixed = ["installationId", "sessionToken"].into_iter();
         let client_fixed = ["expiresAt", "createdWith"].into_iter().filter(|_| !caller.is_privileged());

@@ -7,6 +7,7 @@ use parsimony_store::{Scope, Selection};
 
 use super::{ClassRules, Later};
 use crate::caller::{CLOUD, Caller};
+use crate::options::Options;
 use crate::save::{Pending, SaveRequest, Written};
 use crate::users::sessions::{self, Opened};
 use crate::users::table::HASH;
@@ -115,6 +116,18 @@ impl ClassRules for User {
     fn deleted(&self, work: &Work, id: &ObjectId) {
         work.engine.accounts.forget_user(id);
         work.engine.accounts.forget_sessions();
+    }
+
+    fn ask(&self, options: &Options, filter: &mut Filter) {
+        match filter {
+            Filter::And(all) => all.iter_mut().for_each(|one| self.ask(options, one)),
+            Filter::Field(field, Constraint::Equals(Value::String(text))) => match field.as_str() {
+                "email" => *text = options.accounts.email(text),
+                "username" => *text = options.accounts.username(text),
+                _ => {}
+            },
+            _ => {}
+        }
     }
 
     fn redact(&self, caller: &Caller, object: &mut Object) {

@@ -243,6 +243,7 @@ async fn admit(
     let asked = work.registry.has::<AfterFind>(name.as_str()).then(|| Box::new(query.clone()));
     class::refuse_master_only(&work.caller, name, operation)?;
     let own_only = rules_for(name).visible(&work.caller)?;
+    rules_for(name).ask(&engine.options, &mut query.filter);
     let Some(mut schema) = engine.schemas.find(name).await? else {
         if Builtin::of(name).is_none() {
             rows::refuse_unknown_class(&work.caller, name, engine.options.allow_client_class_creation)?;

@@ -25,7 +25,11 @@ pub(super) async fn draft(work: &Work, admitted: Admitted) -> Result<Drafted, Pa
         return Ok(Drafted { admitted, original: None, stored: None });
     };
     // Permission first: a hook does not run for what its caller may not do.
-    let filter = rows::narrow(&work.caller, class, admitted.leave.clone(), Operation::Update, Filter::id(id))?;
+    let mut wanted = Filter::id(id);
+    if let Some(condition) = &admitted.request.only_if {
+        wanted = wanted.and(condition.clone());
+    }
+    let filter = rows::narrow(&work.caller, class, admitted.leave.clone(), Operation::Update, wanted)?;
     let selection = Selection::new(Arc::clone(class), filter, work.caller.write_scope()).range(0, Some(1));
     let stored = work.objects.find(&selection).await?.pop();
     let stored = Arc::new(stored.ok_or_else(|| rules_for(name).not_updatable(&work.caller))?);

@@ -92,7 +92,7 @@ pub(crate) struct SaveRequest {
 
 impl SaveRequest {
     fn provide(&mut self, provided: Provided) {
-        self.only_if = provided.only_if;
+        self.only_if = self.only_if.take().into_iter().chain(provided.only_if).reduce(Filter::and);
         self.internal.update.0.extend(provided.internal.0);
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use parsimony_cloud::{
-    AfterDelete, AfterFind, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave, Call, Context,
-    Draft, Finding, Host, HostApi, Origin, Pending, Registry, Response, Trigger, Who,
+    AfterDelete, AfterFind, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin, BeforePasswordResetRequest,
+    BeforeSave, Call, Context, Draft, Finding, Host, HostApi, Origin, Pending, Registry, Response, Trigger, Who,
 };
 use parsimony_model::query::parse::{self, Reading};
 use parsimony_model::query::write;

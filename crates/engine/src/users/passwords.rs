@@ -80,7 +80,10 @@ impl Passwords {
 /// Argon2id by the parameters that OWASP recommends, which stand in the hash.
 fn argon2id(password: &str) -> Result<String, ParseError> {
     let salt = SaltString::generate(&mut OsRng);
-    Argon2::default().hash_password(password.as_bytes(), &salt).map(|hash| hash.to_string()).map_err(ParseError::internal)
+    Argon2::default()
+        .hash_password(password.as_bytes(), &salt)
+        .map(|hash| hash.to_string())
+        .map_err(ParseError::internal)
 }
 
 /// Whether a password is that of a hash of either kind. A stored hash that is none matches nothing.

@@ -74,7 +74,8 @@ async fn write_again(work: &Work, email: &str) -> Result<(), ParseError> {
 pub(crate) async fn resend(work: &Work, username: Option<&str>, token: Option<&str>) -> Result<bool, ParseError> {
     let table = Table::of(work).await?;
     let name = username.map(|name| Filter::equals("username", work.engine.options.accounts.username(name)));
-    let conditions: Vec<Filter> = name.into_iter().chain(token.map(|token| Filter::equals(VERIFY_TOKEN, token))).collect();
+    let conditions: Vec<Filter> =
+        name.into_iter().chain(token.map(|token| Filter::equals(VERIFY_TOKEN, token))).collect();
     if conditions.is_empty() {
         return Ok(false);
     }

@@ -91,6 +91,11 @@ pub(super) fn built_in(file: &str, language: Option<&str>) -> Option<(&'static s
     Some((include_str!("page.html"), texts))
 }
 
+/// Whether a file is a page, with placeholders to be filled.
+pub(super) fn is_page(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|end| end.eq_ignore_ascii_case("html"))
+}
+
 /// The content type of a file, by the end of its name.
 pub(super) fn kind_of(file: &str) -> &'static str {
     match file.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).as_deref() {

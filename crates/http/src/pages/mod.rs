@@ -194,13 +194,7 @@ impl Pages<'_> {
     }
 
     /// Gives a page. Parse: a form is answered by leading to the page, so that it is not sent again when that is reloaded.
-    async fn page(
-        &self,
-        asked: &Asked<'_>,
-        page: Page,
-        params: &[(&str, Option<&str>)],
-        form: Option<Form>,
-    ) -> Reply {
+    async fn page(&self, asked: &Asked<'_>, page: Page, params: &[(&str, Option<&str>)], form: Option<Form>) -> Reply {
         let locale = asked.locale();
         let Some(params) = self.params(params, locale) else { return not_found() };
         if let Some(url) = self.options.custom_urls.get(page.id()).filter(|url| url.contains("://")) {
@@ -225,7 +219,7 @@ impl Pages<'_> {
     /// Gives the file of a path, a page with its placeholders filled.
     async fn file(&self, asked: &Asked<'_>) -> Reply {
         let Some(name) = asked.path.last() else { return not_found() };
-        if !name.ends_with(".html") {
+        if !content::is_page(name) {
             let Some(folder) = &self.options.folder else { return not_found() };
             return match content::read(folder, &asked.path).await {
                 Some(bytes) => with_kind(Reply::text(bytes), content::kind_of(name)),
@@ -400,7 +394,8 @@ mod tests {
     #[actix_web::test]
     async fn own_urls_translations_and_placeholders_count() {
         let (accounts, headers) = (accounts(), HeaderMap::new());
-        let translations = json!({"en": {"translation": {"title": "{{appName}}!"}}, "de": {"translation": {"title": "Hallo"}}});
+        let translations =
+            json!({"en": {"translation": {"title": "{{appName}}!"}}, "de": {"translation": {"title": "Hallo"}}});
         let options = PagesOptions {
             localizes: true,
             fallback_locale: "en".to_owned(),
@@ -428,10 +423,9 @@ mod tests {
     #[actix_web::test]
     async fn without_a_name_or_an_address_there_are_no_pages() {
         let (options, headers) = (PagesOptions::default(), HeaderMap::new());
-        for accounts in [
-            AccountOptions { app_name: None, ..accounts() },
-            AccountOptions { public_url: None, ..accounts() },
-        ] {
+        for accounts in
+            [AccountOptions { app_name: None, ..accounts() }, AccountOptions { public_url: None, ..accounts() }]
+        {
             let pages = Pages { options: &options, accounts: &accounts, application_id: "app" };
             let reply = pages.page(&asked(&headers, &["app", "x"], &[]), Page::PasswordReset, &[], None).await;
             assert_eq!((reply.status, &*reply.body), (StatusCode::NOT_FOUND, &b"Not found."[..]));

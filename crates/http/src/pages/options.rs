@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 /// Parse's `pages`, as meant.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of Parse Server's, on or off")]
 pub struct PagesOptions {
     /// `pagesPath`: the folder of the administrator's own pages.
     pub folder: Option<PathBuf>,

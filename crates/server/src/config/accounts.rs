@@ -55,7 +55,9 @@ fn switch(raw: &Raw, name: &str, otherwise: bool) -> Result<bool, String> {
     match raw.get(name) {
         None => Ok(otherwise),
         Some(Value::Bool(on)) => Ok(*on),
-        Some(_) => Err(format!("{name} must be true or false; a function belongs into a beforeLogin or beforeSave hook.")),
+        Some(_) => {
+            Err(format!("{name} must be true or false; a function belongs into a beforeLogin or beforeSave hook."))
+        }
     }
 }
 
@@ -110,12 +112,19 @@ fn lockout(raw: &Raw) -> Result<Option<Lockout>, String> {
     let minutes = raw.get("accountLockout.duration").and_then(Value::as_f64);
     let minutes = minutes.filter(|minutes| *minutes > 0.0 && *minutes <= 99_999.0);
     let minutes = minutes.ok_or("Account lockout duration should be greater than 0 and less than 100000")?;
-    let threshold = raw.get("accountLockout.threshold").and_then(Value::as_f64);
-    let threshold = threshold.filter(|number| (1.0..=999.0).contains(number) && number.fract() == 0.0);
-    let threshold = threshold.ok_or("Account lockout threshold should be an integer greater than 0 and less than 1000")?;
+    let threshold = raw.get("accountLockout.threshold").and_then(Value::as_u64);
+    let threshold = threshold.and_then(|number| u32::try_from(number).ok()).filter(|number| (1..=999).contains(number));
+    let threshold =
+        threshold.ok_or("Account lockout threshold should be an integer greater than 0 and less than 1000")?;
     let name = "accountLockout.unlockOnPasswordReset";
-    let opens = flag(raw, name, "Parse Server option accountLockout.unlockOnPasswordReset must be a boolean.")?;
-    Ok(Some(Lockout { threshold: threshold as u32, minutes, opens_on_reset: opens.unwrap_or(false) }))
+    let refusal = "Parse Server option accountLockout.unlockOnPasswordReset must be a boolean.";
+    // Parse: here a null is no default.
+    let is_null = |written: &Value| written.get("unlockOnPasswordReset").is_some_and(Value::is_null);
+    if raw.get("accountLockout").is_some_and(is_null) {
+        return Err(refusal.to_owned());
+    }
+    let opens = flag(raw, name, refusal)?;
+    Ok(Some(Lockout { threshold, minutes, opens_on_reset: opens.unwrap_or(false) }))
 }
 
 fn policy(raw: &Raw) -> Result<PasswordPolicy, String> {
@@ -126,9 +135,8 @@ fn policy(raw: &Raw) -> Result<PasswordPolicy, String> {
     let text = "passwordPolicy.resetTokenValidityDuration must be a positive number";
     let reset = reset.map(|seconds| seconds.ok_or(text)).transpose()?;
     if raw.get("passwordPolicy.validatorCallback").is_some() {
-        let text = "passwordPolicy.validatorCallback must be a function. A configuration cannot hold one: use \
-                    passwordPolicy.validatorPattern, or refuse the password in a beforeSave hook of _User.";
-        return Err(text.to_owned());
+        // Which no configuration can hold: docs/accounts.md says what takes its place.
+        return Err("passwordPolicy.validatorCallback must be a function.".to_owned());
     }
     let reuses = flag(raw, "passwordPolicy.resetTokenReuseIfValid", "resetTokenReuseIfValid must be a boolean value")?;
     if reuses == Some(true) && reset.is_none() {
@@ -166,8 +174,8 @@ fn history(raw: &Raw) -> Result<usize, String> {
     match raw.get("passwordPolicy.maxPasswordHistory") {
         None => Ok(0),
         Some(value) => {
-            let number = value.as_f64().filter(|number| (0.0..=20.0).contains(number) && number.fract() == 0.0);
-            number.map(|number| number as usize).ok_or_else(bad)
+            let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
+            number.filter(|number| *number <= 20).ok_or_else(bad)
         }
     }
 }
@@ -184,7 +192,7 @@ mod tests {
         super::options(&Raw::gather(Sources { file, ..Sources::default() }).unwrap())
     }
 
-    fn mailing(more: Value) -> Value {
+    fn mailing(more: &Value) -> Value {
         let mut options = json!({
             "appName": "Shop", "publicServerURL": "http://h/parse/", "verifyUserEmails": true,
             "parsimony": { "mail": { "from": "a@b", "smtp": { "url": "smtp://h" } } },
@@ -195,7 +203,7 @@ mod tests {
 
     #[test]
     fn options_mean_what_they_mean_in_parse() {
-        let options = read(&mailing(json!({
+        let options = read(&mailing(&json!({
             "preventLoginWithUnverifiedEmail": true, "emailVerifyTokenValidityDuration": 0.5,
             "emailVerifyTokenReuseIfValid": true, "emailVerifySuccessOnInvalidEmail": false,
             "customPages": { "parseFrameURL": "http://frame" },
@@ -206,7 +214,10 @@ mod tests {
             },
         })))
         .unwrap();
-        assert_eq!((options.public_url.as_deref(), options.frame_url.as_deref()), (Some("http://h/parse"), Some("http://frame")));
+        assert_eq!(
+            (options.public_url.as_deref(), options.frame_url.as_deref()),
+            (Some("http://h/parse"), Some("http://frame"))
+        );
         assert_eq!((options.verification.token_millis, options.verification.hides_unknown), (Some(500), false));
         let lockout = options.lockout.unwrap();
         assert_eq!((lockout.threshold, lockout.opens_on_reset), (3, true));
@@ -221,17 +232,23 @@ mod tests {
     fn what_cannot_be_is_refused_in_parse_s_words() {
         for (options, refusal) in [
             (json!({ "verifyUserEmails": true }), "An emailAdapter is required"),
-            (mailing(json!({ "appName": null })), "An app name is required"),
-            (mailing(json!({ "publicServerURL": null })), "The option publicServerURL is required."),
+            (mailing(&json!({ "appName": null })), "An app name is required"),
+            (mailing(&json!({ "publicServerURL": null })), "The option publicServerURL is required."),
             (json!({ "emailVerifyTokenReuseIfValid": true }), "You cannot use emailVerifyTokenReuseIfValid"),
-            (json!({ "emailVerifyTokenValidityDuration": "x" }), "Email verify token validity duration must be a valid"),
+            (
+                json!({ "emailVerifyTokenValidityDuration": "x" }),
+                "Email verify token validity duration must be a valid",
+            ),
             (json!({ "verifyUserEmails": "f" }), "verifyUserEmails must be true or false"),
             (json!({ "accountLockout": { "duration": 0, "threshold": 1 } }), "Account lockout duration"),
             (json!({ "accountLockout": { "duration": 1, "threshold": 1000 } }), "Account lockout threshold"),
             (json!({ "accountLockout": { "duration": 1, "threshold": "1" } }), "Account lockout threshold"),
             (json!({ "passwordPolicy": { "maxPasswordHistory": 21 } }), "passwordPolicy.maxPasswordHistory must be"),
             (json!({ "passwordPolicy": { "validatorPattern": 1 } }), "passwordPolicy.validatorPattern must be"),
-            (json!({ "passwordPolicy": { "validatorCallback": "f" } }), "passwordPolicy.validatorCallback must be a function"),
+            (
+                json!({ "passwordPolicy": { "validatorCallback": "f" } }),
+                "passwordPolicy.validatorCallback must be a function",
+            ),
             (json!({ "passwordPolicy": { "resetTokenReuseIfValid": true } }), "You cannot use resetTokenReuseIfValid"),
             (json!({ "parsimony": { "passwordHash": "md5" } }), "parsimony.passwordHash must be"),
         ] {
