@@ -9,6 +9,7 @@ use parsimony_model::ParseError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::auth::{AuthAdapter, SmsSender};
 use crate::function::{Call, Request, Typed};
 use crate::handler::{Handler, Hook, Migration, MigrationHandler};
 use crate::inbound::{Inbound, Verifier};
@@ -163,6 +164,25 @@ impl Application {
         let hook = Hook { rules: Rules::none(), handler: Arc::new(handler), place: self.place(Location::caller()) };
         let source = source.to_owned();
         self.parts.push(Box::new(move |registry| registry.add_inbound(&source, verifier, hook)));
+        self
+    }
+
+    /// An identity provider: what clients send as `authData.NAME` is its adapter's to judge. It takes the place of one that the
+    /// server ships under the same name.
+    #[must_use]
+    #[track_caller]
+    pub fn auth(mut self, name: &str, adapter: impl AuthAdapter + 'static) -> Self {
+        let (name, place) = (name.to_owned(), self.place(Location::caller()));
+        self.parts.push(Box::new(move |registry| registry.add_auth(&name, Arc::new(adapter), &place)));
+        self
+    }
+
+    /// What sends the one-time codes of `auth.mfa` to telephones.
+    #[must_use]
+    #[track_caller]
+    pub fn sms(mut self, sender: impl SmsSender + 'static) -> Self {
+        let place = self.place(Location::caller());
+        self.parts.push(Box::new(move |registry| registry.add_sms(Arc::new(sender), &place)));
         self
     }
 

@@ -36,10 +36,12 @@
 //! * What a hook before sets in its [`Context`] is there in the hook after, and what the client sent as `context` in both.
 //! * [`Application::job`] registers a job: it runs when somebody starts it, and when its [`JobPlan`] says so.
 //! * [`Application::webhook`] handles what an outside service sends, once a [`Verifier`] has found that it is from there.
+//! * [`Application::auth`] brings an identity provider, an [`auth::AuthAdapter`].
 //! * `before_migration` and `after_migration` run at the start, around the making of the classes that are defined.
 //! * Two handlers for one name are a start-up error that names both places.
 #![deny(clippy::future_not_send)]
 
+pub mod auth;
 mod cron;
 mod define;
 mod draft;

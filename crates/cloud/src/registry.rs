@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parsimony_model::ClassName;
 
+use crate::auth::{AuthAdapter, SmsSender, is_provider_name};
 use crate::define::Application;
 use crate::function::Call;
 use crate::handler::{Handler, Hook, Migration};
@@ -243,6 +244,20 @@ pub struct Registry {
     scripts: Vec<Script>,
     roles: Vec<RoleDefinition>,
     applications: Vec<String>,
+    auth: HashMap<String, Owned<dyn AuthAdapter>>,
+    sms: Option<Owned<dyn SmsSender>>,
+}
+
+/// Something of which there is one, and who brought it.
+struct Owned<T: ?Sized> {
+    value: Arc<T>,
+    place: Place,
+}
+
+impl<T: ?Sized> Clone for Owned<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), place: self.place.clone() }
+    }
 }
 
 impl Registry {
@@ -301,6 +316,35 @@ impl Registry {
         self.tables.add(&name, hook)?;
         self.tables.verifiers.insert(name, Arc::new(verifier));
         Ok(())
+    }
+
+    /// Registers an identity provider. The error says who else wants to be it.
+    pub(crate) fn add_auth(&mut self, name: &str, value: Arc<dyn AuthAdapter>, place: &Place) -> Result<(), String> {
+        if !is_provider_name(name) {
+            return Err(format!("auth {name} of {place}: a name has a letter first, then letters, digits and _"));
+        }
+        match self.auth.insert(name.to_owned(), Owned { value, place: place.clone() }) {
+            None => Ok(()),
+            Some(before) => Err(format!("auth {name} is defined twice: by {} and by {place}", before.place)),
+        }
+    }
+
+    /// Registers what sends codes to telephones. The error says who else wants to be it.
+    pub(crate) fn add_sms(&mut self, value: Arc<dyn SmsSender>, place: &Place) -> Result<(), String> {
+        match self.sms.replace(Owned { value, place: place.clone() }) {
+            None => Ok(()),
+            Some(before) => Err(format!("sms is defined twice: by {} and by {place}", before.place)),
+        }
+    }
+
+    /// The identity providers that the applications bring.
+    pub fn auth(&self) -> impl Iterator<Item = (&str, &Arc<dyn AuthAdapter>)> {
+        self.auth.iter().map(|(name, owned)| (name.as_str(), &owned.value))
+    }
+
+    /// What sends codes to telephones.
+    pub fn sms(&self) -> Option<&Arc<dyn SmsSender>> {
+        self.sms.as_ref().map(|owned| &owned.value)
     }
 
     /// Takes in a layer whose names nobody else may have. The error says which two places want the same one.

@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | how does an HTTP request go out | `http.rs` |
 //! | how does an e-mail | `smtp.rs`; to a mail adapter elsewhere, `mail_webhook.rs` |
+//! | what does an identity provider say | `auth/` |
 
+pub mod auth;
 mod http;
 mod mail_webhook;
 mod smtp;

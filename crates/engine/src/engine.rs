@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use parsimony_cloud::auth::Providers;
 use parsimony_cloud::{Delivery, HttpClient, Interpreter, Mailer, Registry, Script};
 use parsimony_model::value::Map;
 use parsimony_model::{Clock, ParseError};
@@ -20,7 +21,7 @@ use crate::schema::{Schemas, definitions};
 use crate::scripts::{self, Scripts};
 use crate::tasks::Tasks;
 use crate::triggers::Registered;
-use crate::users::{Accounts, Passwords};
+use crate::users::{Accounts, Passwords, auth_data};
 use crate::webhooks;
 use crate::work::Work;
 
@@ -32,6 +33,8 @@ pub struct Surroundings {
     pub http: Arc<dyn HttpClient>,
     /// What sends e-mails, if anything does.
     pub mail: Option<Arc<dyn Mailer>>,
+    /// The identity providers that the administrator asked for.
+    pub auth: Providers,
     /// What makes handlers of hook scripts.
     pub interpreter: Arc<dyn Interpreter>,
     /// The hook scripts of the administrator's folder.
@@ -52,6 +55,8 @@ pub struct Engine {
     pub(crate) http: Arc<dyn HttpClient>,
     /// What sends e-mails, if anything does.
     pub(crate) mail: Option<Arc<dyn Mailer>>,
+    /// The identity providers.
+    pub(crate) auth: Providers,
     pub(crate) schemas: Schemas,
     pub(crate) accounts: Accounts,
     pub(crate) live: Live,
@@ -73,12 +78,13 @@ impl Engine {
         registry: Registry,
         surroundings: Surroundings,
     ) -> Result<Arc<Self>, String> {
-        let Surroundings { clock, http, mail, interpreter, script_files, starts_without_scripts } = surroundings;
+        let Surroundings { clock, http, mail, auth, interpreter, script_files, starts_without_scripts } = surroundings;
         let told = |error: ParseError| error.to_string();
         let schemas = Schemas::load(Arc::clone(&store)).await.map_err(told)?;
         let objects: Arc<dyn Objects> = Arc::clone(&store) as Arc<dyn Objects>;
         let accounts = Accounts::new(&options);
         let passwords = Passwords::new(&options);
+        let auth = auth_data::providers(auth, &registry, &options)?;
         let registry = Registered::new(registry);
         let jobs = Arc::new(Jobs::new(&*clock));
         let engine = Arc::new(Self {
@@ -90,6 +96,7 @@ impl Engine {
             clock,
             http,
             mail,
+            auth,
             schemas,
             accounts,
             scripts: Scripts::new(interpreter, script_files),

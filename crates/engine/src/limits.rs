@@ -27,6 +27,8 @@ pub struct Limits {
     pub password_hashes_max: usize,
     /// Requests that must not tell by time who has an account are answered at moments so far apart.
     pub account_answer_step: Duration,
+    /// How long an identity provider may take to say whether something is true.
+    pub auth_time_max: Duration,
     /// How many fields a class may have.
     pub fields_max: usize,
     /// How many frames may wait for a client of LiveQuery that reads slowly.
@@ -96,6 +98,7 @@ impl Default for Limits {
             token_chars_max: 512,
             password_hashes_max: 2,
             account_answer_step: Duration::from_millis(50),
+            auth_time_max: Duration::from_secs(30),
             fields_max: 1_000,
             live_frames_waiting_max: 1_000,
             live_subscriptions_max: 1_000,

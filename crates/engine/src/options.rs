@@ -14,6 +14,7 @@ use crate::idempotency::Idempotency;
 use crate::limits::{Complexity, Limits};
 use crate::live::LiveOptions;
 use crate::rate_limits::PatternLimit;
+use crate::users::auth_data::is_of_provider;
 use crate::users::options::AccountOptions;
 
 /// Decides whether a key is accepted from an address.
@@ -128,6 +129,10 @@ pub struct Options {
     pub protected_fields_trigger_exempt: bool,
     /// `enforcePrivateUsers`
     pub enforce_private_users: bool,
+    /// `enableAnonymousUsers`
+    pub enable_anonymous_users: bool,
+    /// `databaseOptions.createIndexAuthDataUniqueness`
+    pub create_index_auth_data_uniqueness: bool,
     /// `sessionLength`, in seconds.
     pub session_seconds: i64,
     /// `expireInactiveSessions`
@@ -169,6 +174,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether an index that Parse makes at the start is not wanted.
+    pub(crate) fn leaves_out_index(&self, name: &str) -> bool {
+        self.indexes_left_out.contains(&name) || (!self.create_index_auth_data_uniqueness && is_of_provider(name))
+    }
+
     /// What the ids of users look like.
     pub(crate) fn user_ids(&self) -> UserIds {
         if self.allow_custom_object_id { UserIds::Chosen } else { UserIds::Made }
@@ -208,6 +218,8 @@ impl Options {
             protected_fields_save_response_exempt: true,
             protected_fields_trigger_exempt: false,
             enforce_private_users: true,
+            enable_anonymous_users: true,
+            create_index_auth_data_uniqueness: true,
             session_seconds: 31_536_000,
             expire_inactive_sessions: true,
             revoke_session_on_password_reset: true,

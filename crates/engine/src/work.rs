@@ -14,6 +14,7 @@ use crate::find::pieces::Rest;
 use crate::jobs::api as jobs;
 use crate::schema::{api, push};
 use crate::transaction::Open;
+use crate::users::auth_data::challenge;
 use crate::users::{login, mail};
 use crate::{aggregate, delete, find, functions, idempotency, live, rate_limits, save, scripts, webhooks};
 
@@ -38,6 +39,8 @@ pub struct Saved {
     pub id: ObjectId,
     /// Whether it was created: 201 with a `Location`. Otherwise 200.
     pub created: bool,
+    /// Whether it was not saved but found: somebody logged in who was known, 200 with a `Location`.
+    pub found: bool,
     /// The body of the answer: `objectId` and `createdAt`, or `updatedAt`, and what the client cannot know.
     pub answer: Map,
 }
@@ -146,6 +149,11 @@ impl Work {
     /// Logs in and opens a session; the user has `sessionToken` among its fields.
     pub async fn log_in(&self, login: LogIn) -> Answer<Object> {
         login::log_in(self, login).await
+    }
+
+    /// Asks identity providers for what is needed before somebody can log in: `/challenge`.
+    pub async fn challenge(&self, body: &Map) -> Answer<Map> {
+        challenge::challenge(self, body).await
     }
 
     /// Checks a password without opening a session.

@@ -141,12 +141,14 @@ impl Reply {
         Ok(self)
     }
 
-    /// What a save answers: 201 with the place of a new object, 200 for one that was there.
+    /// What a save answers: 201 with the place of a new object, 200 for one that was there, with its place if it was found.
     pub(crate) fn saved(saved: &Saved, class: &ClassName, server_url: &str) -> Result<Self, ParseError> {
         let mut reply = Self::json(&saved.answer)?;
         if saved.created {
-            let id = utf8_percent_encode(saved.id.as_str(), PATH);
             reply.status = StatusCode::CREATED;
+        }
+        if saved.created || saved.found {
+            let id = utf8_percent_encode(saved.id.as_str(), PATH);
             reply.location = Some(if *class == Builtin::User.name() {
                 format!("{server_url}/users/{id}")
             } else {
@@ -165,13 +167,17 @@ mod tests {
 
     #[test]
     fn a_new_object_has_a_place_and_an_old_one_has_not() {
-        let saved = |id: &str, created| Saved { id: ObjectId::parse(id).unwrap(), created, answer: map! { "a" => 1 } };
+        let saved = |id: &str, created| {
+            let id = ObjectId::parse(id).unwrap();
+            Saved { id, created, found: false, answer: map! { "a" => 1 } }
+        };
         let plain = ClassName::parse("Post").unwrap();
         for (saved, class, status, location) in [
             (saved("x1", true), &plain, 201, Some("http://h/parse/classes/Post/x1")),
             (saved("a/ b\n", true), &plain, 201, Some("http://h/parse/classes/Post/a%2F%20b%0A")),
             (saved("u", true), &Builtin::User.name(), 201, Some("http://h/parse/users/u")),
             (saved("x1", false), &plain, 200, None),
+            (Saved { found: true, ..saved("u", false) }, &Builtin::User.name(), 200, Some("http://h/parse/users/u")),
         ] {
             let reply = Reply::saved(&saved, class, "http://h/parse").unwrap();
             assert_eq!((reply.status.as_u16(), reply.location.as_deref()), (status, location));

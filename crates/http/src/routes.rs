@@ -31,6 +31,8 @@ pub enum Route {
     LogIn,
     /// `POST /logout`
     LogOut,
+    /// `POST /challenge`
+    Challenge,
     /// `GET` or `POST /verifyPassword`
     VerifyPassword,
     /// `/requestPasswordReset` and others beside the login
@@ -134,7 +136,6 @@ const MISSING: &[(&str, &str, bool)] = &[
     ("config", "Parse Config", false),
     ("graphql-config", "GraphQL", true),
     ("scriptlog", "The script log", true),
-    ("challenge", "Authentication challenges", false),
     ("security", "The security check", true),
     ("events", "Analytics", false),
     ("validate_purchase", "Purchase validation", false),
@@ -183,6 +184,7 @@ impl Route {
             ("functions", Some(name), None) if method == "POST" => Ok(Self::Call(name.to_owned())),
             ("login", None, None) if matches!(method, "GET" | "POST") => Ok(Self::LogIn),
             ("verifypassword", None, None) if matches!(method, "GET" | "POST") => Ok(Self::VerifyPassword),
+            ("challenge", None, None) if method == "POST" => Ok(Self::Challenge),
             ("logout", None, None) if method == "POST" => Ok(Self::LogOut),
             ("batch", None, None) if method == "POST" => Ok(Self::Batch),
             ("serverinfo", None, None) if method == "GET" => Ok(Self::ServerInfo),
@@ -373,6 +375,7 @@ mod tests {
             ("POST /requestPasswordReset", Route::Account(AccountRoute::RequestPasswordReset)),
             ("POST /verificationEmailRequest", Route::Account(AccountRoute::RequestVerification)),
             ("POST /upgradeToRevocableSession", Route::Account(AccountRoute::UpgradeSession)),
+            ("POST /challenge", Route::Challenge),
             ("GET /verifyPassword", Route::VerifyPassword),
             ("GET /sessions/me", Route::MySession),
             ("PUT /sessions/me", Route::Update(class("_Session"), id("me"))),

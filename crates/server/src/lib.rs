@@ -44,7 +44,7 @@ use parsimony_cloud::Application;
 use serde_json::json;
 
 use cli::{Cli, CliOptions, Command};
-pub use config::{Compatibility, Config, Database, Logging, Sources};
+pub use config::{AuthOptions, Compatibility, Config, Database, Logging, Sources};
 pub use external::ExternalOptions;
 pub use moving::{Ear, Moved, MovedClass, MovedRelation, Told, move_database};
 pub use wire::{Parts, Running, start};

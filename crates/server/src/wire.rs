@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use parsimony_cloud::{Application, HttpClient, Registry};
 use parsimony_connectors::Http;
+use parsimony_connectors::auth::Tools;
 use parsimony_engine::{Engine, MasterKey, Surroundings};
 use parsimony_http::{Door, HttpOptions, Listening};
 use parsimony_model::{Clock, SystemClock};
@@ -102,7 +103,15 @@ pub async fn start(
     let scripts = folder::read(&config.hooks_dir)?;
     let (script_files, starts_without_scripts) = (scripts.clone(), config.starts_without_scripts);
     let mail = config.mail.map(|mail| mail.mailer(&http)).transpose()?;
-    let surroundings = Surroundings { clock, http, mail, interpreter, script_files, starts_without_scripts };
+    let tools = Tools {
+        http: Arc::clone(&http),
+        clock: Arc::clone(&clock),
+        sms: registry.sms().cloned(),
+        webhook_key: config.options.keys.webhook_key.clone(),
+        insecure: config.auth.insecure,
+    };
+    let auth = config.auth.providers(&registry, &tools)?;
+    let surroundings = Surroundings { clock, http, mail, auth, interpreter, script_files, starts_without_scripts };
     let engine = Engine::open(config.options, store, registry, surroundings).await?;
     engine.background(watch(Arc::downgrade(&engine), config.hooks_dir, scripts));
     let door = Door::new(HttpOptions {

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parsimony_cloud::auth::Providers;
 use parsimony_cloud::{Application, HttpClient, Registry};
 use parsimony_connectors::Http;
 pub use parsimony_engine::{DefinedSchemas, Options, PatternLimit};
@@ -151,6 +152,7 @@ impl App {
             clock: Arc::clone(&clock),
             http,
             mail: Some(Arc::new(mail.mailer())),
+            auth: Providers::default(),
             interpreter,
             script_files: Vec::new(),
             starts_without_scripts: false,

@@ -26,6 +26,15 @@ pub(crate) trait ClassRules: Send + Sync {
         Ok(())
     }
 
+    /// Runs after `admit`, before cloud code sees the object. What it answers ends the save: nothing is left to be saved.
+    fn identify<'a>(
+        &'a self,
+        _work: &'a Work,
+        _request: &'a mut SaveRequest,
+    ) -> Option<Later<'a, Option<(Saved, Object)>>> {
+        None
+    }
+
     /// Takes the whole creation over, where it is no ordinary one.
     fn create<'a>(&'a self, _work: &'a Work, _body: &'a Map) -> Option<Later<'a, Saved>> {
         None
@@ -60,8 +69,16 @@ pub(crate) trait ClassRules: Send + Sync {
     /// Takes out what the class hides from this caller, beyond protected fields.
     fn redact(&self, _caller: &Caller, _object: &mut Object) {}
 
+    /// Takes out what whoever listens is not told besides.
+    fn redact_event(&self, _caller: &Caller, _object: &mut Object) {}
+
     /// Takes out what not even the maintenance key sees of the internal fields.
     fn redact_internal(&self, _object: &mut Object) {}
+
+    /// Puts what is shown of objects that were found in the place of what is stored.
+    fn show<'a>(&'a self, _work: &'a Work, _objects: &'a mut [Object]) -> Option<Later<'a, ()>> {
+        None
+    }
 
     /// Adds what a client gets with an object that it asked for by its id.
     fn read_by_id(&self, _caller: &Caller, _object: &mut Object) {}

@@ -63,7 +63,7 @@ impl ClassRules for Session {
             let session = sessions::open(work, user, Opened::Create, extra.collect()).await?;
             let mut answer: Map = session.fields.clone();
             answer.insert("objectId".into(), session.id.as_str().into());
-            Ok(Saved { id: session.id, created: true, answer })
+            Ok(Saved { id: session.id, created: true, found: false, answer })
         }))
     }
 

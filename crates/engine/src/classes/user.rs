@@ -9,10 +9,11 @@ use super::{ClassRules, Later};
 use crate::caller::{CLOUD, Caller};
 use crate::options::Options;
 use crate::save::{Pending, SaveRequest, Written};
+use crate::users::auth_data::{self, AUTH_DATA};
 use crate::users::sessions::{self, Opened};
 use crate::users::table::HASH;
 use crate::users::{policy, verification};
-use crate::work::Work;
+use crate::work::{Saved, Work};
 
 /// The rules of `_User`.
 pub(crate) struct User;
@@ -27,24 +28,16 @@ impl ClassRules for User {
             let detail = "Clients aren't allowed to manually update email verification.";
             return Err(ParseError::denied(ErrorCode::OperationForbidden, detail));
         }
-        if request.update.touches("authData") {
-            match request.update.value("authData") {
-                // What the SDK sends of a user who has none.
-                Some(Value::Object(providers)) if providers.is_empty() => {
-                    request.update.0.shift_remove("authData");
-                }
-                _ => return Err(refusal(ErrorCode::UnsupportedService, "This authentication method is unsupported.")),
-            }
-        }
         let text = |field: &str| request.update.value(field).and_then(Value::as_str).filter(|text| !text.is_empty());
         if request.id.is_none() || request.creating {
             if request.id.as_ref().is_some_and(|id| id.as_str().starts_with("role:")) {
                 return Err(ParseError::denied(ErrorCode::OperationForbidden, "Invalid object ID."));
             }
-            if text("username").is_none() {
+            let vouched_for = auth_data::is_sent(&request.update);
+            if !vouched_for && text("username").is_none() {
                 return Err(refusal(ErrorCode::UsernameMissing, "bad or missing username"));
             }
-            if text("password").is_none() {
+            if !vouched_for && text("password").is_none() {
                 return Err(refusal(ErrorCode::PasswordMissing, "password is required"));
             }
         } else {
@@ -59,17 +52,31 @@ impl ClassRules for User {
                 return Err(refusal(ErrorCode::PasswordMissing, "password is required"));
             }
         }
-        Ok(())
+        auth_data::admit(&mut request.update)
+    }
+
+    fn identify<'a>(
+        &'a self,
+        work: &'a Work,
+        request: &'a mut SaveRequest,
+    ) -> Option<Later<'a, Option<(Saved, Object)>>> {
+        request.update.touches(AUTH_DATA).then(|| -> Later<'a, _> { Box::pin(auth_data::identify(work, request)) })
     }
 
     fn check<'a>(&'a self, work: &'a Work, pending: &'a mut Pending) -> Later<'a, ()> {
         Box::pin(async move {
+            auth_data::refuse_others(work, pending).await?;
+            name_the_unnamed(work, pending);
             lowercase(work, pending);
             policy::take_password(work, pending).await?;
             check_email_form(pending)?;
             check_unique(work, pending).await?;
-            verification::begin(work, pending);
+            // Parse: of whom somebody else vouches for, the address needs no proof.
+            if !auth_data::vouches(&pending.update) {
+                verification::begin(work, pending);
+            }
             own_acl(work, pending);
+            auth_data::write_apart(pending);
             Ok(())
         })
     }
@@ -77,6 +84,18 @@ impl ClassRules for User {
     fn written<'a>(&'a self, work: &'a Work, written: &'a mut Written) -> Later<'a, ()> {
         Box::pin(async move {
             let id = written.after.id.clone();
+            if let Some(responses) = written.identity.responses.take() {
+                written.tell.insert("authDataResponse".into(), Value::Object(responses));
+            }
+            if !work.caller.is_privileged() {
+                // What a hook made of it may be secret; whoever wants to see it asks.
+                written.computed.retain(|field| field != AUTH_DATA);
+            }
+            if let Some(refusal) = written.identity.refusal.take() {
+                written.refusal = Some(refusal);
+                return Ok(());
+            }
+            let providers = written.identity.providers.take();
             if written.begins_verification {
                 verification::write(work, &written.after).await?;
             }
@@ -87,9 +106,11 @@ impl ClassRules for User {
                 return Ok(());
             }
             if written.created {
-                // Parse: a signup from the server's own side opens no session.
-                if work.caller.installation_id.as_deref() != Some(CLOUD) {
-                    let session = sessions::open(work, &id, Opened::SignUp, Map::default()).await?;
+                // Parse: a signup from the server's own side opens no session, nor does one by whoever is logged in.
+                let is_known = providers.is_some() && work.caller.account().is_some();
+                if work.caller.installation_id.as_deref() != Some(CLOUD) && !is_known {
+                    let opened = providers.as_deref().map_or(Opened::SignUp, Opened::LogInBy);
+                    let session = sessions::open(work, &id, opened, Map::default()).await?;
                     tell_token(written, &session);
                 }
                 return Ok(());
@@ -134,8 +155,20 @@ impl ClassRules for User {
         object.fields.shift_remove("password");
         object.fields.shift_remove("sessionToken");
         if !caller.is_privileged() && caller.user_id() != Some(&object.id) {
-            object.fields.shift_remove("authData");
+            object.fields.shift_remove(AUTH_DATA);
         }
+    }
+
+    /// Parse: only those who ask see who vouches for a user; what is stored of it may be secret.
+    fn redact_event(&self, caller: &Caller, object: &mut Object) {
+        if !caller.is_privileged() {
+            object.fields.shift_remove(AUTH_DATA);
+        }
+    }
+
+    fn show<'a>(&'a self, work: &'a Work, users: &'a mut [Object]) -> Option<Later<'a, ()>> {
+        let wanted = users.iter().any(|user| user.fields.contains_key(AUTH_DATA));
+        wanted.then(|| -> Later<'a, ()> { Box::pin(auth_data::show_all(work, users)) })
     }
 
     fn redact_internal(&self, object: &mut Object) {
@@ -161,6 +194,16 @@ impl ClassRules for User {
 fn tell_token(written: &mut Written, session: &Object) {
     if let Some(token) = session.get("sessionToken") {
         written.tell.insert("sessionToken".into(), token.clone());
+    }
+}
+
+/// Parse: whoever somebody else vouches for needs no name, and gets one that nobody can guess.
+fn name_the_unnamed(work: &Work, pending: &mut Pending) {
+    const CHARS: usize = 25;
+    let is_named = pending.update.value("username").is_some_and(Value::is_truthy);
+    if pending.creating && !is_named {
+        pending.update.set("username", work.engine.clock.alphanumeric(CHARS));
+        pending.computed.push("username".to_owned());
     }
 }
 

@@ -10,6 +10,7 @@ use parsimony_store::Selection;
 
 use super::{Asking, hooks, include, redact};
 use crate::access::fields::Hidden;
+use crate::classes::rules_for;
 use crate::work::Work;
 
 /// Objects that come in pieces; an error is the last.
@@ -47,6 +48,9 @@ impl Finishing {
         let redaction = redact::Redaction::new(work, &self.class, &self.hidden, &self.query);
         for object in &mut objects {
             redaction.apply(object);
+        }
+        if let Some(shown) = rules_for(&self.class.name).show(work, &mut objects) {
+            shown.await?;
         }
         if !self.query.include.is_empty() {
             include::include(work, &mut objects, &self.query).await?;

@@ -235,7 +235,9 @@ impl Words<'_> {
 
     fn redact(&self, seer: &Seer, keys: &[CompactString], object: &mut Object) {
         seer.hidden.remove_from(&seer.caller, object);
-        rules_for(&self.class.name).redact(&seer.caller, object);
+        let rules = rules_for(&self.class.name);
+        rules.redact(&seer.caller, object);
+        rules.redact_event(&seer.caller, object);
         if !keys.is_empty() {
             object.fields.retain(|field, _| keys.iter().any(|key| key == field));
         }

@@ -13,6 +13,7 @@ use super::{Admitted, SaveRequest, check, keywords};
 use crate::access::class::{self, Leave};
 use crate::access::rows;
 use crate::classes::rules_for;
+use crate::users::auth_data::Identity;
 use crate::work::Work;
 
 pub(super) async fn admit(
@@ -117,6 +118,7 @@ fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<Sav
         acl,
         internal: Internal::default(),
         only_if: None,
+        identity: Identity::default(),
     })
 }
 
@@ -159,5 +161,6 @@ fn read_update(class: &ClassName, id: &ObjectId, mut body: Map) -> Result<SaveRe
         acl,
         internal: Internal::default(),
         only_if: None,
+        identity: Identity::default(),
     })
 }

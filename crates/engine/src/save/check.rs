@@ -30,6 +30,7 @@ pub(super) async fn check(work: &Work, hooked: Hooked) -> Result<Pending, ParseE
         internal: request.internal,
         only_if: request.only_if,
         begins_verification: false,
+        identity: request.identity,
         acl_is_default: false,
         related: Vec::new(),
         leave: if request.creating { Leave::Plain } else { admitted.leave },

@@ -19,6 +19,7 @@ use parsimony_model::{Acl, ClassName, ClassSchema, FieldName, Filter, Object, Ob
 use self::internal::Internal;
 use crate::access::class::Leave;
 use crate::classes::rules_for;
+use crate::users::auth_data::Identity;
 use crate::work::{Saved, Work};
 
 /// Saves one object.
@@ -52,6 +53,11 @@ pub(crate) async fn save_provided(
 ) -> Result<(Saved, Object), ParseError> {
     let mut admitted = admit::admit(work, class, id, body).await?; // may this caller write this class at all?
     admitted.request.provide(provided);
+    if let Some(identified) = rules_for(class).identify(work, &mut admitted.request)
+        && let Some(ended) = identified.await?
+    {
+        return Ok(ended); // whoever is known logs in: there is nothing to save
+    }
     let draft = draft::draft(work, admitted).await?; // what is there, where a hook wants to know
     let hooked = before_save::before_save(work, draft).await?; // cloud code may change or refuse it
     let pending = check::check(work, hooked).await?; // types, required, defaults, class rules
@@ -88,6 +94,8 @@ pub(crate) struct SaveRequest {
     pub(crate) internal: Internal,
     /// What the object has to meet when it is written.
     pub(crate) only_if: Option<Filter>,
+    /// Who vouches for the user that is saved.
+    pub(crate) identity: Identity,
 }
 
 impl SaveRequest {
@@ -142,6 +150,8 @@ pub(crate) struct Pending {
     pub(crate) only_if: Option<Filter>,
     /// Whether a user's new address is to be verified.
     pub(crate) begins_verification: bool,
+    /// Who vouches for the user that is saved.
+    pub(crate) identity: Identity,
     /// The ACL came from the class, not from the request.
     pub(crate) acl_is_default: bool,
     pub(crate) related: Vec<Related>,
@@ -163,6 +173,8 @@ pub(crate) struct Written {
     pub(crate) stored: Option<Arc<Object>>,
     pub(crate) after: Object,
     pub(crate) computed: Vec<String>,
+    /// Who vouches for the user that was saved.
+    pub(crate) identity: Identity,
     /// What the answer tells besides.
     pub(crate) tell: Map,
     /// What a hook answers in the place of all that.

@@ -52,7 +52,7 @@ pub(super) fn reply(work: &Work, written: Written) -> (Saved, Object) {
         let hidden = Hidden::from(&work.caller, &class, &work.engine.options);
         hidden.remove_from_answer(&work.caller, &after, &mut answer);
     }
-    (Saved { id: after.id.clone(), created, answer }, after)
+    (Saved { id: after.id.clone(), created, found: false, answer }, after)
 }
 
 /// The value at a path below a value.

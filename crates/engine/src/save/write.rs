@@ -11,6 +11,7 @@ use parsimony_store::{Change, Join, Selection, StoreError};
 use super::{Pending, Written};
 use crate::access::rows;
 use crate::classes::rules_for;
+use crate::users::auth_data;
 use crate::work::Work;
 
 pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, ParseError> {
@@ -44,9 +45,13 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
         for (leave, operation) in [(&pending.leave, Operation::Update), (&pending.leave_to_add, Operation::AddField)] {
             filter = rows::narrow(&work.caller, &pending.class, leave.clone(), operation, filter)?;
         }
+        let filter = pending.identity.still.iter().cloned().fold(filter, Filter::and);
         let selection = Selection::new(Arc::clone(&pending.class), filter, work.caller.write_scope());
         let after = work.objects.update(&selection, &change).await.map_err(|error| duplicate(&pending, error))?;
-        after.ok_or_else(|| rules_for(&pending.class.name).not_updatable(&work.caller))?
+        after.ok_or_else(|| match pending.identity.still.as_slice() {
+            [] => rules_for(&pending.class.name).not_updatable(&work.caller),
+            _ => auth_data::outrun(),
+        })?
     };
     for related in &pending.related {
         let join = Join { class: pending.class.name.clone(), field: related.field.clone() };
@@ -66,6 +71,7 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
         stored: pending.stored,
         computed: pending.computed,
         tell: pending.internal.told(&after),
+        identity: pending.identity,
         answer: None,
         begins_verification: pending.begins_verification,
         refusal: None,
@@ -76,6 +82,9 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
 /// Parse: a name or an address that another signup took in the same moment has errors of its own.
 fn duplicate(pending: &Pending, error: StoreError) -> ParseError {
     if let (StoreError::Duplicate { index }, Some(Builtin::User)) = (&error, Builtin::of(&pending.class.name)) {
+        if auth_data::is_of_provider(index) {
+            return auth_data::used();
+        }
         if index.contains("username") {
             return ParseError::new(ErrorCode::UsernameTaken, "Account already exists for this username.");
         }

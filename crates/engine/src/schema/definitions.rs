@@ -16,6 +16,7 @@ use super::plan::{Kept, Manner, OtherType, Permissions, Plan, Unmentioned, plan}
 use crate::engine::Engine;
 use crate::host;
 use crate::options::DefinedSchemas;
+use crate::users::auth_data;
 
 /// How often a plan is made again because another server, starting at the same time, created a class first.
 const TRIES_MAX: u8 = 5;
@@ -27,7 +28,10 @@ pub(crate) async fn apply(engine: &Arc<Engine>) -> Result<(), String> {
     let watches = engine.options.idempotency.is_some().then_some(Builtin::Idempotency);
     for builtin in [Builtin::User, Builtin::Session, Builtin::Role].into_iter().chain(watches) {
         let mut class = with_builtin_indexes(ClassSchema::new(builtin.name()));
-        class.indexes.retain(|name, _| !engine.options.indexes_left_out.contains(&name.as_str()));
+        if builtin == Builtin::User {
+            class.indexes.extend(auth_data::indexes(engine));
+        }
+        class.indexes.retain(|name, _| !engine.options.leaves_out_index(name));
         apply_builtin(engine, &class).await.map_err(|error| format!("class {}: {error}", class.name))?;
     }
     for definition in engine.registry.own().schemas() {

@@ -13,6 +13,7 @@ use parsimony_model::{ClassName, ClassPermissions, ClassSchema, ErrorCode, Field
 use super::definitions::with_builtin_indexes;
 use super::file::{Definition, effective_permissions};
 use super::rules::{self, check_geo_points, refuse_append_only, refuse_twin};
+use crate::users::auth_data;
 
 /// What becomes of something that a class has and its definition does not mention.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -292,7 +293,7 @@ impl Comparison<'_> {
     fn indexes(&mut self, definition: &Definition, manner: &Manner) -> Result<(), ParseError> {
         let given = with_builtin_indexes(ClassSchema::new(self.stored.name.clone())).indexes;
         let stored = self.stored;
-        let own = |name: &CompactString| !given.contains_key(name);
+        let own = |name: &CompactString| !given.contains_key(name) && !auth_data::is_of_provider(name);
         // What goes makes room for what comes.
         for (name, index) in stored.indexes.iter().filter(|(name, _)| own(name)) {
             let wanted = definition.indexes.get(name);

@@ -8,6 +8,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, Filter, Object, ObjectId, Op, ParseError, Query, Value};
 use parsimony_store::{Scope, Selection};
 
+use super::auth_data::{self, second};
 use super::sessions::{self, Opened};
 use super::table::{HASH, Table};
 use super::{lockout, policy};
@@ -23,6 +24,7 @@ fn wrong_login() -> ParseError {
 pub(crate) async fn log_in(work: &Work, login: LogIn) -> Result<Object, ParseError> {
     work.caller.may_write("perform the login operation")?;
     let user = check(work, &login).await?;
+    let second = second::prove(work, &login.fields, &user).await?;
     policy::refuse_aged(work, &user).await?;
     let class = user.class.clone();
     if work.registry.has::<BeforeLogin>(class.as_str()) {
@@ -30,6 +32,7 @@ pub(crate) async fn log_in(work: &Work, login: LogIn) -> Result<Object, ParseErr
         let user = Arc::new(find::redact::own_user(work, &schema, user.clone()));
         triggers::run(work, class.as_str(), |origin| BeforeLogin { user, origin }).await?;
     }
+    let responses = second.store(work, &user).await?;
     let session = sessions::open(work, &user.id, Opened::LogIn, Map::default()).await?;
     let token = session.text("sessionToken").unwrap_or_default().to_owned();
     let mut user = as_itself(work, &token, user).await?;
@@ -39,6 +42,9 @@ pub(crate) async fn log_in(work: &Work, login: LogIn) -> Result<Object, ParseErr
         let mut who = (**work.caller.who()).clone();
         (who.user, who.session_token) = (Some(Arc::clone(&known)), Some(token.into()));
         triggers::run_as(work, class.as_str(), who, |origin| AfterLogin { user: known, origin }).await?;
+    }
+    if let Some(responses) = responses {
+        user.fields.insert("authDataResponse".into(), Value::Object(responses));
     }
     Ok(user)
 }
@@ -88,7 +94,7 @@ pub(crate) async fn upgrade_session(work: &Work) -> Result<Object, ParseError> {
 }
 
 /// The user whose name and password these are.
-async fn check(work: &Work, login: &LogIn) -> Result<Object, ParseError> {
+pub(crate) async fn check(work: &Work, login: &LogIn) -> Result<Object, ParseError> {
     let field = |name: &str| login.fields.get(name).filter(|value| !value.is_null() && **value != Value::from(""));
     let (username, email) = (field("username"), field("email"));
     if username.is_none() && email.is_none() {
@@ -155,7 +161,9 @@ async fn find_user(work: &Work, username: Option<&str>, email: Option<&str>) -> 
 async fn as_itself(work: &Work, token: &str, user: Object) -> Result<Object, ParseError> {
     if work.caller.is_privileged() {
         let class = work.engine.schemas.require(&Builtin::User.name()).await?;
-        return Ok(find::redact::own_user(work, &class, user));
+        let mut user = find::redact::own_user(work, &class, user);
+        auth_data::show(work, &mut user).await?;
+        return Ok(user);
     }
     let caller = Caller::as_user(&work.engine, &work.caller, &user.id, token).await?;
     match find::get(&work.with_caller(caller), &user.class, &user.id, Query::default()).await {

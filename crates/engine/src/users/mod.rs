@@ -1,7 +1,8 @@
-//! Users, their sessions, roles and passwords.
+//! Users, their sessions, roles, passwords, and who else vouches for them.
 
 mod accounts;
 mod api;
+pub(crate) mod auth_data;
 mod lockout;
 pub(crate) mod login;
 pub(crate) mod mail;

@@ -12,9 +12,11 @@ use crate::work::Work;
 
 /// How a session came to be.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Opened {
+pub(crate) enum Opened<'a> {
     SignUp,
     LogIn,
+    /// By these providers. Parse: also of a signup by them this is what is said.
+    LogInBy(&'a str),
     Create,
     /// By the master key, for somebody.
     AsMaster,
@@ -22,11 +24,12 @@ pub(crate) enum Opened {
     Upgrade,
 }
 
-impl Opened {
+impl Opened<'_> {
     fn created_with(self) -> Map {
         match self {
             Self::SignUp => map! { "action" => "signup", "authProvider" => "password" },
             Self::LogIn => map! { "action" => "login", "authProvider" => "password" },
+            Self::LogInBy(providers) => map! { "action" => "login", "authProvider" => providers },
             Self::Create => map! { "action" => "create" },
             Self::AsMaster => map! { "action" => "login", "authProvider" => "masterkey" },
             Self::Upgrade => map! { "action" => "upgrade" },
@@ -35,7 +38,7 @@ impl Opened {
 }
 
 /// Opens a session of a user on the caller's device, in the place of older ones there. Gives the stored session.
-pub(crate) async fn open(work: &Work, user: &ObjectId, opened: Opened, extra: Map) -> Result<Object, ParseError> {
+pub(crate) async fn open(work: &Work, user: &ObjectId, opened: Opened<'_>, extra: Map) -> Result<Object, ParseError> {
     let engine = &work.engine;
     let class = engine.schemas.require(&Builtin::Session.name()).await?;
     let now = engine.clock.now();

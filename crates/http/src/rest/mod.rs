@@ -52,6 +52,7 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::Me => Box::pin(users::me(work)).await,
         Route::LogIn => Box::pin(users::log_in(work, params)).await,
         Route::LogOut => Box::pin(users::log_out(work)).await,
+        Route::Challenge => Box::pin(users::challenge(work, params)).await,
         Route::VerifyPassword => Box::pin(users::verify_password(work, params)).await,
         Route::Account(route) => Box::pin(accounts::answer(work, route, params)).await,
         Route::MySession => Box::pin(sessions::me(work)).await,

@@ -1,4 +1,4 @@
-//! `/login`, `/logout`, `/verifyPassword`, `/users/me`: who somebody is.
+//! `/login`, `/challenge`, `/logout`, `/verifyPassword`, `/users/me`: who somebody is.
 
 use parsimony_engine::{LogIn, Work};
 use parsimony_model::ParseError;
@@ -12,6 +12,10 @@ pub(super) async fn me(work: &Work) -> Result<Reply, ParseError> {
 
 pub(super) async fn log_in(work: &Work, params: Params<'_>) -> Result<Reply, ParseError> {
     Reply::json(&work.log_in(LogIn { fields: params.log_in() }).await?)
+}
+
+pub(super) async fn challenge(work: &Work, params: Params<'_>) -> Result<Reply, ParseError> {
+    Reply::json(&work.challenge(&params.body).await?)
 }
 
 pub(super) async fn verify_password(work: &Work, params: Params<'_>) -> Result<Reply, ParseError> {

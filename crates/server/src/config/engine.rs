@@ -45,6 +45,11 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
         )?,
         indexes_left_out: indexes_left_out(raw)?,
         enforce_private_users: flag("enforcePrivateUsers", defaults.enforce_private_users)?,
+        enable_anonymous_users: flag("enableAnonymousUsers", defaults.enable_anonymous_users)?,
+        create_index_auth_data_uniqueness: flag(
+            "databaseOptions.createIndexAuthDataUniqueness",
+            defaults.create_index_auth_data_uniqueness,
+        )?,
         session_seconds: session_seconds(raw, defaults.session_seconds)?,
         expire_inactive_sessions: flag("expireInactiveSessions", defaults.expire_inactive_sessions)?,
         revoke_session_on_password_reset: flag(

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod addresses;
+mod auth;
 mod compatibility;
 mod database;
 mod engine;
@@ -23,6 +24,7 @@ use parsimony_http::{PagesOptions, TrustProxy};
 use serde_json::Value;
 
 use crate::external::ExternalOptions;
+pub use auth::AuthOptions;
 pub use compatibility::Compatibility;
 pub use database::Database;
 pub(crate) use mail::MailConfig;
@@ -81,6 +83,8 @@ pub struct Config {
     pub starts_without_scripts: bool,
     /// `parsimony.scriptHosts`: the hosts that hook scripts may ask over HTTP.
     pub script_hosts: Vec<String>,
+    /// `auth`: the identity providers.
+    pub auth: AuthOptions,
     /// What is logged, and how.
     pub logging: Logging,
     /// `parsimony.compatibility`: where the defaults come from.
@@ -140,6 +144,7 @@ impl Config {
             hooks_dir,
             starts_without_scripts: raw.flag("parsimony.startWithoutScripts")?.unwrap_or(false),
             script_hosts: raw.list("parsimony.scriptHosts")?.unwrap_or_default(),
+            auth: auth::read(&raw)?,
             logging: logging(&raw)?,
             compatibility: raw.compatibility,
             options,

@@ -148,7 +148,7 @@ async fn a_broken_expression_is_an_invalid_query(fresh: &dyn Fresh) {
 
 async fn auth_data_is_found_by_the_id_of_a_provider(fresh: &dyn Fresh) {
     let users = Table::new(fresh, "_User", &[]).await;
-    users.put("a", r#"{"username": "a", "authData": {"anonymous": {"id": "1"}, "other": {"id": "x", "n": 2}}}"#).await;
+    users.put("a", r#"{"username": "a", "authData": {"anonymous": {"id": "1"}, "other": {"id": "x", "n": 2, "codes": ["p", "q"]}}}"#).await;
     users.put("b", r#"{"username": "b", "authData": {"anonymous": {"id": "2"}}}"#).await;
     users.put("c", r#"{"username": "c"}"#).await;
     for (text, expected) in [
@@ -156,6 +156,8 @@ async fn auth_data_is_found_by_the_id_of_a_provider(fresh: &dyn Fresh) {
         (r#"{"authData.other.id": "x"}"#, "a"),
         (r#"{"authData.other.id": "1"}"#, ""),
         (r#"{"authData.nobody.id": "1"}"#, ""),
+        (r#"{"authData.other.n": 2, "authData.other.codes": "q"}"#, "a"),
+        (r#"{"authData.other.n": 2, "authData.other.codes": "r"}"#, ""),
         (r#"{"authData.anonymous.id": {"$in": ["1", "2"]}}"#, "a b"),
         (r#"{"authData.other.id": {"$exists": false}}"#, "b c"),
         (r#"{"$or": [{"authData.other.id": "x"}, {"username": "c"}]}"#, "a c"),
