@@ -14,6 +14,7 @@ mod auth;
 mod bad_input;
 mod batch;
 mod defined;
+mod devices;
 mod functions;
 mod great_answers;
 mod hooks;

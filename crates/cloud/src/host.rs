@@ -24,6 +24,11 @@ pub trait HostApi: Send + Sync {
     fn delete(&self, class: ClassName, id: ObjectId) -> Pending<'_, ()>;
     /// Calls a cloud function.
     fn call(&self, function: String, params: Map) -> Pending<'_, Value>;
+    /// Sends a push, for the master key; gives the id of its `_PushStatus`. A host without push refuses.
+    fn push(&self, _body: Map) -> Pending<'_, ObjectId> {
+        let missing = ParseError::new(ErrorCode::PushMisconfigured, "Missing push configuration");
+        Box::pin(std::future::ready(Err(missing)))
+    }
     /// Opens a transaction: a host whose work becomes visible at its `commit`. Inside one it is refused.
     fn begin(&self) -> Pending<'_, Arc<dyn HostApi>>;
     /// Ends the transaction this host works in.
@@ -136,6 +141,12 @@ impl Host {
     /// Calls a cloud function, with all its rules.
     pub async fn call(&self, function: &str, params: Map) -> Result<Value, ParseError> {
         self.0.call(function.to_owned(), params).await
+    }
+
+    /// Sends a push, as `POST /push` does: `where` or `channels`, `data`, and when. For the master's rights only. Gives the id
+    /// of its `_PushStatus`; the push is sent after this, by whichever server has the time.
+    pub async fn push(&self, body: Map) -> Result<ObjectId, ParseError> {
+        self.0.push(body).await
     }
 
     /// Does the work in one transaction: all of it becomes visible, or none.

@@ -16,9 +16,23 @@ pub struct Http(reqwest::Client);
 impl Http {
     /// Opens a client. The error says why TLS is not to be had.
     pub fn new() -> Result<Self, String> {
-        let client = reqwest::Client::builder().redirect(Policy::none()).connect_timeout(CONNECT_TIME_MAX);
-        client.build().map(Self).map_err(|error| format!("the HTTP client cannot be made: {error}"))
+        Self::of(builder())
     }
+
+    /// A client that shows this certificate, which stands in PEM beside its key.
+    pub fn signed_in(pem: &str) -> Result<Self, String> {
+        let identity = reqwest::Identity::from_pem(pem.as_bytes());
+        let identity = identity.map_err(|error| format!("the certificate and its key cannot be read: {error}"))?;
+        Self::of(builder().identity(identity))
+    }
+
+    fn of(builder: reqwest::ClientBuilder) -> Result<Self, String> {
+        builder.build().map(Self).map_err(|error| format!("the HTTP client cannot be made: {error}"))
+    }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().redirect(Policy::none()).connect_timeout(CONNECT_TIME_MAX)
 }
 
 impl HttpClient for Http {

@@ -5,12 +5,15 @@
 //! | how does an HTTP request go out | `http.rs` |
 //! | how does an e-mail | `smtp.rs`; to a mail adapter elsewhere, `mail_webhook.rs` |
 //! | what does an identity provider say | `auth/` |
+//! | how do messages get to devices | `push/` |
 
 pub mod auth;
 mod http;
 mod mail_webhook;
+mod push;
 mod smtp;
 
 pub use http::Http;
 pub use mail_webhook::MailWebhook;
+pub use push::{PushConfig, QueueConfig, Senders};
 pub use smtp::{MailTls, Smtp, SmtpOptions};

@@ -16,6 +16,7 @@ use crate::jobs::{self, Jobs};
 use crate::live::{self, Live};
 use crate::nodes;
 use crate::options::Options;
+use crate::push::{self, Pushes};
 use crate::rate_limits::{self, Counts};
 use crate::schema::{Schemas, definitions};
 use crate::scripts::{self, Scripts};
@@ -63,6 +64,7 @@ pub struct Engine {
     pub(crate) scripts: Scripts,
     pub(crate) passwords: Passwords,
     pub(crate) jobs: Arc<Jobs>,
+    pub(crate) pushes: Arc<Pushes>,
     pub(crate) tasks: Tasks,
     pub(crate) rate_counts: Counts,
     /// What runs beside requests, and ends when the engine closes.
@@ -102,6 +104,7 @@ impl Engine {
             scripts: Scripts::new(interpreter, script_files),
             passwords,
             jobs,
+            pushes: Arc::default(),
             tasks: Tasks::new(),
             rate_counts: Counts::default(),
             background: Mutex::default(),
@@ -114,6 +117,7 @@ impl Engine {
         live::start(&engine);
         jobs::begin(&engine);
         inbound::begin(&engine);
+        push::begin(&engine);
         Ok(engine)
     }
 

@@ -57,6 +57,15 @@ impl HostApi for EngineHost {
         Box::pin(async move { functions::call(&self.0, &function, params).await?.0.to_value() })
     }
 
+    fn push(&self, body: Map) -> Pending<'_, ObjectId> {
+        Box::pin(async move {
+            if self.0.transaction.is_some() {
+                return Err(ParseError::new(ErrorCode::ScriptFailed, "A transaction cannot send a push."));
+            }
+            self.0.push(body).await
+        })
+    }
+
     fn begin(&self) -> Pending<'_, Arc<dyn HostApi>> {
         Box::pin(async move {
             let host: Arc<dyn HostApi> = Arc::new(Self(self.0.begin().await?));

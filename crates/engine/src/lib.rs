@@ -20,6 +20,7 @@
 //! | how often something may be asked | `rate_limits.rs` |
 //! | webhooks that come in | `inbound/` |
 //! | background jobs | `jobs/` |
+//! | pushes | `push/` |
 //! | what goes on beside the requests | `tasks.rs` |
 //! | cloud code that is changed while the server runs | `scripts/` |
 #![deny(clippy::future_not_send)]
@@ -40,6 +41,7 @@ mod limits;
 mod live;
 mod nodes;
 mod options;
+mod push;
 mod rate_limits;
 mod rows;
 mod save;
@@ -58,7 +60,10 @@ pub use find::pieces::Rest;
 pub use idempotency::Idempotency;
 pub use limits::{Complexity, Limits};
 pub use live::{LiveConnection, LiveOptions, Outgoing};
-pub use options::{AddressRule, DefinedSchemas, DeniedKeyword, Keys, MasterKey, Options, default_denied_keywords};
+pub use options::{
+    AddressRule, DefinedSchemas, DeniedKeyword, DuplicateAction, InstallationOptions, Keys, MasterKey, MergePriority,
+    Options, PushOptions, default_denied_keywords,
+};
 pub use parsimony_cloud::{Delivery, Head, Headers, RateLimit, Zone};
 pub use rate_limits::PatternLimit;
 pub use users::options::{AccountOptions, HashKind, Lockout, PasswordPolicy, Verification};

@@ -70,6 +70,12 @@ pub struct Limits {
     pub job_schedules_max: u64,
     /// How many characters the message of a run may have.
     pub job_message_chars_max: usize,
+    /// How often a server looks whether a push is due.
+    pub push_tick: Duration,
+    /// For how long a server that says nothing counts as sending: after that another one goes on with its pushes.
+    pub push_lease: Duration,
+    /// How many pushes a server has under way.
+    pub pushes_under_way_max: usize,
 }
 
 /// What a client may ask at once, `requestComplexity`; the master key may ask as much as the server bears.
@@ -119,6 +125,9 @@ impl Default for Limits {
             job_runs_max: 256,
             job_schedules_max: 1_000,
             job_message_chars_max: 10_000,
+            push_tick: Duration::from_secs(1),
+            push_lease: Duration::from_secs(15),
+            pushes_under_way_max: 4,
         }
     }
 }

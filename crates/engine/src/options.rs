@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use indexmap::IndexMap;
+use parsimony_cloud::PushSender;
 use parsimony_model::aggregate::Form;
 use parsimony_model::{ClassName, Date, Map};
 
@@ -98,6 +99,59 @@ pub struct DefinedSchemas {
     pub keep_unknown_indexes: bool,
 }
 
+/// What becomes of the rows of a device that are too many, `installation.duplicateDeviceTokenAction`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DuplicateAction {
+    /// They go.
+    #[default]
+    Delete,
+    /// They lose what they have in common with the one that stays.
+    Update,
+}
+
+/// Which of two rows of a device stays, `installation.duplicateDeviceTokenMergePriority`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MergePriority {
+    /// The one that has the token.
+    #[default]
+    DeviceToken,
+    /// The one that has the installation id.
+    InstallationId,
+}
+
+/// Parse's `installation` option: how the rows of one device become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InstallationOptions {
+    /// `duplicateDeviceTokenAction`
+    pub duplicate_action: DuplicateAction,
+    /// `duplicateDeviceTokenActionEnforceAuth`: whether the rights of the caller count for that.
+    pub enforces_auth: bool,
+    /// `duplicateDeviceTokenMergePriority`
+    pub merge_priority: MergePriority,
+}
+
+/// `push`: how devices are reached.
+#[derive(Clone)]
+pub struct PushOptions {
+    /// What sends.
+    pub sender: Arc<dyn PushSender>,
+    /// `scheduledPush`: whether a push that is for later waits for its time.
+    pub scheduled: bool,
+    /// `push.queueOptions.batchSize`: how many devices are sent to between two notes of how far a push has come.
+    pub batch_devices: u64,
+    /// `push.queueOptions.disablePushWorker`, the other way round: whether this server sends.
+    pub sends: bool,
+    /// Whether tokens go from installations when their services say that they are gone.
+    pub cleans_up: bool,
+}
+
+impl PushOptions {
+    /// Parse's defaults.
+    pub fn new(sender: Arc<dyn PushSender>) -> Self {
+        Self { sender, scheduled: false, batch_devices: 100, sends: true, cleans_up: false }
+    }
+}
+
 /// The options of an engine. The names are Parse Server's.
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of Parse Server's, on or off")]
 pub struct Options {
@@ -171,6 +225,10 @@ pub struct Options {
     pub schema: Option<DefinedSchemas>,
     /// The indexes of built-in classes that are not to be made at the start, `databaseOptions.createIndex…`.
     pub indexes_left_out: Vec<&'static str>,
+    /// `installation`
+    pub installations: InstallationOptions,
+    /// `push`; `None` if devices cannot be reached.
+    pub push: Option<PushOptions>,
 }
 
 impl Options {
@@ -239,6 +297,8 @@ impl Options {
             rate_limits: Vec::new(),
             schema: None,
             indexes_left_out: Vec::new(),
+            installations: InstallationOptions::default(),
+            push: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::classes::rules_for;
 use crate::engine::Engine;
 use crate::find::pieces::Rest;
 use crate::jobs::api as jobs;
+use crate::push::api as pushes;
 use crate::schema::{api, push};
 use crate::transaction::Open;
 use crate::users::auth_data::challenge;
@@ -269,6 +270,26 @@ impl Work {
     /// Takes a schedule of the dashboard away, master only.
     pub async fn delete_job_schedule(&self, id: &ObjectId) -> Answer<()> {
         jobs::delete_schedule(self, id).await
+    }
+
+    /// Takes a push, master only; gives the id of its `_PushStatus`. It is sent after this.
+    pub async fn push(&self, body: Map) -> Answer<ObjectId> {
+        pushes::push(self, body).await
+    }
+
+    /// Whether pushes can be sent, and whether they can be sent later.
+    pub fn offers_push(&self) -> (bool, bool) {
+        pushes::offered(self)
+    }
+
+    /// Finds audiences of pushes, master only.
+    pub async fn push_audiences(&self, params: &Map) -> Answer<Found> {
+        pushes::audiences(self, params).await
+    }
+
+    /// Reads an audience of pushes, master only.
+    pub async fn push_audience(&self, id: &ObjectId, query: Query) -> Answer<Object> {
+        pushes::audience(self, id, query).await
     }
 
     /// Every webhook of a kind, master only.

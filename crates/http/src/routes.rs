@@ -1,6 +1,7 @@
 //! Which route is it: all of them, on one page.
 
 mod accounts;
+pub(crate) mod push;
 
 use std::borrow::Cow;
 
@@ -103,6 +104,8 @@ pub enum Route {
     RollBackScript(String),
     /// `POST /hooks/scripts/NAME/try`
     RehearseScript(String),
+    /// `/push`, `/push_audiences`
+    Push(push::PushRoute),
     /// `DELETE /purge/C`
     Purge(String),
     /// `GET /serverInfo`
@@ -125,14 +128,11 @@ pub struct Missing {
 }
 
 /// What requests for these areas would write, in the words of a refusal.
-const MISSING_WRITES: &[(&str, &str, &str)] =
-    &[("push", "POST", "send push notifications"), ("config", "PUT", "update the config")];
+const MISSING_WRITES: &[(&str, &str, &str)] = &[("config", "PUT", "update the config")];
 
 /// The areas that this version does not offer.
 const MISSING: &[(&str, &str, bool)] = &[
     ("files", "File storage", false),
-    ("push", "Push", true),
-    ("push_audiences", "Push audiences", true),
     ("config", "Parse Config", false),
     ("graphql-config", "GraphQL", true),
     ("scriptlog", "The script log", true),
@@ -180,6 +180,9 @@ impl Route {
             ("parsimony", Some("schema"), Some(what)) => Self::own_schemas(method, what).ok_or_else(unknown),
             ("jobs", name, None) if method == "POST" => Ok(Self::StartJob(name.map(str::to_owned))),
             ("parsimony" | "cloud_code", Some("jobs"), id) => Self::jobs(method, &area, id).ok_or_else(unknown)?,
+            ("push" | "push_audiences", id, None) => {
+                push::PushRoute::parse(&area, method, id).ok_or_else(unknown)?.map(Self::Push)
+            }
             ("purge", Some(class), None) if method == "DELETE" => Ok(Self::Purge(class.to_owned())),
             ("functions", Some(name), None) if method == "POST" => Ok(Self::Call(name.to_owned())),
             ("login", None, None) if matches!(method, "GET" | "POST") => Ok(Self::LogIn),
@@ -489,9 +492,7 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_is_known() {
-        for (line, master_only) in
-            [("POST /push", true), ("POST /files/a.txt", false), ("GET /files/app/metadata/a.txt", false)]
-        {
+        for (line, master_only) in [("POST /files/a.txt", false), ("GET /files/app/metadata/a.txt", false)] {
             let Ok(Route::Unavailable(missing)) = parse(line) else { panic!("{line}") };
             assert_eq!(missing.master_only, master_only, "{line}");
         }

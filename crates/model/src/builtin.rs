@@ -40,6 +40,8 @@ pub enum Builtin {
     JobLease,
     /// Which jobs are under way, and where; ours.
     JobRun,
+    /// Which pushes wait or are under way, and how far they have come; ours.
+    PushWork,
     /// Hook scripts, each version of each; ours.
     HookScript,
     /// The mark of a database that another one is being copied into; ours.
@@ -186,6 +188,28 @@ const TABLE: &[Row] = &[
             "attempt:Number",
             "aliveUntil:Date",
             "cancelled:Boolean",
+        ],
+    ),
+    (
+        Builtin::PushWork,
+        "_PushWork",
+        true,
+        &[
+            "query:String",
+            "body:String",
+            "at:Date",
+            "due:Date",
+            "localTime:Number",
+            "interval:Number",
+            "expiresAt:Date",
+            "owner:String",
+            "aliveUntil:Date",
+            "tries:Number",
+            "doneUpTo:Date",
+            "passUpTo:Date",
+            "cursor:String",
+            "badgedUpTo:String",
+            "counts:Object",
         ],
     ),
     (

@@ -43,7 +43,7 @@
 //! # What there is besides the language
 //!
 //! `Query("Class")` with Parse's conditions in snake case and `find`, `first`, `get_by_id`, `count`; `Object("Class")`; `run(name,
-//! params)`; `log(text)`; `http(url)` and `http(#{method, url, headers, body})`, for the hosts that the configuration names;
+//! params)`; `send_push(#{channels, data, ...})`, as `POST /push` takes it; `log(text)`; `http(url)` and `http(#{method, url, headers, body})`, for the hosts that the configuration names;
 //! `mail(#{to, subject, text})`; `notify(#{user, title, ...})`, which saves a `Notification`; `now()`, `Date(iso)`, `Pointer(class, id)`, `GeoPoint(latitude,
 //! longitude)`, `random(length)`. Everything happens with the caller's rights, unless the options
 //! `#{useMasterKey: true}` are given. There are no files, no processes, no modules, no `eval`, no `sleep`.

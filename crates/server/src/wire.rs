@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parsimony_cloud::{Application, HttpClient, Registry};
-use parsimony_connectors::Http;
 use parsimony_connectors::auth::Tools;
-use parsimony_engine::{Engine, MasterKey, Surroundings};
+use parsimony_connectors::{Http, Senders};
+use parsimony_engine::{Engine, MasterKey, PushOptions, Surroundings};
 use parsimony_http::{Door, HttpOptions, Listening};
 use parsimony_model::{Clock, SystemClock};
 use parsimony_script::{Outside, Rhai};
@@ -18,7 +18,7 @@ use parsimony_store::Store;
 use parsimony_store_mongo::{MongoOptions, MongoStore};
 use parsimony_store_sqlite::{Limits, SqliteStore};
 
-use crate::config::{Compatibility, Config, Database};
+use crate::config::{Compatibility, Config, Database, Pushing};
 use crate::external::External;
 use crate::hooks::{folder, watch::watch};
 use crate::keys;
@@ -97,6 +97,9 @@ pub async fn start(
         key.get_or_insert_with(|| clock.hexadecimal(32));
     }
     let http: Arc<dyn HttpClient> = Arc::new(Http::new()?);
+    if let Some(pushing) = config.push.take() {
+        config.options.push = Some(push(pushing, (&http, &clock), config.options.keys.webhook_key.clone())?);
+    }
     let outside = Outside { http: Arc::clone(&http), hosts: config.script_hosts };
     let interpreter = Arc::new(Rhai::new(parsimony_script::Limits::default(), &outside));
     folder::make(&config.hooks_dir)?;
@@ -134,6 +137,25 @@ pub async fn start(
     let (compatibility, warnings) = (config.compatibility, config.warnings);
     let (store, applications) = (described, names);
     Ok(Running { url, engine, store, applications, compatibility, keys_path, warnings, listening, external })
+}
+
+/// How devices are reached, by the services of the configuration.
+fn push(
+    pushing: Pushing,
+    (http, clock): (&Arc<dyn HttpClient>, &Arc<dyn Clock>),
+    webhook_key: Option<String>,
+) -> Result<PushOptions, String> {
+    let queue = &pushing.services.queue_options;
+    let (batch, sends) = (queue.batch_size, !queue.disable_push_worker);
+    let senders = Senders::new(pushing.services, Arc::clone(http), Arc::clone(clock), webhook_key)?;
+    let usual = PushOptions::new(Arc::new(senders));
+    Ok(PushOptions {
+        scheduled: pushing.scheduled,
+        batch_devices: batch.unwrap_or(usual.batch_devices).max(1),
+        sends,
+        cleans_up: pushing.cleans_up,
+        ..usual
+    })
 }
 
 /// The applications that the configuration asks for.

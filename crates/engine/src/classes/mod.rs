@@ -35,6 +35,11 @@ pub(crate) trait ClassRules: Send + Sync {
         None
     }
 
+    /// Runs after [`Self::admit`]: may lead the save to another object, so that what was to be created is changed.
+    fn lead<'a>(&'a self, _work: &'a Work, _request: &'a mut SaveRequest) -> Later<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Takes the whole creation over, where it is no ordinary one.
     fn create<'a>(&'a self, _work: &'a Work, _body: &'a Map) -> Option<Later<'a, Saved>> {
         None
@@ -112,6 +117,7 @@ pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
             | Builtin::SchemaChange
             | Builtin::JobLease
             | Builtin::JobRun
+            | Builtin::PushWork
             | Builtin::HookScript
             | Builtin::Move,
         )

@@ -218,6 +218,17 @@ pub(crate) fn lookup<'a>(
     })
 }
 
+/// The class and the objects of it that a condition means to this caller, its subqueries answered; `None` if there is no such
+/// class.
+pub(crate) async fn condition(
+    work: &Work,
+    name: &ClassName,
+    filter: Filter,
+) -> Result<Option<(Arc<ClassSchema>, Filter)>, ParseError> {
+    let admitted = admit(work, name, Query::new(filter), Operation::Find).await?;
+    Ok(admitted.map(|admitted| (admitted.class, admitted.filter)))
+}
+
 /// A query that this caller may ask, fitted and narrowed to what it may know of.
 struct Admitted {
     class: Arc<ClassSchema>,

@@ -57,6 +57,11 @@ impl Jobs {
         Self { me: clock.alphanumeric(NAME_CHARS), under_way: Mutex::default(), ended: Notify::new() }
     }
 
+    /// What this server is called among those that share the store.
+    pub(crate) fn server(&self) -> &str {
+        &self.me
+    }
+
     /// Tells a run of this server that it has to end. `false` if there is none.
     fn end(&self, id: &ObjectId, why: Ending) -> bool {
         let under_way = self.under_way.lock();

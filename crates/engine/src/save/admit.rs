@@ -49,6 +49,8 @@ pub(super) async fn admit(
     }
     request.internal = internal;
     rules_for(name).admit(&work.caller, &mut request)?;
+    rules_for(name).lead(work, &mut request).await?;
+    let operation = if request.creating { Operation::Create } else { Operation::Update };
     let leave = match &class {
         Some(class) => class::decide(&work.caller, class, operation)?,
         None => Leave::Plain,
@@ -113,6 +115,7 @@ fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<Sav
     Ok(SaveRequest {
         class: class.clone(),
         id,
+        id_in_body: None,
         creating: true,
         update,
         acl,
@@ -137,7 +140,8 @@ fn chosen_id(class: &ClassName, value: &Value) -> Result<ObjectId, ParseError> {
 fn read_update(class: &ClassName, id: &ObjectId, mut body: Map) -> Result<SaveRequest, ParseError> {
     let acl = take_acl(&mut body)?;
     // The SDKs send back what they were given.
-    if body.shift_remove("objectId").is_some_and(|given| given.is_truthy() && given.as_str() != Some(id.as_str())) {
+    let given = body.shift_remove("objectId").filter(Value::is_truthy);
+    if given.as_ref().is_some_and(|given| given.as_str() != Some(id.as_str())) {
         return Err(invalid_key("objectId cannot be changed.".to_owned()));
     }
     take_dates(class, &mut body)?;
@@ -156,6 +160,7 @@ fn read_update(class: &ClassName, id: &ObjectId, mut body: Map) -> Result<SaveRe
     Ok(SaveRequest {
         class: class.clone(),
         id: Some(id.clone()),
+        id_in_body: given.map(|_| id.clone()),
         creating: false,
         update,
         acl,

@@ -172,7 +172,7 @@ fn fits(expected: &FieldType, actual: &FieldType, path: &str) -> bool {
     expected == actual || (path.contains('.') && matches!(expected, FieldType::Object | FieldType::Array))
 }
 
-pub(super) fn mismatch(class: &str, field: &str, expected: &FieldType, actual: &FieldType) -> ParseError {
+pub(crate) fn mismatch(class: &str, field: &str, expected: &FieldType, actual: &FieldType) -> ParseError {
     let text = format!("schema mismatch for {class}.{field}; expected {expected} but got {actual}");
     ParseError::new(ErrorCode::IncorrectType, text)
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use parsimony_model::value::Map;
 use parsimony_model::{Acl, ClassName, ClassSchema, FieldName, Filter, Object, ObjectId, ParseError, Pointer, Update};
 
+pub(crate) use self::check::mismatch;
 use self::internal::Internal;
 use crate::access::class::Leave;
 use crate::classes::rules_for;
@@ -86,6 +87,8 @@ pub(crate) struct SaveRequest {
     pub(crate) class: ClassName,
     /// The object to change, or the id a client chose for a new one.
     pub(crate) id: Option<ObjectId>,
+    /// The id, where the body says it too.
+    pub(crate) id_in_body: Option<ObjectId>,
     pub(crate) creating: bool,
     pub(crate) update: Update,
     /// The new ACL, if one was sent; `Some(None)` for a `null`.

@@ -73,6 +73,13 @@ impl HostApi for Reader {
         Box::pin(async move { self.note(map! { "delete" => class.as_str(), "objectId" => id.as_str() }) })
     }
 
+    fn push(&self, body: Map) -> Pending<'_, ObjectId> {
+        Box::pin(async move {
+            self.note(map! { "push" => body })?;
+            Ok(ObjectId::none())
+        })
+    }
+
     fn call(&self, function: String, params: Map) -> Pending<'_, Value> {
         Box::pin(async move {
             self.note(map! { "run" => function, "params" => params })?;

@@ -26,6 +26,7 @@ pub(crate) async fn health(engine: &Engine, request_id: &str) -> Reply {
 /// What this version offers, in the words that Parse Dashboard asks for.
 pub(super) fn server(work: &Work) -> Result<Reply, ParseError> {
     work.require_master()?;
+    let (push, later) = work.offers_push();
     let none = json!({ "create": false, "read": false, "update": false, "delete": false });
     Reply::json(&json!({
         "features": {
@@ -34,8 +35,8 @@ pub(super) fn server(work: &Work) -> Result<Reply, ParseError> {
             "cloudCode": { "jobs": true },
             "logs": { "level": false, "size": false, "order": false, "until": false, "from": false },
             "push": {
-                "immediatePush": false, "scheduledPush": false, "storedPushData": false, "pushAudiences": false,
-                "localization": false,
+                "immediatePush": push, "scheduledPush": later, "storedPushData": push, "pushAudiences": true,
+                "localization": true,
             },
             "schemas": {
                 "addField": true, "removeField": true, "addClass": true, "removeClass": true,

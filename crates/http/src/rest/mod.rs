@@ -7,6 +7,7 @@ mod hooks;
 mod info;
 mod jobs;
 mod objects;
+mod push;
 mod schemas;
 mod scripts;
 mod sessions;
@@ -85,6 +86,7 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::ScriptHistory(name) => Box::pin(scripts::history(work, &name)).await,
         Route::RollBackScript(name) => Box::pin(scripts::roll_back(work, &name, params)).await,
         Route::RehearseScript(name) => Box::pin(scripts::rehearse(work, &name, params)).await,
+        Route::Push(route) => Box::pin(push::answer(door, work, route, params)).await,
         Route::Purge(class) => Box::pin(schemas::purge(work, &class)).await,
         Route::ServerInfo => info::server(work),
         Route::Unavailable(missing) => info::unavailable(work, missing),

@@ -96,6 +96,13 @@ fn run(function: &str, params: &Map, options: &Map) -> Result<Dynamic, Thrown> {
     to_dynamic(wait(&*current::get()?, async { host.call(function, params).await })?)
 }
 
+/// Sends a push; gives the id of its `_PushStatus`.
+fn send_push(body: &Map, options: &Map) -> Result<String, Thrown> {
+    let body = from_map(body)?;
+    let host = host(options)?;
+    wait(&*current::get()?, async { host.push(body).await }).map(|id| id.as_str().to_owned())
+}
+
 /// Teaches an engine these functions. Options stand last, and may be missing.
 pub(super) fn register(engine: &mut Engine) {
     let none = Map::new;
@@ -121,6 +128,8 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("get_by_id", |query: &mut Asking, id: &str, options: Map| get(query, id, &options))
         .register_fn("count", move |query: &mut Asking| count(query, &none()))
         .register_fn("count", |query: &mut Asking, options: Map| count(query, &options))
+        .register_fn("send_push", move |body: Map| send_push(&body, &none()))
+        .register_fn("send_push", |body: Map, options: Map| send_push(&body, &options))
         .register_fn("run", move |function: &str| run(function, &none(), &none()))
         .register_fn("run", move |function: &str, params: Map| run(function, &params, &none()))
         .register_fn("run", |function: &str, params: Map, options: Map| run(function, &params, &options));

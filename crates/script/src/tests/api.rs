@@ -62,6 +62,19 @@ async fn an_error_of_the_server_can_be_caught_and_is_told_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_push_is_handed_on_with_the_rights_that_are_asked_for() {
+    let server = Server::default();
+    let text = r#"fn f(request) {
+        let body = #{ channels: ["a"], data: #{ alert: "hi" } };
+        [send_push(body), send_push(body, #{ useMasterKey: true })]
+    }"#;
+    let answer = call_on(&server, text, map! {}).await.unwrap();
+    assert_eq!(answer, Value::Array(vec!["status".into(), "status".into()]));
+    let told = r#"push {"channels":["a"],"data":{"alert":"hi"}}"#;
+    assert_eq!(server.state().log, [told.to_owned(), format!("{told} as master")]);
+}
+
+#[tokio::test]
 async fn http_reaches_the_hosts_that_are_allowed() {
     let text = r#"fn f(request) {
         let one = http("https://api.example.com/a?b=1");

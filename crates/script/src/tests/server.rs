@@ -98,6 +98,12 @@ impl HostApi for Door {
         Self::now(Ok(()))
     }
 
+    fn push(&self, body: Map) -> Pending<'_, ObjectId> {
+        let told = String::from_utf8_lossy(&parsimony_model::value::json::write(&body)).into_owned();
+        self.note(&format!("push {told}"));
+        Self::now(ObjectId::parse("status"))
+    }
+
     fn call(&self, function: String, params: Map) -> Pending<'_, Value> {
         self.note(&format!("call {function}"));
         match function.as_str() {

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::addresses::rule;
 use super::raw::Raw;
-use super::{accounts, master_key, rate_limits};
+use super::{accounts, master_key, push, rate_limits};
 
 /// How often a client of LiveQuery is asked whether it is there, unless told otherwise.
 const PING_MILLIS: u64 = 10_000;
@@ -80,6 +80,7 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
     options.route_allow_list = route_allow_list(raw)?;
     options.rate_limits = rate_limits::read(raw)?;
     options.schema = schema(raw)?;
+    options.installations = push::installations(raw)?;
     options.file_url_domains = file_url_domains(raw)?;
     Ok(options)
 }

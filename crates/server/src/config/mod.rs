@@ -11,6 +11,7 @@ mod master_key;
 mod names;
 mod pages;
 mod path_pattern;
+mod push;
 mod rate_limits;
 mod raw;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use auth::AuthOptions;
 pub use compatibility::Compatibility;
 pub use database::Database;
 pub(crate) use mail::MailConfig;
+pub(crate) use push::Pushing;
 use raw::Raw;
 pub use raw::Sources;
 
@@ -85,6 +87,8 @@ pub struct Config {
     pub script_hosts: Vec<String>,
     /// `auth`: the identity providers.
     pub auth: AuthOptions,
+    /// `push`: how devices are reached.
+    pub(crate) push: Option<Pushing>,
     /// What is logged, and how.
     pub logging: Logging,
     /// `parsimony.compatibility`: where the defaults come from.
@@ -145,6 +149,7 @@ impl Config {
             starts_without_scripts: raw.flag("parsimony.startWithoutScripts")?.unwrap_or(false),
             script_hosts: raw.list("parsimony.scriptHosts")?.unwrap_or_default(),
             auth: auth::read(&raw)?,
+            push: push::pushing(&raw)?,
             logging: logging(&raw)?,
             compatibility: raw.compatibility,
             options,

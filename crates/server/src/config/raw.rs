@@ -12,8 +12,7 @@ use super::names::{self, Kind};
 const VARIABLE_PREFIXES: [&str; 2] = ["PARSE_SERVER_", "PARSIMONY_"];
 
 /// Variables of Parse Server that are no options.
-const OTHER_VARIABLES: [&str; 2] =
-    ["PARSE_SERVER_CLEANUP_INVALID_INSTALLATIONS", "PARSE_SERVER_ENABLE_EXPERIMENTAL_DIRECT_ACCESS"];
+const OTHER_VARIABLES: [&str; 1] = ["PARSE_SERVER_ENABLE_EXPERIMENTAL_DIRECT_ACCESS"];
 
 /// Where options come from. Later ones win: file, environment, command line.
 #[derive(Debug, Clone, Default)]

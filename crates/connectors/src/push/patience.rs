@@ -1,0 +1,155 @@
+//! How is a request sent again that a service was too busy for? Later each time, and not before the service wants it.
+//!
+//! A request that may have been received is not sent again: nobody shall be told twice.
+
+use std::time::Duration;
+
+use parsimony_cloud::{HttpFailure, HttpRequest, HttpResponse};
+
+use super::Ground;
+
+/// How often a request is sent at most.
+const TRIES_MAX: u32 = 4;
+
+/// How long to wait before the second try; twice as long each time, and up to as much again by chance.
+const PAUSE_MILLIS: u64 = 500;
+
+/// How long a service may want us to wait; one that wants more is told another time.
+const PAUSE_MILLIS_MAX: u64 = 60_000;
+
+/// How long a request may take.
+pub(super) const TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How many bytes an answer may have.
+pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// A `POST`.
+pub(super) fn post(url: String, headers: Vec<(String, String)>, body: Vec<u8>) -> HttpRequest {
+    let (time_max, answer_bytes_max) = (TIME_MAX, ANSWER_BYTES_MAX);
+    HttpRequest { method: "POST".to_owned(), url, headers, body, time_max, answer_bytes_max }
+}
+
+/// Sends a request, again if it was not taken.
+pub(super) async fn send(ground: &Ground, request: HttpRequest) -> Result<HttpResponse, HttpFailure> {
+    let mut tries = 1;
+    loop {
+        let answer = ground.http.send(request.clone()).await;
+        let Some(pause) = pause(&answer, tries, ground).filter(|_| tries < TRIES_MAX) else { return answer };
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        tries += 1;
+    }
+}
+
+/// How long to wait before the next try; `None` if there is no use in one.
+fn pause(answer: &Result<HttpResponse, HttpFailure>, tries: u32, ground: &Ground) -> Option<u64> {
+    let mut dice = [0_u8; 1];
+    ground.clock.fill(&mut dice);
+    let doubled = PAUSE_MILLIS.checked_shl(tries.saturating_sub(1)).unwrap_or(PAUSE_MILLIS_MAX);
+    let own = doubled + doubled * u64::from(dice[0]) / 255;
+    match answer {
+        Ok(response) if matches!(response.status, 429 | 500 | 502 | 503 | 504) => {
+            let wanted = retry_after_millis(response, ground).unwrap_or(0);
+            (wanted <= PAUSE_MILLIS_MAX).then_some(own.max(wanted))
+        }
+        Err(HttpFailure::Unreached(_)) => Some(own),
+        Ok(_) | Err(HttpFailure::Unfit(_) | HttpFailure::TimedOut | HttpFailure::Broken(_)) => None,
+    }
+}
+
+/// `Retry-After`: seconds, or a date.
+fn retry_after_millis(response: &HttpResponse, ground: &Ground) -> Option<u64> {
+    let value = header(response, "retry-after")?;
+    if let Ok(seconds) = value.trim().parse::<u64>() {
+        return seconds.checked_mul(1_000);
+    }
+    let date = jiff::fmt::rfc2822::parse(value.trim()).ok()?.timestamp().as_millisecond();
+    u64::try_from(date - ground.clock.now().millis()).ok()
+}
+
+/// A header of an answer.
+pub(super) fn header<'a>(response: &'a HttpResponse, name: &str) -> Option<&'a str> {
+    response.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use futures::future::BoxFuture;
+    use parking_lot::Mutex;
+    use parsimony_cloud::HttpClient;
+    use parsimony_model::clock::HandClock;
+
+    use super::*;
+
+    pub(crate) type Answer = Result<HttpResponse, HttpFailure>;
+
+    /// Answers one request after the other, and keeps them.
+    #[derive(Default)]
+    pub(crate) struct Script {
+        pub(crate) answers: Mutex<Vec<Answer>>,
+        pub(crate) asked: Mutex<Vec<HttpRequest>>,
+    }
+
+    impl HttpClient for Script {
+        fn send(&self, request: HttpRequest) -> BoxFuture<'static, Answer> {
+            self.asked.lock().push(request);
+            let mut answers = self.answers.lock();
+            let answer = if answers.is_empty() { Err(HttpFailure::TimedOut) } else { answers.remove(0) };
+            Box::pin(std::future::ready(answer))
+        }
+    }
+
+    pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Ok(HttpResponse { status, headers, body: body.as_bytes().to_vec() })
+    }
+
+    pub(crate) fn ground(answers: Vec<Answer>) -> (Ground, Arc<Script>) {
+        let script = Arc::new(Script { answers: Mutex::new(answers), asked: Mutex::default() });
+        let http = Arc::clone(&script) as Arc<dyn HttpClient>;
+        (Ground { http, clock: Arc::new(HandClock::default()) }, script)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_taken_is_sent_again_when_the_service_wants_it() {
+        let (ground, script) = ground(vec![
+            Err(HttpFailure::Unreached("no".to_owned())),
+            answer(429, &[("retry-after", "7")], ""),
+            answer(503, &[], ""),
+            answer(200, &[], "ok"),
+        ]);
+        let began = tokio::time::Instant::now();
+        let answered = send(&ground, post("http://x/".to_owned(), Vec::new(), Vec::new())).await.unwrap();
+        assert_eq!((answered.status, script.asked.lock().len()), (200, 4));
+        let took = began.elapsed();
+        assert!((Duration::from_millis(9_500)..Duration::from_secs(12)).contains(&took), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_have_been_taken_is_not_sent_again() {
+        for last in [Err(HttpFailure::TimedOut), Err(HttpFailure::Broken("x".to_owned())), answer(400, &[], "")] {
+            let (ground, script) = ground(vec![last.clone(), answer(200, &[], "")]);
+            let answered = send(&ground, post("http://x/".to_owned(), Vec::new(), Vec::new())).await;
+            assert_eq!((answered, script.asked.lock().len()), (last, 1));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends() {
+        let busy = || answer(503, &[], "");
+        let (ground, script) = ground((0..9).map(|_| busy()).collect());
+        let answered = send(&ground, post("http://x/".to_owned(), Vec::new(), Vec::new())).await;
+        assert_eq!((answered, script.asked.lock().len()), (busy(), 4));
+        let (ground, script) = self::ground(vec![answer(503, &[("retry-after", "3600")], "")]);
+        let answered = send(&ground, post("http://x/".to_owned(), Vec::new(), Vec::new())).await;
+        assert_eq!((answered.unwrap().status, script.asked.lock().len()), (503, 1));
+    }
+
+    #[test]
+    fn a_date_to_wait_for_is_understood() {
+        let (ground, _) = ground(Vec::new());
+        let response = answer(503, &[("retry-after", "Thu, 01 Jan 2026 00:00:05 GMT")], "").unwrap();
+        assert_eq!(retry_after_millis(&response, &ground), Some(5_000));
+    }
+}
