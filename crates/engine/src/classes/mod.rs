@@ -1,5 +1,6 @@
 //! What a built-in class adds to the life of its objects: one file each, behind one trait, no class names elsewhere.
 
+mod audience;
 mod installation;
 mod product;
 mod role;
@@ -104,6 +105,7 @@ pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
         Some(Builtin::Session) => &session::Session,
         Some(Builtin::Role) => &role::Role,
         Some(Builtin::Installation) => &installation::Installation,
+        Some(Builtin::Audience) => &audience::Audience,
         Some(Builtin::Product) => &product::Product,
         Some(
             Builtin::PushStatus
@@ -112,7 +114,6 @@ pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
             | Builtin::Hooks
             | Builtin::GlobalConfig
             | Builtin::GraphQLConfig
-            | Builtin::Audience
             | Builtin::Idempotency
             | Builtin::SchemaChange
             | Builtin::JobLease
