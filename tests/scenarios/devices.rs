@@ -46,9 +46,12 @@ impl PushSender for Post {
             if let Some(gate) = &self.gate {
                 gate.acquire().await.unwrap().forget();
             }
-            let outcome = |device: &PushDevice| match device.token.starts_with("dead") {
-                true => PushOutcome::Failed { reason: "gone".to_owned(), gone: true },
-                false => PushOutcome::Sent,
+            let outcome = |device: &PushDevice| {
+                if device.token.starts_with("dead") {
+                    PushOutcome::Failed { reason: "gone".to_owned(), gone: true }
+                } else {
+                    PushOutcome::Sent
+                }
             };
             devices.iter().map(outcome).collect()
         })

@@ -290,13 +290,14 @@ fn suffix(push_type: &str) -> &'static str {
 /// The id of a message to a device: the same when it is sent again.
 fn id(push: &str, installation: &str) -> String {
     let digest = Sha256::digest(format!("{push} {installation}"));
-    let digits: String = digest.iter().take(16).map(|byte| format!("{byte:02X}")).collect();
     let mut id = String::with_capacity(36);
-    for (place, digit) in digits.chars().enumerate() {
-        if matches!(place, 8 | 12 | 16 | 20) {
+    for (place, byte) in digest.iter().take(16).enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
             id.push('-');
         }
-        id.push(digit);
+        for digit in [byte >> 4, byte & 15] {
+            id.extend(char::from_digit(u32::from(digit), 16).map(|digit| digit.to_ascii_uppercase()));
+        }
     }
     id
 }
@@ -341,7 +342,7 @@ mod tests {
 
     const KEY: &str = include_str!("test_keys/p256.pem");
 
-    fn account(more: serde_json::Value) -> ApnsConfig {
+    fn account(more: &serde_json::Value) -> ApnsConfig {
         let mut written = json!({ "token": { "key": KEY, "keyId": "KEY", "teamId": "TEAM" }, "endpoint": "https://a" });
         written.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(written).unwrap()
@@ -381,7 +382,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_device_is_told_with_the_headers_of_its_app() {
         let (ground, script) = ground(vec![answer(200, &[], "")]);
-        let apns = sender("ios", Apple::One(Box::new(account(json!({ "topic": "app" })))), &ground).unwrap();
+        let apns = sender("ios", Apple::One(Box::new(account(&json!({ "topic": "app" })))), &ground).unwrap();
         let body = map! {
             "data" => map! { "alert" => "hi" }, "expiration_time" => 1_500, "collapse_id" => "c", "push_type" => "voip",
         };
@@ -401,7 +402,7 @@ mod tests {
         let expired = answer(403, &[], r#"{"reason":"ExpiredProviderToken"}"#);
         let gone = answer(410, &[], r#"{"reason":"Unregistered","timestamp":1}"#);
         let (ground, script) = ground(vec![expired, gone]);
-        let apns = sender("ios", Apple::One(Box::new(account(json!({})))), &ground).unwrap();
+        let apns = sender("ios", Apple::One(Box::new(account(&json!({})))), &ground).unwrap();
         let outcomes = apns.send(&message(map! {}), &[device(None)]).await;
         assert_eq!(outcomes, [PushOutcome::Failed { reason: "Unregistered".to_owned(), gone: true }]);
         assert_eq!(script.asked.lock().len(), 2);
@@ -410,8 +411,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_one_account_cannot_send_the_next_one_tries() {
         let (ground, script) = ground(vec![answer(400, &[], r#"{"reason":"BadDeviceToken"}"#), answer(200, &[], "")]);
-        let sandbox = account(json!({ "topic": "app", "endpoint": "https://sandbox" }));
-        let real = account(json!({ "topic": "app", "endpoint": "https://real", "production": true }));
+        let sandbox = account(&json!({ "topic": "app", "endpoint": "https://sandbox" }));
+        let real = account(&json!({ "topic": "app", "endpoint": "https://real", "production": true }));
         let apns = sender("ios", Apple::Several(vec![sandbox, real]), &ground).unwrap();
         assert_eq!(apns.send(&message(map! {}), &[device(Some("app"))]).await, [PushOutcome::Sent]);
         let asked: Vec<String> = script.asked.lock().iter().map(|request| request.url.clone()).collect();

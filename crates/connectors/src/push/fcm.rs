@@ -178,8 +178,8 @@ mod tests {
         let gone = PushOutcome::Failed { reason: "UNREGISTERED".to_owned(), gone: true };
         assert_eq!(outcomes, [PushOutcome::Sent, gone, PushOutcome::Sent]);
         let urls: Vec<String> = script.asked.lock().iter().map(|request| request.url.clone()).collect();
-        let send = "https://f/v1/projects/p/messages:send";
-        assert_eq!(urls, ["https://t/token", send, send, send, "https://t/token", send]);
+        let messages = "https://f/v1/projects/p/messages:send";
+        assert_eq!(urls, ["https://t/token", messages, messages, messages, "https://t/token", messages]);
         let form = String::from_utf8(script.asked.lock()[0].body.clone()).unwrap();
         assert!(form.starts_with("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=ey"));
     }

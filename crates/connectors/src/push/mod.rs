@@ -112,9 +112,7 @@ impl PushSender for Senders {
             });
             for (places, sent) in join_all(sending).await {
                 for (place, outcome) in places.iter().zip(sent) {
-                    if let Some(slot) = outcomes.get_mut(*place) {
-                        *slot = outcome;
-                    }
+                    outcomes.get_mut(*place).into_iter().for_each(|slot| slot.clone_from(&outcome));
                 }
             }
             outcomes

@@ -100,6 +100,7 @@ pub(super) mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands among answers that did not come")]
     pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Ok(HttpResponse { status, headers, body: body.as_bytes().to_vec() })

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// A key that signs tokens.
 pub(super) enum Signer {
     /// ES256
-    Ecdsa(EcdsaKeyPair),
+    Ecdsa(Box<EcdsaKeyPair>),
     /// RS256
     Rsa(Box<RsaKeyPair>),
 }
@@ -34,7 +34,7 @@ impl Signer {
         let der = der(pem)?;
         let pair =
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der(), &SystemRandom::new());
-        pair.map(Self::Ecdsa).map_err(|why| format!("the key is none of the curve P-256: {why}"))
+        pair.map(|pair| Self::Ecdsa(Box::new(pair))).map_err(|why| format!("the key is none of the curve P-256: {why}"))
     }
 
     /// A key of the curve P-256, in two raw halves.
@@ -45,7 +45,8 @@ impl Signer {
             public,
             &SystemRandom::new(),
         );
-        pair.map(Self::Ecdsa).map_err(|why| format!("the keys are no pair of the curve P-256: {why}"))
+        pair.map(|pair| Self::Ecdsa(Box::new(pair)))
+            .map_err(|why| format!("the keys are no pair of the curve P-256: {why}"))
     }
 
     /// A key of RSA, in PEM.

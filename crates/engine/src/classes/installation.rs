@@ -40,7 +40,9 @@ impl ClassRules for Installation {
         }
         let lower = |request: &mut SaveRequest, field: &str| {
             let lower = request.update.value(field).and_then(Value::as_str).map(str::to_lowercase);
-            lower.into_iter().for_each(|lower| request.update.set(field, lower));
+            if let Some(lower) = lower {
+                request.update.set(field, lower);
+            }
         };
         if sent(request, DEVICE_TOKEN).is_some_and(|token| token.encode_utf16().count() == APPLE_TOKEN_CHARS) {
             lower(request, DEVICE_TOKEN);
@@ -159,7 +161,7 @@ impl Found {
         };
         Ok(Self {
             asked: rows.iter().find(|row| asked_id == Some(&row.id)).cloned(),
-            same_id: rows.iter().filter(with(INSTALLATION_ID, &device.id)).next_back().cloned(),
+            same_id: rows.iter().rfind(with(INSTALLATION_ID, &device.id)).cloned(),
             same_token: rows.iter().filter(with(DEVICE_TOKEN, &device.token)).cloned().collect(),
         })
     }

@@ -75,7 +75,7 @@ async fn silence(engine: &Engine, queue: &Queue<'_>, id: &parsimony_model::Objec
             // When others may take it, this server must have let go of it.
             Err(_) if said.elapsed() >= lease => return,
             Err(error) => {
-                tracing::warn!(push = %id, cause = error.detail.as_deref(), "it cannot be said that a push goes on")
+                tracing::warn!(push = %id, cause = error.detail.as_deref(), "it cannot be said that a push goes on");
             }
         }
     }
@@ -275,12 +275,9 @@ impl Delivery<'_> {
                 let outcome = outcomes.next().unwrap_or_else(|| PushOutcome::failed("The sender did not say."));
                 let offset = offsets.get(*place).and_then(Option::as_deref);
                 self.push.counts.count(device, &outcome, offset);
-                if let PushOutcome::Failed { reason, gone: is_gone } = &outcome {
-                    tracing::debug!(push = %self.push.id, installation = device.installation, reason, "not sent");
-                    if *is_gone {
-                        gone.push(device.token.as_str().into());
-                    }
-                }
+                let PushOutcome::Failed { reason, gone: is_gone } = outcome else { continue };
+                tracing::debug!(push = %self.push.id, installation = device.installation, reason, "not sent");
+                gone.extend(is_gone.then(|| Value::from(device.token.as_str())));
             }
         }
         self.forget(gone).await
