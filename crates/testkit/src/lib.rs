@@ -11,7 +11,7 @@ pub mod tools;
 pub mod wire;
 
 #[cfg(feature = "app")]
-pub use mail_sink::{MailSink, SunkLetter};
-#[cfg(feature = "app")]
 pub use app::{App, Client, DefinedSchemas, Options, PatternLimit, PushOptions, Seen, StoreKind, everything, fresh};
+#[cfg(feature = "app")]
+pub use mail_sink::{MailSink, SunkLetter};
 pub use mongod::Mongod;
