@@ -1,6 +1,7 @@
 //! Do the published attacks on Parse servers lead anywhere? Each test is named after the advisory whose attack it tries; what has
 //! none, after the pull request or the options of Parse Server that answer it.
 
+mod accounts;
 mod cost;
 mod permissions;
 mod queries;
