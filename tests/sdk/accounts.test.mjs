@@ -91,7 +91,7 @@ for (const store of target === 'oracle' ? [] : stores) {
       assert.equal(same.id, user.id);
       const session = await new Parse.Query(Parse.Session).equalTo('sessionToken', same.getSessionToken()).first(master);
       assert.deepEqual(session.get('createdWith'), { action: 'login', authProvider: 'masterkey' });
-      assert.equal((await Parse.User.verifyPassword('emil', 'pw-emil')).id, user.id);
+      assert.equal((await Parse.User.verifyPassword('emil', 'pw-emil')).objectId, user.id);
     });
   });
 }

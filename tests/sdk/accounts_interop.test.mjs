@@ -65,7 +65,7 @@ describe('accounts of Parse Server and ours', { skip: target === 'oracle' || !st
 
   /// Everybody goes on, on the server that the SDK points to now.
   async function goOn(server, prefix, users, token) {
-    const verified = await page(server, `verify_email?token=${await token(`${prefix}-verifying@example.org`);
+    const verified = await page(server, `verify_email?token=${await token(`${prefix}-verifying@example.org`)}`);
     assert.equal(verified.status, 200);
     assert.equal((await users.verifying.fetch(as(users.verifying))).get('emailVerified'), true);
     const form = { token: await token(`${prefix}-resetting@example.org`), new_password: 'brand new' };
