@@ -34,7 +34,8 @@ async fn open(store: StoreKind) -> App {
 }
 
 async fn sign_up(app: &App, name: &str) -> Seen {
-    let body = json!({"username": name, "password": format!("password of {name}"), "email": format!("{name}@example.com")});
+    let body =
+        json!({"username": name, "password": format!("password of {name}"), "email": format!("{name}@example.com")});
     app.post("/users", body).await
 }
 
@@ -47,7 +48,8 @@ async fn ghsa_r3xq_68wh_gwvh_a_reset_token_is_used_once(app: App) {
     app.post("/requestPasswordReset", json!({"email": "v@example.com"})).await;
     let letter = app.mail().wait_for(1).await;
     let headers = [("X-Requested-With", "XMLHttpRequest")];
-    let body = |number: usize| json!({"token": letter.token(), "new_password": format!("p{number}")}).to_string().into_bytes();
+    let body =
+        |number: usize| json!({"token": letter.token(), "new_password": format!("p{number}")}).to_string().into_bytes();
     let path = "/apps/scenarios/request_password_reset";
     let seen = join_all((0..20).map(|number| app.ask_raw("POST", path, &headers, body(number)))).await;
     let seen: Vec<Seen> = seen.into_iter().flatten().collect();
@@ -84,7 +86,8 @@ async fn ghsa_jc39_686j_wp6q_a_session_is_not_lengthened_by_its_owner(app: App) 
 
 async fn pull_10582_a_session_ends_nobody_else_s(app: App) {
     let victim = sign_up(&app, "v").await;
-    let device = json!({"username": "v", "password": "password of v", "_InstallationId": "I", "_ApplicationId": "scenarios"});
+    let device =
+        json!({"username": "v", "password": "password of v", "_InstallationId": "I", "_ApplicationId": "scenarios"});
     let theirs = token(&app.as_nobody().post("/login", device).await);
     let attacker = app.as_user(&token(&sign_up(&app, "a").await));
     let body = json!({"user": pointer("_User", &victim.id()), "installationId": "I", "sessionToken": theirs});
@@ -163,7 +166,8 @@ async fn ghsa_w54v_hf9p_8856_every_address_is_answered_alike(app: App) {
 async fn ghsa_4m9m_p9j9_5hjw_a_closed_signup_tells_no_names(app: App) {
     sign_up(&app, "v").await;
     let open = json!({"*": true});
-    let permissions = json!({"create": {}, "get": open, "find": open, "update": open, "delete": open, "addField": open});
+    let permissions =
+        json!({"create": {}, "get": open, "find": open, "update": open, "delete": open, "addField": open});
     let body = json!({"className": "_User", "classLevelPermissions": permissions});
     assert_eq!(app.as_master().put("/schemas/_User", body).await.status, 200);
     let tries = [("v", "new@example.com"), ("new", "v@example.com"), ("new", "new@example.com")];
