@@ -207,6 +207,11 @@ async fn whoever_is_not_known_signs_up_and_whoever_is_logs_in(doors: Doors) {
     assert_eq!((again.status, again.id(), &again.body["username"]), (200, id.clone(), &json!(name)));
     assert!(again.headers["location"].to_str().unwrap().ends_with(&format!("/users/{id}")));
     assert_eq!(again.body["authData"], json!({"p": data("1")}));
+    let mut keys: Vec<&String> = again.body.as_object().unwrap().keys().collect();
+    keys.sort_unstable();
+    let expected =
+        ["ACL", "authData", "authDataResponse", "createdAt", "objectId", "sessionToken", "updatedAt", "username"];
+    assert_eq!(keys, expected);
     assert_ne!(token(&first.body), token(&again.body));
     let me = doors.as_user(token(&again.body)).get("/users/me").await;
     assert_eq!((me.id(), &me.body["authData"]), (id, &json!({"p": data("1")})));
@@ -256,7 +261,7 @@ async fn ghsa_5fw2_8jcv_xh87_an_id_is_text(doors: Doors) {
     let anonymous = doors.post("/users", json!({"authData": {"anonymous": {"id": "a1"}}})).await;
     let of = doors.as_user(token(&anonymous.body));
     doors.sign_up("ann").await;
-    for id in [json!({"$regex": ".*"}), json!({"$ne": null}), json!(["a1"]), json!(1), json!(true)] {
+    for id in [json!({"$regex": ".*"}), json!({"$ne": null}), json!(["a1"]), json!(1), json!(true), json!(null), json!("")] {
         let sent = json!({"authData": {"anonymous": {"id": id}}});
         let expected = json!({"code": 162, "error": "Invalid authData id for provider 'anonymous'."});
         assert_eq!(doors.post("/users", sent.clone()).await.body, expected);

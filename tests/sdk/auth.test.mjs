@@ -7,7 +7,7 @@ import { after, describe, test } from 'node:test';
 import Parse from 'parse/node';
 import { as, master, onEachStore, refused, signUp } from './lib/each-store.mjs';
 import { IdentityProvider, oneTimeCode } from './lib/identity-provider.mjs';
-import { Server } from './lib/server.mjs';
+import { Server, dropDatabase, mongoDatabase, stores, target } from './lib/server.mjs';
 
 const provider = await new IdentityProvider().start();
 const { url } = provider;
@@ -165,10 +165,11 @@ onEachStore(
       const first = await Parse.User.logInWith('one', { authData });
       const user = await Parse.User.logInWith('one', { authData });
       assert.equal(user.id, first.id);
-      await user.linkWith('elsewhere', { authData: { id: 'sdk', word: 'sesame' } }, as(user));
+      const own = as(user);
+      await user.linkWith('elsewhere', { authData: { id: 'sdk', word: 'sesame' } }, own);
       await user.fetch(master);
       assert.deepEqual(Object.keys(user.get('authData')).sort(), ['elsewhere', 'one']);
-      await user._unlinkFrom('one', as(user));
+      await user._unlinkFrom('one', own);
       await user.fetch(master);
       assert.deepEqual(user.get('authData'), { elsewhere: { id: 'sdk', word: 'sesame' } });
       const other = await signUp('other');
@@ -281,6 +282,56 @@ onEachStore(
   },
   options,
 );
+
+describe('one MongoDB under Parse Server and under ours', { skip: target === 'oracle' || !stores.includes('mongodb') }, () => {
+  const databaseURI = stores.includes('mongodb') && mongoDatabase(`interop_auth_${randomUUID().slice(0, 8)}`);
+  const { one } = auth;
+  const both = { databaseURI, auth: { one, mfa: { options: ['TOTP'] } } };
+  const [theirs, ours] = ['oracle', 'parsimony'].map((kind) => new Server({ store: 'mongodb', target: kind, options: both }));
+
+  after(async () => {
+    for (const server of [theirs, ours]) await server.remove();
+    await dropDatabase(databaseURI);
+  });
+
+  const by = (server, authData) => server.rest('POST', '/users', { body: { authData } });
+  const login = (server, name, token) =>
+    server.rest('POST', '/login', { body: { username: name, password: 'pw', ...(token && { authData: { mfa: { token } } }) } });
+  /// Signs up with a second factor; gives the recovery codes.
+  const withFactor = async (server, username) => {
+    const { body } = await server.rest('POST', '/users', { body: { username, password: 'pw' } });
+    const mfa = { secret, token: oneTimeCode(secret) };
+    const put = await server.rest('PUT', `/users/${body.objectId}`, { token: body.sessionToken, body: { authData: { mfa } } });
+    return put.body.authDataResponse.mfa.recovery.split(', ');
+  };
+
+  test('users keep their providers and second factors, there and back', async () => {
+    provider.people['token-moved'] = 'moved';
+    const moved = { one: { id: 'moved', access_token: 'token-moved' } };
+    const anonymous = { anonymous: { id: randomUUID() } };
+    await theirs.start();
+    const ids = [(await by(theirs, moved)).body.objectId, (await by(theirs, anonymous)).body.objectId];
+    const codes = await withFactor(theirs, 'of theirs');
+    await theirs.kill();
+
+    await ours.start();
+    assert.deepEqual([(await by(ours, moved)).body.objectId, (await by(ours, anonymous)).body.objectId], ids);
+    assert.equal((await login(ours, 'of theirs')).body.code, -1);
+    assert.equal((await login(ours, 'of theirs', codes[0])).status, 200);
+    assert.equal((await login(ours, 'of theirs', oneTimeCode(secret))).status, 200);
+    const own = await withFactor(ours, 'of ours');
+    await ours.kill();
+
+    await theirs.start();
+    assert.equal((await by(theirs, moved)).body.objectId, ids[0]);
+    assert.equal((await login(theirs, 'of theirs', codes[0])).body.code, 141);
+    assert.equal((await login(theirs, 'of theirs', codes[1])).status, 200);
+    assert.equal((await login(theirs, 'of theirs', oneTimeCode(secret))).status, 200);
+    assert.equal((await login(theirs, 'of ours')).body.code, -1);
+    assert.equal((await login(theirs, 'of ours', own[0])).status, 200);
+    assert.equal((await login(theirs, 'of ours', oneTimeCode(secret))).status, 200);
+  });
+});
 
 describe('what cannot be is refused at the start', () => {
   const start = async (auth) => {

@@ -20,7 +20,7 @@ enum Service {
     Vk { app: String, secret: String, version: String, token_url: String },
 }
 
-struct Profiles {
+pub(super) struct Profiles {
     service: Service,
     title: &'static str,
     url: String,
@@ -28,6 +28,11 @@ struct Profiles {
 }
 
 pub(super) fn make(given: &Given<'_>, tools: &Tools) -> Result<Arc<dyn AuthAdapter>, String> {
+    Ok(Arc::new(read(given, tools)?))
+}
+
+/// The service of options.
+pub(super) fn read(given: &Given<'_>, tools: &Tools) -> Result<Profiles, String> {
     if given.name != "janraincapture" && !given.insecure(tools.insecure)? {
         return Err(
             given.wrong("enableInsecureAuth", "this provider works only with true here, since it proves little")
@@ -55,12 +60,12 @@ pub(super) fn make(given: &Given<'_>, tools: &Tools) -> Result<Arc<dyn AuthAdapt
             ("Vk", vk, "https://api.vk.com/method/users.get".to_owned())
         }
     };
-    Ok(Arc::new(Profiles { service, title, url: given.url("user", &usual)?, asking: Asking::new(&tools.http) }))
+    Ok(Profiles { service, title, url: given.url("user", &usual)?, asking: Asking::new(&tools.http) })
 }
 
 impl Profiles {
     /// The id of the user that a token is of.
-    async fn user(&self, token: &str) -> Result<Option<String>, ParseError> {
+    pub(super) async fn user(&self, token: &str) -> Result<Option<String>, ParseError> {
         let bearer = [("authorization", format!("bearer {token}"))];
         let bearer: Vec<_> = bearer.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let is_ok = |map: &Map| text(map, "stat") == Some("ok");

@@ -201,6 +201,70 @@ async fn a_token_in_the_place_of_a_code_counts_where_it_is_allowed() {
 }
 
 #[tokio::test]
+async fn a_token_alone_says_whose_it_is() {
+    let insecure = r#"{"enableInsecureAuth": true, "api_key": "k", "appIds": ["a"], "appSecret": "s"}"#;
+    for (name, given, answers, asked, id) in [
+        (
+            "janraincapture",
+            r#"{"janrain_capture_host": "capture.example"}"#,
+            vec![("https://capture.example/entity", r#"{"stat": "ok", "result": "u"}"#)],
+            "https://capture.example/entity?access_token=t&attribute_name=uuid",
+            Some("u"),
+        ),
+        (
+            "janraincapture",
+            r#"{"janrain_capture_host": "capture.example"}"#,
+            vec![("https://capture.example/entity", r#"{"stat": "error", "result": "u"}"#)],
+            "https://capture.example/entity?access_token=t&attribute_name=uuid",
+            None,
+        ),
+        (
+            "janrainengage",
+            insecure,
+            vec![("https://rpxnow.com/api/v2/auth_info", r#"{"stat": "ok", "profile": {"identifier": "i"}}"#)],
+            "https://rpxnow.com/api/v2/auth_info",
+            Some("i"),
+        ),
+        (
+            "meetup",
+            insecure,
+            vec![("https://api.meetup.com/2/member/self", r#"{"id": 7}"#)],
+            "https://api.meetup.com/2/member/self",
+            Some("7"),
+        ),
+        (
+            "phantauth",
+            insecure,
+            vec![("https://phantauth.net/auth/userinfo", r#"{"sub": "p"}"#)],
+            "https://phantauth.net/auth/userinfo",
+            Some("p"),
+        ),
+        (
+            "vkontakte",
+            insecure,
+            vec![
+                ("https://oauth.vk.com/access_token", TOKEN),
+                ("https://api.vk.com/method/users.get", r#"{"response": [{"id": 9}]}"#),
+            ],
+            "https://api.vk.com/method/users.get?access_token=t&v=5.124",
+            Some("9"),
+        ),
+    ] {
+        let answers = answers.into_iter().map(|(url, body)| (url, (200, body.as_bytes()))).collect();
+        let stand = Arc::new(Stand { answers, ..Stand::default() });
+        let given = options(given);
+        let profiles = profiles::read(&Given::new(name, &given), &tools(Arc::clone(&stand))).unwrap();
+        assert_eq!(profiles.user("t").await.unwrap().as_deref(), id, "{name}");
+        assert_eq!(stand.asked.lock().last().unwrap().url, asked);
+    }
+    let secure = Tools { insecure: false, ..tools(Arc::default()) };
+    for (given, text) in [("{}", "works only with true here"), (insecure, "needs enableInsecureAuthAdapters")] {
+        let told = adapter("meetup", &options(given), &secure).err().unwrap_or_default();
+        assert!(told.starts_with("auth.meetup.enableInsecureAuth: ") && told.contains(text), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn twitter_says_whose_token_it_is() {
     let keys = r#"{"consumer_key": "k", "consumer_secret": "s"}"#;
     let answer = [("https://api.twitter.com/oauth/access_token", "oauth_token=long&oauth_token_secret=x&user_id=42")];

@@ -20,6 +20,9 @@ use crate::work::{Saved, Work};
 /// A pending answer.
 pub(crate) type Later<'a, T> = BoxFuture<'a, Result<T, ParseError>>;
 
+/// The answer of a save that ended before anything was saved, and the object it is about.
+pub(crate) type Ended = Box<(Saved, Object)>;
+
 /// What a class adds. Every method has a default: do nothing.
 pub(crate) trait ClassRules: Send + Sync {
     /// Runs first in a save, before cloud code sees the object.
@@ -28,11 +31,7 @@ pub(crate) trait ClassRules: Send + Sync {
     }
 
     /// Runs after `admit`, before cloud code sees the object. What it answers ends the save: nothing is left to be saved.
-    fn identify<'a>(
-        &'a self,
-        _work: &'a Work,
-        _request: &'a mut SaveRequest,
-    ) -> Option<Later<'a, Option<(Saved, Object)>>> {
+    fn identify<'a>(&'a self, _work: &'a Work, _request: &'a mut SaveRequest) -> Option<Later<'a, Option<Ended>>> {
         None
     }
 

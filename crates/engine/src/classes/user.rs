@@ -5,7 +5,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{Access, Acl, Constraint, ErrorCode, Filter, Object, ObjectId, Op, ParseError, Value};
 use parsimony_store::{Scope, Selection};
 
-use super::{ClassRules, Later};
+use super::{ClassRules, Ended, Later};
 use crate::caller::{CLOUD, Caller};
 use crate::options::Options;
 use crate::save::{Pending, SaveRequest, Written};
@@ -13,7 +13,7 @@ use crate::users::auth_data::{self, AUTH_DATA};
 use crate::users::sessions::{self, Opened};
 use crate::users::table::HASH;
 use crate::users::{policy, verification};
-use crate::work::{Saved, Work};
+use crate::work::Work;
 
 /// The rules of `_User`.
 pub(crate) struct User;
@@ -55,11 +55,7 @@ impl ClassRules for User {
         auth_data::admit(&mut request.update)
     }
 
-    fn identify<'a>(
-        &'a self,
-        work: &'a Work,
-        request: &'a mut SaveRequest,
-    ) -> Option<Later<'a, Option<(Saved, Object)>>> {
+    fn identify<'a>(&'a self, work: &'a Work, request: &'a mut SaveRequest) -> Option<Later<'a, Option<Ended>>> {
         request.update.touches(AUTH_DATA).then(|| -> Later<'a, _> { Box::pin(auth_data::identify(work, request)) })
     }
 
@@ -84,18 +80,19 @@ impl ClassRules for User {
     fn written<'a>(&'a self, work: &'a Work, written: &'a mut Written) -> Later<'a, ()> {
         Box::pin(async move {
             let id = written.after.id.clone();
-            if let Some(responses) = written.identity.responses.take() {
+            let mut identity = written.identity.take().unwrap_or_default();
+            if let Some(responses) = identity.responses.take() {
                 written.tell.insert("authDataResponse".into(), Value::Object(responses));
             }
             if !work.caller.is_privileged() {
                 // What a hook made of it may be secret; whoever wants to see it asks.
                 written.computed.retain(|field| field != AUTH_DATA);
             }
-            if let Some(refusal) = written.identity.refusal.take() {
+            if let Some(refusal) = identity.refusal.take() {
                 written.refusal = Some(refusal);
                 return Ok(());
             }
-            let providers = written.identity.providers.take();
+            let providers = identity.providers.take();
             if written.begins_verification {
                 verification::write(work, &written.after).await?;
             }
@@ -116,6 +113,12 @@ impl ClassRules for User {
                 return Ok(());
             }
             work.engine.accounts.forget_user(&id);
+            // Parse: whoever proves who they are and is not logged in is from then on, also where the master key let them.
+            let logs_in = work.caller.account().is_none() && work.caller.installation_id.as_deref() != Some(CLOUD);
+            if let Some(providers) = providers.filter(|_| logs_in) {
+                let session = sessions::open(work, &id, Opened::LogInBy(&providers), Map::default()).await?;
+                tell_token(written, &session);
+            }
             if written.update.touches(HASH) && work.engine.options.revoke_session_on_password_reset {
                 sessions::end_all(work, &id).await?;
                 if !work.caller.is_privileged() {

@@ -13,7 +13,6 @@ use super::{Admitted, SaveRequest, check, keywords};
 use crate::access::class::{self, Leave};
 use crate::access::rows;
 use crate::classes::rules_for;
-use crate::users::auth_data::Identity;
 use crate::work::Work;
 
 pub(super) async fn admit(
@@ -121,7 +120,7 @@ fn read_create(class: &ClassName, mut body: Map, custom_ids: bool) -> Result<Sav
         acl,
         internal: Internal::default(),
         only_if: None,
-        identity: Identity::default(),
+        identity: None,
     })
 }
 
@@ -166,6 +165,6 @@ fn read_update(class: &ClassName, id: &ObjectId, mut body: Map) -> Result<SaveRe
         acl,
         internal: Internal::default(),
         only_if: None,
-        identity: Identity::default(),
+        identity: None,
     })
 }

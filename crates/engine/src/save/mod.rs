@@ -57,7 +57,7 @@ pub(crate) async fn save_provided(
     if let Some(identified) = rules_for(class).identify(work, &mut admitted.request)
         && let Some(ended) = identified.await?
     {
-        return Ok(ended); // whoever is known logs in: there is nothing to save
+        return Ok(*ended); // whoever is known logs in: there is nothing to save
     }
     let draft = draft::draft(work, admitted).await?; // what is there, where a hook wants to know
     let hooked = before_save::before_save(work, draft).await?; // cloud code may change or refuse it
@@ -98,7 +98,7 @@ pub(crate) struct SaveRequest {
     /// What the object has to meet when it is written.
     pub(crate) only_if: Option<Filter>,
     /// Who vouches for the user that is saved.
-    pub(crate) identity: Identity,
+    pub(crate) identity: Option<Box<Identity>>,
 }
 
 impl SaveRequest {
@@ -154,7 +154,7 @@ pub(crate) struct Pending {
     /// Whether a user's new address is to be verified.
     pub(crate) begins_verification: bool,
     /// Who vouches for the user that is saved.
-    pub(crate) identity: Identity,
+    pub(crate) identity: Option<Box<Identity>>,
     /// The ACL came from the class, not from the request.
     pub(crate) acl_is_default: bool,
     pub(crate) related: Vec<Related>,
@@ -177,7 +177,7 @@ pub(crate) struct Written {
     pub(crate) after: Object,
     pub(crate) computed: Vec<String>,
     /// Who vouches for the user that was saved.
-    pub(crate) identity: Identity,
+    pub(crate) identity: Option<Box<Identity>>,
     /// What the answer tells besides.
     pub(crate) tell: Map,
     /// What a hook answers in the place of all that.

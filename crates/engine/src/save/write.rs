@@ -45,10 +45,11 @@ pub(super) async fn write(work: &Work, pending: Pending) -> Result<Written, Pars
         for (leave, operation) in [(&pending.leave, Operation::Update), (&pending.leave_to_add, Operation::AddField)] {
             filter = rows::narrow(&work.caller, &pending.class, leave.clone(), operation, filter)?;
         }
-        let filter = pending.identity.still.iter().cloned().fold(filter, Filter::and);
+        let still = pending.identity.as_deref().map(|identity| identity.still.as_slice()).unwrap_or_default();
+        let filter = still.iter().cloned().fold(filter, Filter::and);
         let selection = Selection::new(Arc::clone(&pending.class), filter, work.caller.write_scope());
         let after = work.objects.update(&selection, &change).await.map_err(|error| duplicate(&pending, error))?;
-        after.ok_or_else(|| match pending.identity.still.as_slice() {
+        after.ok_or_else(|| match still {
             [] => rules_for(&pending.class.name).not_updatable(&work.caller),
             _ => auth_data::outrun(),
         })?

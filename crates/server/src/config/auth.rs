@@ -62,7 +62,9 @@ const PROTOCOLS: [(&str, &[&str]); 2] = [
 /// Reads `auth`.
 pub(super) fn read(raw: &Raw) -> Result<AuthOptions, String> {
     // Read so that a wrong one is refused. Parse: a login always asks the provider, so it changes nothing.
-    raw.flag("allowExpiredAuthDataToken")?;
+    if raw.get("allowExpiredAuthDataToken").is_some_and(|value| !value.is_boolean()) {
+        return Err("Parse Server option allowExpiredAuthDataToken must be a boolean.".to_owned());
+    }
     let mut options = AuthOptions {
         insecure: raw.flag("enableInsecureAuthAdapters")?.unwrap_or(false),
         lenient: raw.flag("parsimony.ignoreUnknownOptions")?.unwrap_or(false),

@@ -1,6 +1,8 @@
 //! What becomes of `authData` in a save? Whoever is known by it logs in, whoever is not signs up, and whoever is logged in
 //! links it.
 
+use std::sync::Arc;
+
 use parsimony_cloud::BeforeLogin;
 use parsimony_model::value::Map;
 use parsimony_model::{Object, ObjectId, Op, ParseError, Value};
@@ -8,7 +10,7 @@ use parsimony_model::{Object, ObjectId, Op, ParseError, Value};
 use super::validate::{Outcome, validate};
 use super::{AUTH_DATA, Identity, changes, policy, search, show, stored, used};
 use crate::access::fields::Hidden;
-use crate::classes::rules_for;
+use crate::classes::{Ended, rules_for};
 use crate::find::redact;
 use crate::save::SaveRequest;
 use crate::triggers;
@@ -16,7 +18,7 @@ use crate::users::sessions::{self, Opened};
 use crate::work::{Saved, Work};
 
 /// Asks the providers. `Some` if somebody has logged in by it, so that there is nothing to save.
-pub(crate) async fn identify(work: &Work, request: &mut SaveRequest) -> Result<Option<(Saved, Object)>, ParseError> {
+pub(crate) async fn identify(work: &Work, request: &mut SaveRequest) -> Result<Option<Ended>, ParseError> {
     let Some(Op::Set(Value::Object(sent))) = request.update.get(AUTH_DATA) else { return Ok(None) };
     let mut sent = sent.clone();
     let target = target(work, request).await?;
@@ -44,7 +46,7 @@ pub(crate) async fn identify(work: &Work, request: &mut SaveRequest) -> Result<O
             take(request, outcome, target_of(request, user.as_ref()));
             Ok(None)
         }
-        Some(user) if request.creating => log_in(work, sent, user).await.map(Some),
+        Some(user) if request.creating => log_in(work, sent, user).await.map(|ended| Some(Box::new(ended))),
         Some(user) => {
             let new = changes::new_of(&sent, &user);
             if new.is_empty() {
@@ -77,12 +79,12 @@ async fn target(work: &Work, request: &SaveRequest) -> Result<Option<Object>, Pa
 /// Puts what the providers said in the place of what was sent.
 fn take(request: &mut SaveRequest, outcome: Outcome, user: Option<&Object>) {
     let providers: Vec<&str> = outcome.save.keys().map(compact_str::CompactString::as_str).collect();
-    request.identity = Identity {
+    request.identity = Some(Box::new(Identity {
         providers: (!providers.is_empty()).then(|| providers.join(",")),
         still: user.map(|user| changes::still(&outcome, user)).unwrap_or_default(),
         responses: Some(outcome.responses),
         refusal: outcome.refusal,
-    };
+    }));
     if outcome.save.is_empty() {
         request.update.0.shift_remove(AUTH_DATA);
     } else {
@@ -96,7 +98,10 @@ async fn log_in(work: &Work, sent: Map, user: Object) -> Result<(Saved, Object),
     let new = changes::new_of(&sent, &user);
     let is_known = own_id(work) == Some(&user.id) || work.caller.is_master();
     if work.registry.has::<BeforeLogin>(user.class.as_str()) {
-        let seen = std::sync::Arc::new(redact::own_user(work, &class, user.clone()));
+        let mut seen = redact::own_user(work, &class, user.clone());
+        // Parse: the hook sees who vouches for the user, as it is stored.
+        seen.fields.extend(user.get(AUTH_DATA).map(|providers| (AUTH_DATA.into(), providers.clone())));
+        let seen = Arc::new(seen);
         triggers::run(work, user.class.as_str(), |origin| BeforeLogin { user: seen, origin }).await?;
     }
     policy::require(work, Some(&sent), &user).await?;
@@ -126,6 +131,7 @@ async fn log_in(work: &Work, sent: Map, user: Object) -> Result<(Saved, Object),
     }
     seen.fields.extend(told);
     let mut answer = seen.to_map();
+    answer.shift_remove("className");
     if !work.engine.options.protected_fields_save_response_exempt {
         let class = work.engine.schemas.require(&user.class).await?;
         let hidden = Hidden::from(&work.caller, &class, &work.engine.options);

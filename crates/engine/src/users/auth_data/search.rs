@@ -10,6 +10,9 @@ use parsimony_store::{Scope, Selection};
 use super::{changes, validate};
 use crate::work::Work;
 
+/// How long the id of a user at a provider may be.
+const ID_BYTES_MAX: usize = 1_024;
+
 /// Lets each provider look at what is new before anybody is looked up by it: a code is exchanged for an id here.
 pub(super) async fn prepare(work: &Work, sent: &mut Map, stored: Option<&Map>) -> Result<(), ParseError> {
     for (provider, data) in sent.iter_mut() {
@@ -48,14 +51,19 @@ pub(super) fn ids(work: &Work, sent: &Map) -> Result<Vec<Filter>, ParseError> {
         if !work.engine.auth.get(provider).is_some_and(|known| known.enabled) {
             continue;
         }
-        let Some(id) = data.as_object().and_then(|data| data.get("id")).filter(|id| id.is_truthy()) else { continue };
-        let Some(id) = id.as_str() else {
+        let Some(id) = data.as_object().and_then(|data| data.get("id")) else { continue };
+        let Some(id) = id.as_str().filter(|id| is_id(id)) else {
             let text = format!("Invalid authData id for provider '{provider}'.");
             return Err(ParseError::new(ErrorCode::InvalidValue, text));
         };
         ids.push(Filter::equals(&format!("authData.{provider}.id"), id));
     }
     Ok(ids)
+}
+
+/// Whether it is text that may be an id.
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= ID_BYTES_MAX && !text.contains('\0')
 }
 
 /// One user, as it is stored.
