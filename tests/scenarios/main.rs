@@ -15,6 +15,7 @@ mod bad_input;
 mod batch;
 mod defined;
 mod devices;
+mod files;
 mod functions;
 mod great_answers;
 mod hooks;

@@ -99,7 +99,7 @@ async fn the_server_tells_about_itself(shop: Shop) {
 }
 
 async fn what_is_not_there_yet_says_so(shop: Shop) {
-    for path in ["/config", "/push"] {
+    for path in ["/graphql-config"] {
         let seen = shop.as_master().post(path, json!({})).await;
         assert_eq!((seen.status, seen.code()), (400, 108), "{path}");
     }

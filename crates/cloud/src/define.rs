@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::auth::{AuthAdapter, SmsSender};
+use crate::config::{AfterSaveConfig, BeforeSaveConfig};
+use crate::files::{AfterDeleteFile, AfterFindFile, AfterSaveFile, BeforeDeleteFile, BeforeFindFile, BeforeSaveFile};
 use crate::function::{Call, Request, Typed};
 use crate::handler::{Handler, Hook, Migration, MigrationHandler};
 use crate::inbound::{Inbound, Verifier};
@@ -46,6 +48,20 @@ macro_rules! class_triggers {
             #[track_caller]
             pub fn $method(self, class: &str, handler: impl Handler<$trigger> + 'static) -> Self {
                 self.on::<$trigger>(class, Rules::none(), handler)
+            }
+        )*
+    };
+}
+
+/// One method for each trigger of what is no class.
+macro_rules! only_triggers {
+    ($($(#[$doc:meta])* $method:ident: $trigger:ty;)*) => {
+        $(
+            $(#[$doc])*
+            #[must_use]
+            #[track_caller]
+            pub fn $method(self, handler: impl Handler<$trigger> + 'static) -> Self {
+                self.on::<$trigger>(<$trigger>::CLASS.unwrap_or_default(), Rules::none(), handler)
             }
         )*
     };
@@ -203,6 +219,25 @@ impl Application {
         before_subscribe: BeforeSubscribe;
         /// What may change or hold back what a LiveQuery subscriber is told of a class.
         after_live_query_event: AfterEvent;
+    }
+
+    only_triggers! {
+        /// What may change or refuse each file that is stored.
+        before_save_file: BeforeSaveFile;
+        /// What learns of each file that was stored. Its errors reach the client, but the file is stored.
+        after_save_file: AfterSaveFile;
+        /// What may refuse each deletion of a file.
+        before_delete_file: BeforeDeleteFile;
+        /// What learns of each file that was deleted.
+        after_delete_file: AfterDeleteFile;
+        /// What may refuse each download of a file, or have another one found.
+        before_find_file: BeforeFindFile;
+        /// What may refuse each file that was found, or change what is answered.
+        after_find_file: AfterFindFile;
+        /// What may refuse each change of Parse Config.
+        before_save_config: BeforeSaveConfig;
+        /// What learns of each change of Parse Config.
+        after_save_config: AfterSaveConfig;
     }
 
     /// What may refuse a LiveQuery client that connects.

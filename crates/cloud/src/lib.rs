@@ -42,9 +42,11 @@
 #![deny(clippy::future_not_send)]
 
 pub mod auth;
+mod config;
 mod cron;
 mod define;
 mod draft;
+mod files;
 mod function;
 mod handler;
 mod host;
@@ -63,9 +65,14 @@ mod triggers;
 mod validator;
 mod wire;
 
+pub use config::{AfterSaveConfig, BeforeSaveConfig, CONFIG};
 pub use cron::Cron;
 pub use define::Application;
 pub use draft::Draft;
+pub use files::{
+    AfterDeleteFile, AfterFindFile, AfterSaveFile, BeforeDeleteFile, BeforeFindFile, BeforeSaveFile, CloudFile, FILE,
+    FoundFile,
+};
 pub use function::{Call, Head, Json, Request, Response};
 pub use handler::{Handler, Hook, Migration, MigrationHandler};
 pub use host::{Host, HostApi, Pending, no_mail};

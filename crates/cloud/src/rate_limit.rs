@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::CONFIG;
+use crate::files::FILE;
 use crate::function::Call;
 use crate::triggers::{BeforeDelete, BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave, Trigger};
 
@@ -106,6 +108,8 @@ impl PathLimit {
             "_Session" => "/sessions".to_owned(),
             "_Role" => "/roles".to_owned(),
             "_Installation" => "/installations".to_owned(),
+            FILE => "/files".to_owned(),
+            CONFIG => "/config".to_owned(),
             class => format!("/classes/{class}"),
         };
         let (path, and_below, methods): (_, _, &[&str]) = match T::NAME {

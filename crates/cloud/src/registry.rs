@@ -7,7 +7,11 @@ use std::sync::Arc;
 use parsimony_model::ClassName;
 
 use crate::auth::{AuthAdapter, SmsSender, is_provider_name};
+use crate::config::{AfterSaveConfig, BeforeSaveConfig, CONFIG};
 use crate::define::Application;
+use crate::files::{
+    AfterDeleteFile, AfterFindFile, AfterSaveFile, BeforeDeleteFile, BeforeFindFile, BeforeSaveFile, FILE,
+};
 use crate::function::Call;
 use crate::handler::{Handler, Hook, Migration};
 use crate::inbound::{self, Inbound, Verifier};
@@ -122,20 +126,24 @@ macro_rules! tables {
                 handler: Arc<H>,
                 (rules, place): (Rules, Place),
             ) -> Result<bool, String> {
-                match trigger {
-                    $($trigger::NAME => self.add::<$trigger>(name, Hook { rules, handler, place })?,)*
-                    _ => return Ok(false),
-                }
-                Ok(true)
+                $(
+                    if trigger == $trigger::NAME && is_of::<$trigger>(name) {
+                        self.add::<$trigger>(name, Hook { rules, handler, place })?;
+                        return Ok(true);
+                    }
+                )*
+                Ok(false)
             }
 
             /// Registers a handler of whatever trigger has this name; `false` if there is none.
             fn put<H: Universal>(&mut self, trigger: &str, name: &str, handler: Arc<H>, place: Place) -> bool {
-                match trigger {
-                    $($trigger::NAME => self.replace::<$trigger>(name, handler, place),)*
-                    _ => return false,
-                }
-                true
+                $(
+                    if trigger == $trigger::NAME && is_of::<$trigger>(name) {
+                        self.replace::<$trigger>(name, handler, place);
+                        return true;
+                    }
+                )*
+                false
             }
         }
     };
@@ -156,6 +164,14 @@ tables! {
     before_connect: BeforeConnect,
     before_subscribe: BeforeSubscribe,
     after_event: AfterEvent,
+    before_save_file: BeforeSaveFile,
+    after_save_file: AfterSaveFile,
+    before_delete_file: BeforeDeleteFile,
+    after_delete_file: AfterDeleteFile,
+    before_find_file: BeforeFindFile,
+    after_find_file: AfterFindFile,
+    before_save_config: BeforeSaveConfig,
+    after_save_config: AfterSaveConfig,
     ;
     jobs: Job,
     inbound: Inbound,
@@ -164,11 +180,24 @@ tables! {
 /// What stands in the place of the class where a client connects: it concerns none.
 pub const CONNECT: &str = "@Connect";
 
+/// Whether a trigger can be one of what has this name: files and Parse Config have moments of their own, called as those of
+/// classes are.
+fn is_of<T: Trigger>(name: &str) -> bool {
+    match T::CLASS {
+        Some(class) => class == name,
+        None => T::NAME == Call::NAME || ![FILE, CONFIG].contains(&name),
+    }
+}
+
 impl Tables {
     /// Registers a handler. The error says who else wants to be it.
     fn add<T: Trigger>(&mut self, name: &str, hook: Hook<T>) -> Result<(), String> {
         let place = hook.place.clone();
-        if ![Call::NAME, Job::NAME, Inbound::NAME].contains(&T::NAME) && name != CONNECT {
+        let is_of_a_class = T::CLASS.is_none() && ![Call::NAME, Job::NAME, Inbound::NAME].contains(&T::NAME);
+        if !is_of::<T>(name) {
+            return Err(format!("{place}: {name} has no such {}", T::NAME));
+        }
+        if is_of_a_class && name != CONNECT {
             ClassName::parse(name).map_err(|error| format!("{place}: {error}"))?;
         }
         let limit = hook.rules.limit().and_then(|limit| PathLimit::of::<T>(name, limit));

@@ -18,6 +18,9 @@ pub trait Trigger: Sized + Send + 'static {
     /// Its name, as Parse's hooks API spells it.
     const NAME: &'static str;
 
+    /// What stands in the place of the class, if it is a moment of just that.
+    const CLASS: Option<&'static str> = None;
+
     /// Where it comes from.
     fn origin(&self) -> &Origin;
 

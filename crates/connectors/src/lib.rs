@@ -6,8 +6,10 @@
 //! | how does an e-mail | `smtp.rs`; to a mail adapter elsewhere, `mail_webhook.rs` |
 //! | what does an identity provider say | `auth/` |
 //! | how do messages get to devices | `push/` |
+//! | where are files kept, if not in the database | `files/` |
 
 pub mod auth;
+pub mod files;
 mod http;
 mod mail_webhook;
 mod push;

@@ -111,6 +111,17 @@ impl Caller {
         if authority == Authority::Client {
             require_client_key(engine, &credentials)?;
         }
+        Self::known(engine, credentials, authority).await
+    }
+
+    /// As [`Self::authenticate`], but no client key is wanted.
+    pub(crate) async fn authenticate_reader(engine: &Engine, credentials: Credentials) -> Result<Self, ParseError> {
+        let authority = authority(engine, &credentials)?;
+        Self::known(engine, credentials, authority).await
+    }
+
+    /// Whoever presents this, with what the keys are worth.
+    async fn known(engine: &Engine, credentials: Credentials, authority: Authority) -> Result<Self, ParseError> {
         let session = match &credentials.session_token {
             // Parse: with the master key the session token is not looked at, so there is no user.
             Some(token) if authority == Authority::Client => {

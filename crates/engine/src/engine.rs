@@ -7,13 +7,15 @@ use parsimony_cloud::auth::Providers;
 use parsimony_cloud::{Delivery, HttpClient, Interpreter, Mailer, Registry, Script};
 use parsimony_model::value::Map;
 use parsimony_model::{Clock, ParseError};
-use parsimony_store::{Objects, Store};
+use parsimony_store::{FileStore, Objects, Store};
 use tokio::task::JoinSet;
 
 use crate::caller::{Caller, Credentials};
+use crate::files::place;
 use crate::inbound;
 use crate::jobs::{self, Jobs};
 use crate::live::{self, Live};
+use crate::logs::Logs;
 use crate::nodes;
 use crate::options::Options;
 use crate::push::{self, Pushes};
@@ -36,6 +38,10 @@ pub struct Surroundings {
     pub mail: Option<Arc<dyn Mailer>>,
     /// The identity providers that the administrator asked for.
     pub auth: Providers,
+    /// Where files are kept, if not in the store.
+    pub files: Option<Arc<dyn FileStore>>,
+    /// The last lines of the log.
+    pub logs: Arc<Logs>,
     /// What makes handlers of hook scripts.
     pub interpreter: Arc<dyn Interpreter>,
     /// The hook scripts of the administrator's folder.
@@ -50,6 +56,10 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     /// The same store, as a pipeline sees it.
     pub(crate) objects: Arc<dyn Objects>,
+    /// The last lines of the log.
+    pub(crate) logs: Arc<Logs>,
+    /// Where files are kept.
+    pub(crate) files: Arc<dyn FileStore>,
     pub(crate) registry: Registered,
     pub(crate) clock: Arc<dyn Clock>,
     /// What asks the world outside.
@@ -80,7 +90,8 @@ impl Engine {
         registry: Registry,
         surroundings: Surroundings,
     ) -> Result<Arc<Self>, String> {
-        let Surroundings { clock, http, mail, auth, interpreter, script_files, starts_without_scripts } = surroundings;
+        let Surroundings { clock, http, files, logs, mail, auth, interpreter, script_files, starts_without_scripts } =
+            surroundings;
         let told = |error: ParseError| error.to_string();
         let schemas = Schemas::load(Arc::clone(&store)).await.map_err(told)?;
         let objects: Arc<dyn Objects> = Arc::clone(&store) as Arc<dyn Objects>;
@@ -91,6 +102,8 @@ impl Engine {
         let jobs = Arc::new(Jobs::new(&*clock));
         let engine = Arc::new(Self {
             live: Live::new(store.watching()),
+            logs,
+            files: place(&options, &store, &clock, files),
             options,
             store,
             objects,
@@ -200,6 +213,12 @@ impl Engine {
     /// `/upgradeToRevocableSession` alone.
     pub async fn authenticate_legacy(self: &Arc<Self>, credentials: Credentials) -> Result<Work, ParseError> {
         let caller = Caller::with_legacy_session(self, credentials).await?;
+        Ok(Work::new(Arc::clone(self), caller))
+    }
+
+    /// As [`Self::authenticate`], for somebody who reads a file: browsers that show one have no key to present.
+    pub async fn authenticate_reader(self: &Arc<Self>, credentials: Credentials) -> Result<Work, ParseError> {
+        let caller = Caller::authenticate_reader(self, credentials).await?;
         Ok(Work::new(Arc::clone(self), caller))
     }
 

@@ -19,6 +19,8 @@
 //! | cloud code that runs elsewhere | `webhooks/` |
 //! | how often something may be asked | `rate_limits.rs` |
 //! | webhooks that come in | `inbound/` |
+//! | files, Parse Config | `files/`, `config.rs` |
+//! | the last lines of the log, weak options, receipts | `logs.rs`, `security.rs`, `purchases.rs` |
 //! | background jobs | `jobs/` |
 //! | pushes | `push/` |
 //! | what goes on beside the requests | `tasks.rs` |
@@ -29,8 +31,10 @@ mod access;
 mod aggregate;
 mod caller;
 mod classes;
+mod config;
 mod delete;
 mod engine;
+mod files;
 mod find;
 mod functions;
 mod host;
@@ -39,14 +43,17 @@ mod inbound;
 mod jobs;
 mod limits;
 mod live;
+mod logs;
 mod nodes;
 mod options;
+mod purchases;
 mod push;
 mod rate_limits;
 mod rows;
 mod save;
 mod schema;
 mod scripts;
+mod security;
 mod tasks;
 mod transaction;
 mod triggers;
@@ -56,16 +63,20 @@ mod work;
 
 pub use caller::Credentials;
 pub use engine::{Engine, Surroundings};
+pub use files::{Allowed, Download, Extensions, FileContent, FileOptions, Sealed, Upload, Uploaded};
 pub use find::pieces::Rest;
 pub use idempotency::Idempotency;
 pub use limits::{Complexity, Limits};
 pub use live::{LiveConnection, LiveOptions, Outgoing};
+pub use logs::{LogLine, Logs};
 pub use options::{
     AddressRule, DefinedSchemas, DeniedKeyword, DuplicateAction, InstallationOptions, Keys, MasterKey, MergePriority,
     Options, PushOptions, default_denied_keywords,
 };
 pub use parsimony_cloud::{Delivery, Head, Headers, RateLimit, Zone};
+pub use purchases::PurchaseOptions;
 pub use rate_limits::PatternLimit;
+pub use security::SecurityOptions;
 pub use users::options::{AccountOptions, HashKind, Lockout, PasswordPolicy, Verification};
 pub use webhooks::{Kind as WebhookKind, Target as WebhookTarget};
 pub use work::{Found, LogIn, Saved, Work};

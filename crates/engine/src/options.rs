@@ -11,10 +11,13 @@ use parsimony_model::{ClassName, Date, Map};
 
 use parsimony_model::permissions::UserIds;
 
+use crate::files::FileOptions;
 use crate::idempotency::Idempotency;
 use crate::limits::{Complexity, Limits};
 use crate::live::LiveOptions;
+use crate::purchases::PurchaseOptions;
 use crate::rate_limits::PatternLimit;
+use crate::security::SecurityOptions;
 use crate::users::auth_data::is_of_provider;
 use crate::users::options::AccountOptions;
 
@@ -207,6 +210,12 @@ pub struct Options {
     pub password_cost: u32,
     /// Where files are read from: what stands before the file name in the `url` of File values.
     pub files_url: String,
+    /// What was decided about files.
+    pub files: FileOptions,
+    /// What was decided about purchases.
+    pub purchases: PurchaseOptions,
+    /// What was decided about the report of weak options.
+    pub security: SecurityOptions,
     /// `databaseOptions.allowPublicExplain`
     pub allow_public_explain: bool,
     /// `allowAggregationForReadOnlyMasterKey`
@@ -288,6 +297,9 @@ impl Options {
             accounts: AccountOptions::default(),
             password_cost: 10,
             files_url: String::new(),
+            files: FileOptions::default(),
+            purchases: PurchaseOptions::default(),
+            security: SecurityOptions::default(),
             allow_public_explain: false,
             allow_aggregation_for_read_only_master_key: true,
             aggregation_form: Form::default(),

@@ -17,7 +17,10 @@ use crate::schema::{api, push};
 use crate::transaction::Open;
 use crate::users::auth_data::challenge;
 use crate::users::{login, mail};
-use crate::{aggregate, delete, find, functions, idempotency, live, rate_limits, save, scripts, webhooks};
+use crate::{
+    aggregate, config, delete, files, find, functions, idempotency, live, logs, purchases, rate_limits, save, scripts,
+    security, webhooks,
+};
 
 /// One request's work: the engine, who asks, and the store or the transaction it works in. Cheap to clone.
 #[derive(Clone)]
@@ -355,6 +358,51 @@ impl Work {
     /// Deletes every object of a class, master only: `DELETE /purge/CLASS`.
     pub async fn purge(&self, class: &str) -> Answer<()> {
         delete::purge(self, class).await
+    }
+
+    /// Stores a file.
+    pub async fn upload(&self, upload: files::Upload) -> Answer<files::Uploaded> {
+        files::upload(self, upload).await
+    }
+
+    /// Reads a file, or the part of it that a `Range` header asks for; `None` if there is none.
+    pub async fn download(&self, name: &str, range: Option<&str>) -> Answer<Option<files::Download>> {
+        files::download(self, name, range).await
+    }
+
+    /// What is to be known of a file; empty if there is none.
+    pub async fn file_metadata(&self, name: &str) -> Answer<Map> {
+        files::metadata(self, name).await
+    }
+
+    /// Deletes the files of a name, master only.
+    pub async fn delete_file(&self, name: &str) -> Answer<()> {
+        files::delete(self, name).await
+    }
+
+    /// The parameters of Parse Config that the caller may see.
+    pub async fn config(&self) -> Answer<Map> {
+        config::read(self).await
+    }
+
+    /// Changes parameters of Parse Config, master only.
+    pub async fn update_config(&self, body: Map) -> Answer<()> {
+        config::update(self, body).await
+    }
+
+    /// The last lines of the log, master only.
+    pub fn log_lines(&self, params: &Map) -> Answer<Vec<Value>> {
+        logs::find(self, params)
+    }
+
+    /// Which options are weak, master only.
+    pub fn security_report(&self) -> Answer<Value> {
+        security::report(self)
+    }
+
+    /// Verifies a receipt of the App Store and answers the file of the product.
+    pub async fn validate_purchase(&self, body: &Map) -> Answer<Value> {
+        purchases::validate(self, body).await
     }
 
     /// Counts a part of a batch, as [`Engine::count`] counts the batch.

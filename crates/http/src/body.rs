@@ -60,11 +60,16 @@ pub(crate) async fn read(
 }
 
 /// The next piece; a client that does not send it is not waited for.
-async fn next(payload: &mut web::Payload) -> Result<Option<web::Bytes>, ParseError> {
+pub(crate) async fn next(payload: &mut web::Payload) -> Result<Option<web::Bytes>, ParseError> {
     match timeout(Duration::from_secs(PAUSE_SECONDS_MAX), payload.next()).await {
         Ok(piece) => piece.transpose().map_err(unreadable),
         Err(elapsed) => Err(unreadable(elapsed)),
     }
+}
+
+/// Whether it has to be unpacked.
+pub(crate) fn is_packed(headers: &HeaderMap) -> bool {
+    !matches!(packing(headers), Ok(None))
 }
 
 fn packing(headers: &HeaderMap) -> Result<Option<Packing>, ParseError> {

@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::body::BodyStream;
+use actix_web::body::{BodyStream, SizedStream};
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, ORIGIN};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, rt, web};
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use parsimony_engine::{Delivery, Engine, Headers, LiveConnection, Work};
 use parsimony_model::{ErrorCode, ParseError};
@@ -25,7 +25,7 @@ use crate::layers::{log, request_id};
 use crate::pages::{Asked as PageAsked, Pages, PagesOptions};
 use crate::reply::{Coming, Reply};
 use crate::routes::{AccountRoute, Route, below, decoded};
-use crate::{body, live_socket, rest};
+use crate::{body, files, live_socket, rest};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -92,6 +92,16 @@ impl Door {
         &self.server_url
     }
 
+    /// The engine behind it.
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The largest body, unpacked.
+    pub(crate) fn body_bytes_max(&self) -> usize {
+        self.body_bytes_max
+    }
+
     /// What the paths of a batch's parts may begin with.
     pub(crate) fn batch_prefixes(&self) -> &[String] {
         &self.batch_prefixes
@@ -127,6 +137,9 @@ impl Door {
         if area.eq_ignore_ascii_case("health") && segments.len() == 1 {
             return Ok(rest::health(&self.engine, request_id).await);
         }
+        if area.eq_ignore_ascii_case("files") {
+            return files::answer(self, request, payload, (&segments, request_id)).await;
+        }
         let body = body::read(payload, request.headers(), self.body_bytes_max).await?;
         if let Some(to) = webhook(request.method(), &segments) {
             return self.receive(request, to, &body).await;
@@ -134,12 +147,12 @@ impl Door {
         let head = Head {
             method: request.method().as_str(),
             headers: request.headers(),
-            takes_any_body: area.eq_ignore_ascii_case("files"),
             application_id: &self.engine.options().keys.application_id,
         };
         let mut envelope = Envelope::open(head, &body)?;
         drop(body);
         method.clone_from(&envelope.method);
+        log::asked(method, request.uri(), &envelope.body);
         envelope.credentials.ip = self.client_ip(request);
         if segments.len() > 1 && area.eq_ignore_ascii_case(&self.engine.options().accounts.pages_endpoint) {
             return self.page(request, &segments, envelope).await;
@@ -189,7 +202,7 @@ impl Door {
     }
 
     /// Where a request comes from.
-    fn client_ip(&self, request: &HttpRequest) -> Option<IpAddr> {
+    pub(crate) fn client_ip(&self, request: &HttpRequest) -> Option<IpAddr> {
         let forwarded = request.headers().get_all(X_FORWARDED_FOR);
         self.trust_proxy.client(request.peer_addr().map(|peer| peer.ip()), forwarded)
     }
@@ -300,10 +313,10 @@ struct Asked {
 }
 
 /// What work on a request comes to; a panic in it is an error too.
-type Done = std::thread::Result<Result<Reply, ParseError>>;
+pub(crate) type Done = std::thread::Result<Result<Reply, ParseError>>;
 
 /// Does work that goes on to its end, even if the client does not wait for it.
-async fn to_its_end(mut work: Pin<Box<impl Future<Output = Done> + 'static>>) -> Result<Reply, ParseError> {
+pub(crate) async fn to_its_end(mut work: Pin<Box<impl Future<Output = Done> + 'static>>) -> Result<Reply, ParseError> {
     // Much work is done without waiting for anything, and needs no task of its own.
     let done = match work.as_mut().now_or_never() {
         Some(done) => done,
@@ -313,17 +326,15 @@ async fn to_its_end(mut work: Pin<Box<impl Future<Output = Done> + 'static>>) ->
 }
 
 /// A body whose rest comes later. If it does not, the connection breaks, so that nobody takes the part for the whole.
-fn in_pieces(
-    status: StatusCode,
-    first: Bytes,
-    rest: BoxStream<'static, Result<Bytes, ParseError>>,
-    request_id: String,
-) -> HttpResponse {
-    let told = rest.inspect_err(move |error| {
+fn in_pieces(status: StatusCode, first: Bytes, rest: Coming, request_id: String) -> HttpResponse {
+    let told = rest.pieces.inspect_err(move |error| {
         tracing::error!(request_id, cause = error.detail.as_deref(), "an answer broke off: {}", error.message);
     });
     let body = stream::once(async { Ok(first) }).chain(told);
-    HttpResponse::with_body(status, BodyStream::new(body)).map_into_boxed_body()
+    match rest.length {
+        Some(length) => HttpResponse::with_body(status, SizedStream::new(length, body)).map_into_boxed_body(),
+        None => HttpResponse::with_body(status, BodyStream::new(body)).map_into_boxed_body(),
+    }
 }
 
 /// Answers one request, whatever it is.
@@ -341,7 +352,7 @@ async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> 
     log::answered(&method, request.uri().path(), &id, started, &reply);
     let mut response = match reply.rest {
         None => HttpResponse::with_body(reply.status, reply.body).map_into_boxed_body(),
-        Some(Coming(rest)) => in_pieces(reply.status, reply.body, rest, id.clone()),
+        Some(rest) => in_pieces(reply.status, reply.body, rest, id.clone()),
     };
     let headers = response.headers_mut();
     let json = *request.method() != Method::OPTIONS;

@@ -20,8 +20,6 @@ pub(crate) struct Head<'a> {
     pub(crate) method: &'a str,
     /// Its headers.
     pub(crate) headers: &'a HeaderMap,
-    /// Whether a body that is no JSON is left alone, as for uploads.
-    pub(crate) takes_any_body: bool,
     /// The application id that is known here.
     pub(crate) application_id: &'a str,
 }
@@ -43,10 +41,7 @@ impl Envelope {
     /// Opens a request.
     pub(crate) fn open(head: Head<'_>, body: &[u8]) -> Result<Self, ParseError> {
         let mut claims = read_headers(head.headers, head.application_id);
-        let mut body = match read_body(claims.content_type, body) {
-            Err(_) if head.takes_any_body => Map::default(),
-            body => body?,
-        };
+        let mut body = read_body(claims.content_type, body)?;
         let method = method(head.method, &mut body);
         let mut context = claims.context.map(Value::String);
         let credentials = &mut claims.credentials;
@@ -61,6 +56,52 @@ impl Envelope {
         }
         Ok(Self { method, body, credentials: claims.credentials, master_or_nothing })
     }
+}
+
+/// An upload that is JSON: who sends it is told in it, and its content is Base64.
+pub(crate) struct SealedUpload {
+    /// Who the request says it is.
+    pub(crate) credentials: Credentials,
+    /// Whether a master key came beside an application id in the body: then it has to be right.
+    pub(crate) master_or_nothing: bool,
+    /// What the file is, if the body says so.
+    pub(crate) content_type: Option<String>,
+    /// The rest of the body.
+    pub(crate) body: Map,
+}
+
+impl SealedUpload {
+    /// Opens it. Parse: what is no such upload, and names no application in its headers, is nobody's.
+    pub(crate) fn open(head: Head<'_>, body: &[u8]) -> Result<Self, ParseError> {
+        let refused = || ParseError::new(ErrorCode::Unauthorized, "unauthorized");
+        let Ok(Value::Object(mut body)) = json::read(body) else { return Err(refused()) };
+        let content_type = match body.shift_remove("_ContentType") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(kind)) => Some(kind).filter(|kind| !kind.is_empty()),
+            Some(_) => return Err(refused()),
+        };
+        if body.get("base64").is_some_and(|text| text.is_truthy() && text.as_str().is_none()) {
+            return Err(refused());
+        }
+        let claims = read_headers(head.headers, head.application_id);
+        let mut credentials = claims.credentials;
+        let master_or_nothing = credentials.master_key.is_some();
+        let context = take_credentials(&mut body, &mut credentials)?.or(claims.context.map(Value::String));
+        if let Some(context) = context {
+            credentials.context = read_context(context)?;
+        }
+        Ok(Self { credentials, master_or_nothing, content_type, body })
+    }
+}
+
+/// Who a request says it is whose body is none of Parse's.
+pub(crate) fn credentials_of(head: Head<'_>) -> Result<Credentials, ParseError> {
+    let claims = read_headers(head.headers, head.application_id);
+    let mut credentials = claims.credentials;
+    if let Some(context) = claims.context {
+        credentials.context = read_context(Value::String(context))?;
+    }
+    Ok(credentials)
 }
 
 /// The parameters of a route, from the body and the query.

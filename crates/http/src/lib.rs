@@ -8,6 +8,7 @@
 //! | what happens to one request, from socket to socket | `door.rs` |
 //! | how is the body read without reading too much | `body.rs` |
 //! | what did the client mean (headers, body, `_method`, query) | `envelope.rs` |
+//! | how do files come and go | `files.rs` |
 //! | who does it say it is, and from where | `caller.rs` |
 //! | which route is it for | `routes.rs`, every route on one page |
 //! | what is asked of the engine | `rest/*.rs` |
@@ -20,6 +21,7 @@ mod caller;
 mod door;
 mod envelope;
 mod error;
+mod files;
 mod frame_guard;
 mod layers;
 mod listen;
@@ -33,4 +35,4 @@ pub use caller::TrustProxy;
 pub use door::{Door, HttpOptions};
 pub use listen::Listening;
 pub use pages::PagesOptions;
-pub use routes::{AccountRoute, Missing, Route};
+pub use routes::{AccountRoute, Missing, Operation, Route};

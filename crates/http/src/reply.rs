@@ -34,7 +34,12 @@ pub(crate) struct Reply {
 }
 
 /// The rest of a body.
-pub(crate) struct Coming(pub(crate) BoxStream<'static, Result<Bytes, ParseError>>);
+pub(crate) struct Coming {
+    /// Its pieces.
+    pub(crate) pieces: BoxStream<'static, Result<Bytes, ParseError>>,
+    /// How many bytes the whole body has, if that is known.
+    pub(crate) length: Option<u64>,
+}
 
 impl fmt::Debug for Coming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,7 +114,7 @@ impl Reply {
         });
         let tail = count.map_or_else(|| "]}".to_owned(), |count| format!("],\"count\":{count}}}"));
         let rest = rest.chain(stream::once(async { Ok(Bytes::from(tail)) }));
-        Ok(Self { rest: Some(Coming(rest.boxed())), ..Self::text(head) })
+        Ok(Self { rest: Some(Coming { pieces: rest.boxed(), length: None }), ..Self::text(head) })
     }
 
     /// A list under `results`.

@@ -1,6 +1,7 @@
 //! Which route is it: all of them, on one page.
 
 mod accounts;
+mod operations;
 pub(crate) mod push;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use parsimony_model::{ClassName, ErrorCode, ObjectId, ParseError};
 use percent_encoding::percent_decode_str;
 
 pub use self::accounts::AccountRoute;
+pub use self::operations::Operation;
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +110,8 @@ pub enum Route {
     Push(push::PushRoute),
     /// `DELETE /purge/C`
     Purge(String),
+    /// What is of the whole application.
+    Operation(Operation),
     /// `GET /serverInfo`
     ServerInfo,
     /// `/health`, any method
@@ -128,18 +132,10 @@ pub struct Missing {
 }
 
 /// What requests for these areas would write, in the words of a refusal.
-const MISSING_WRITES: &[(&str, &str, &str)] = &[("config", "PUT", "update the config")];
+const MISSING_WRITES: &[(&str, &str, &str)] = &[("graphql-config", "PUT", "update the GraphQL config")];
 
 /// The areas that this version does not offer.
-const MISSING: &[(&str, &str, bool)] = &[
-    ("files", "File storage", false),
-    ("config", "Parse Config", false),
-    ("graphql-config", "GraphQL", true),
-    ("scriptlog", "The script log", true),
-    ("security", "The security check", true),
-    ("events", "Analytics", false),
-    ("validate_purchase", "Purchase validation", false),
-];
+const MISSING: &[(&str, &str, bool)] = &[("graphql-config", "GraphQL", true)];
 
 impl Route {
     /// Reads the segments of a path below the mount path. Parse: their case does not matter.
@@ -190,6 +186,9 @@ impl Route {
             ("challenge", None, None) if method == "POST" => Ok(Self::Challenge),
             ("logout", None, None) if method == "POST" => Ok(Self::LogOut),
             ("batch", None, None) if method == "POST" => Ok(Self::Batch),
+            ("config" | "scriptlog" | "security" | "events" | "validate_purchase", name, None) => {
+                Operation::of(method, &area, name).map(Self::Operation).ok_or_else(unknown)
+            }
             ("serverinfo", None, None) if method == "GET" => Ok(Self::ServerInfo),
             ("health", None, None) => Ok(Self::Health),
             (_, None, None) => AccountRoute::parse(method, &area).map(Self::Account).ok_or_else(unknown),
@@ -491,8 +490,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_of_the_whole_application_is_known() {
+        for (line, operation) in [
+            ("GET /config", Operation::Config),
+            ("PUT /CONFIG", Operation::UpdateConfig),
+            ("GET /scriptlog", Operation::LogLines),
+            ("GET /security", Operation::Security),
+            ("POST /events/AppOpened", Operation::Event),
+            ("POST /validate_purchase", Operation::ValidatePurchase),
+        ] {
+            assert_eq!(parse(line), Ok(Route::Operation(operation)), "{line}");
+        }
+        for line in
+            ["POST /config", "GET /config/x", "POST /events", "GET /events/x", "POST /scriptlog", "POST /files/a"]
+        {
+            assert_eq!(parse(line).unwrap_err().code, ErrorCode::RouteNotFound, "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_not_offered_is_known() {
-        for (line, master_only) in [("POST /files/a.txt", false), ("GET /files/app/metadata/a.txt", false)] {
+        for (line, master_only) in [("GET /graphql-config", true), ("PUT /graphql-config", true)] {
             let Ok(Route::Unavailable(missing)) = parse(line) else { panic!("{line}") };
             assert_eq!(missing.master_only, master_only, "{line}");
         }

@@ -32,10 +32,14 @@ error_codes! {
     Unauthorized = None, 403;
     /// The route is for the master key only.
     MasterKeyRequired = None, 403;
+    /// This caller may not do that, and is told so without a code.
+    Forbidden = None, 403;
     /// A webhook that comes in is not signed, or not as it should be.
     NotSigned = None, 401;
     /// Something that is needed cannot be had at this moment.
     NotReady = None, 503;
+    /// What is asked for is not switched on.
+    Conflict = None, 409;
     /// No such route.
     RouteNotFound = None, 404;
     /// An authentication policy or a form was not met.
@@ -92,6 +96,8 @@ error_codes! {
     ValidationError = Some(142), 400;
     /// The webhook declaration is malformed.
     InvalidHook = Some(143), 400;
+    /// The file was not deleted.
+    FileDeleteError = Some(153), 400;
     /// The request id was seen before.
     DuplicateRequest = Some(159), 400;
     /// A value that is needed is missing or malformed.

@@ -1,12 +1,16 @@
 //! Which hooks can a script have, what does each see of its request, and what does its answer become?
 
+mod files;
+
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use parsimony_cloud::{
-    AfterDelete, AfterEvent, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeConnect, BeforeDelete,
-    BeforeFind, BeforeLogin, BeforePasswordResetRequest, BeforeSave, BeforeSubscribe, CONNECT, Call, Draft, Finding,
-    Handler, Hook, Job, JobPlan, Json, Layer, LiveEvent, Place, Report, Rules, Telling, Trigger,
+    AfterDelete, AfterDeleteFile, AfterEvent, AfterFind, AfterFindFile, AfterLogin, AfterLogout, AfterSave,
+    AfterSaveConfig, AfterSaveFile, AfterSaved, BeforeConnect, BeforeDelete, BeforeDeleteFile, BeforeFind,
+    BeforeFindFile, BeforeLogin, BeforePasswordResetRequest, BeforeSave, BeforeSaveConfig, BeforeSaveFile,
+    BeforeSubscribe, CONFIG, CONNECT, Call, Draft, FILE, Finding, Handler, Hook, Job, JobPlan, Json, Layer, LiveEvent,
+    Place, Report, Rules, Telling, Trigger,
 };
 use parsimony_model::value::json;
 use parsimony_model::{ClassName, Object};
@@ -103,6 +107,14 @@ known! {
     "before_connect": BeforeConnect of CONNECT,
     "before_subscribe": BeforeSubscribe,
     "after_event": AfterEvent,
+    "before_save": BeforeSaveFile of FILE,
+    "after_save": AfterSaveFile of FILE,
+    "before_delete": BeforeDeleteFile of FILE,
+    "after_delete": AfterDeleteFile of FILE,
+    "before_find": BeforeFindFile of FILE,
+    "after_find": AfterFindFile of FILE,
+    "before_save": BeforeSaveConfig of CONFIG,
+    "after_save": AfterSaveConfig of CONFIG,
 }
 
 /// The class whose only hook is `after_logout`, as in Parse.

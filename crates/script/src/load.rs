@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use parsimony_cloud::{CONNECT, Call, Compiled, Fault, Job, Layer, Place, Script, Trigger};
+use parsimony_cloud::{CONFIG, CONNECT, Call, Compiled, FILE, Fault, Job, Layer, Place, Script, Trigger};
 use parsimony_model::ClassName;
 use rhai::{AST, ASTFlags, FnAccess, Position, Scope, ScriptFuncDef, Stmt};
 
@@ -22,6 +22,12 @@ const JOBS: &str = "jobs";
 
 /// The script of what concerns no class: that a client connects.
 const CONNECTING: &str = "connect";
+
+/// The script of what happens to files.
+const FILES: &str = "files";
+
+/// The script of what happens to Parse Config.
+const CONFIGURATION: &str = "config";
 
 /// The constant that says when jobs run.
 const PLAN: &str = "PLAN";
@@ -146,10 +152,13 @@ impl Loading<'_> {
             FUNCTIONS => Ok(About::Functions),
             JOBS => Ok(About::Jobs),
             CONNECTING => Ok(About::Class(CONNECT)),
+            FILES => Ok(About::Class(FILE)),
+            CONFIGURATION => Ok(About::Class(CONFIG)),
             class => match ClassName::parse(class) {
                 Ok(_) => Ok(About::Class(class)),
                 Err(_) => Err(format!(
-                    "A script is named after a class, or {FUNCTIONS}, {JOBS} or {CONNECTING}; {class} is none of them."
+                    "A script is named after a class, or {FUNCTIONS}, {JOBS}, {CONNECTING}, {FILES} or {CONFIGURATION}; {class} is \
+                     none of them."
                 )),
             },
         }
@@ -231,10 +240,11 @@ fn functions(ast: &AST) -> impl Iterator<Item = &ScriptFuncDef> {
 fn known(name: &str, class: &str) -> Result<&'static Known, String> {
     let fits = |known: &&Known| match known.only {
         Some(only) => only == class,
-        None => ![SESSION, CONNECT].contains(&class),
+        None => ![SESSION, CONNECT, FILE, CONFIG].contains(&class),
     };
-    if let Some(known) = KNOWN.iter().find(|known| known.function == name) {
-        return if fits(&known) { Ok(known) } else { Err(format!("The class {class} has no hook {name}.")) };
+    let mut called = KNOWN.iter().filter(|known| known.function == name).peekable();
+    if called.peek().is_some() {
+        return called.find(fits).ok_or_else(|| format!("The class {class} has no hook {name}."));
     }
     let names: Vec<&str> = KNOWN.iter().filter(fits).map(|known| known.function).collect();
     let nearest = names

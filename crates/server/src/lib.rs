@@ -17,6 +17,7 @@
 //! | which keys has a server that nobody chose keys for | `keys.rs` |
 //! | how are the parts put together | `wire.rs` |
 //! | where do logs go | `telemetry.rs` |
+//! | where are files kept, if not in the database | `files.rs` |
 //! | how does cloud code run in a process of its own | `external/` |
 //! | how are classes made what files say | `schema/` |
 //! | where do hook scripts come from, and how is a server asked about them | `hooks/` |
@@ -28,6 +29,7 @@ mod banner;
 mod cli;
 mod config;
 mod external;
+mod files;
 mod hooks;
 mod keys;
 mod moving;
@@ -109,13 +111,13 @@ fn check(options: CliOptions) -> Result<ExitCode, Failure> {
 
 fn serve(options: CliOptions, applications: Vec<Application>) -> Result<ExitCode, Failure> {
     let config = configured(options)?;
-    telemetry::begin(config.logging);
+    let logs = telemetry::begin(config.logging);
     // Requests have workers of their own; this runtime is for what goes on beside them.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("The runtime cannot start: {error}."))?;
     runtime
         .block_on(async {
-            let running = start(config, applications, Parts::default()).await?;
+            let running = start(config, applications, Parts { logs, ..Parts::default() }).await?;
             for warning in &running.warnings {
                 tracing::warn!("{warning}");
             }

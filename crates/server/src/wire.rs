@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parsimony_cloud::{Application, HttpClient, Registry};
 use parsimony_connectors::auth::Tools;
 use parsimony_connectors::{Http, Senders};
-use parsimony_engine::{Engine, MasterKey, PushOptions, Surroundings};
+use parsimony_engine::{Engine, Logs, MasterKey, PushOptions, Surroundings};
 use parsimony_http::{Door, HttpOptions, Listening};
 use parsimony_model::{Clock, SystemClock};
 use parsimony_script::{Outside, Rhai};
@@ -20,6 +20,7 @@ use parsimony_store_sqlite::{Limits, SqliteStore};
 
 use crate::config::{Compatibility, Config, Database, Pushing};
 use crate::external::External;
+use crate::files;
 use crate::hooks::{folder, watch::watch};
 use crate::keys;
 use crate::moving;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub store: Option<Arc<dyn Store>>,
     /// Time and chance.
     pub clock: Option<Arc<dyn Clock>>,
+    /// The last lines of the log, if something keeps them.
+    pub logs: Arc<Logs>,
 }
 
 /// A server that runs.
@@ -114,7 +117,10 @@ pub async fn start(
         insecure: config.auth.insecure,
     };
     let auth = config.auth.providers(&registry, &tools)?;
-    let surroundings = Surroundings { clock, http, mail, auth, interpreter, script_files, starts_without_scripts };
+    let files = files::place(config.files)?;
+    let logs = parts.logs;
+    let surroundings =
+        Surroundings { clock, http, files, logs, mail, auth, interpreter, script_files, starts_without_scripts };
     let engine = Engine::open(config.options, store, registry, surroundings).await?;
     engine.background(watch(Arc::downgrade(&engine), config.hooks_dir, scripts));
     let door = Door::new(HttpOptions {

@@ -32,6 +32,7 @@ mod documents;
 mod duplicates;
 mod error;
 mod explain;
+mod files;
 mod filter;
 mod find;
 mod indexes;

@@ -9,8 +9,8 @@ use parsimony_model::query::Verbosity;
 use parsimony_model::schema::Index;
 use parsimony_model::{ClassName, ClassSchema, Object, ObjectId, Value};
 use parsimony_store::{
-    Answer, Change, ClassChange, Duplicates, Happenings, Join, Objects, Progress, Selection, Store, StoreError,
-    Transaction, Watching,
+    Answer, Change, ClassChange, Duplicates, FileStore, Happenings, Join, Objects, Progress, Selection, Store,
+    StoreError, Transaction, Watching,
 };
 
 use crate::open::MongoStore;
@@ -106,6 +106,10 @@ impl Store for MongoStore {
 
     fn drop_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, ()> {
         Box::pin(async move { classes::drop_class(&self.clients.here(), class).await })
+    }
+
+    fn files(&self) -> &dyn FileStore {
+        self
     }
 
     fn begin(&self) -> Answer<'_, Arc<dyn Transaction>> {

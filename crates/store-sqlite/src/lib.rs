@@ -35,6 +35,7 @@ mod definition;
 mod duplicates;
 mod error;
 mod explain;
+mod files;
 mod filter;
 mod find;
 mod functions;

@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::store_error;
+use crate::files;
 use crate::functions;
 use crate::patterns::Patterns;
 use crate::sql::quote;
@@ -103,6 +104,7 @@ pub(crate) fn writer(path: &Path, limits: &Limits, patterns: &Arc<Patterns>) -> 
         run_setting(&connection, setting)?;
     }
     check_version(&connection, path)?;
+    files::prepare(&connection)?;
     Ok(connection)
 }
 

@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use parsimony_model::schema::Index;
 use parsimony_model::{ClassName, ClassSchema};
-use parsimony_store::{Answer, ClassChange, Duplicates, Join, Progress, Store, StoreError, Transaction};
+use parsimony_store::{Answer, ClassChange, Duplicates, FileStore, Join, Progress, Store, StoreError, Transaction};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -184,6 +184,10 @@ impl Store for Asked<Whole> {
         Box::pin(
             self.change_tables(move |connection, tables| Ok(((), classes::drop_class(connection, tables, &name)?))),
         )
+    }
+
+    fn files(&self) -> &dyn FileStore {
+        self
     }
 
     fn begin(&self) -> Answer<'_, Arc<dyn Transaction>> {

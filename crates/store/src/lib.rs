@@ -16,6 +16,7 @@ mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod files;
 mod objects;
 mod selection;
 mod watch;
@@ -23,6 +24,7 @@ mod watch;
 pub use bulk::{Bulk, Link, PIECE_ROWS_MAX, Pieces};
 pub use change::{Change, ClassChange, Duplicates, Join, Progress};
 pub use error::StoreError;
+pub use files::{CHUNK_BYTES, Content, Cutter, FileStore, NAMES_MAX, NewFile, StoredFile};
 pub use objects::{Answer, Objects, Store, Transaction};
 pub use selection::{Scope, Selection};
 pub use watch::{Happening, Happenings, Image, Watching, Written};

@@ -12,6 +12,7 @@ use parsimony_model::{ClassName, ClassSchema, Object, ObjectId, Value};
 use crate::bulk::Bulk;
 use crate::change::{Change, ClassChange, Duplicates, Join, Progress};
 use crate::error::StoreError;
+use crate::files::FileStore;
 use crate::selection::Selection;
 use crate::watch::{Happenings, Watching};
 
@@ -103,6 +104,9 @@ pub trait Store: Bulk {
 
     /// Drops a class with its objects, and the join tables of its relations.
     fn drop_class<'a>(&'a self, class: &'a ClassSchema) -> Answer<'a, ()>;
+
+    /// The files that are kept in it.
+    fn files(&self) -> &dyn FileStore;
 
     /// Opens a transaction. Waits for its turn where the database has one writer.
     fn begin(&self) -> Answer<'_, Arc<dyn Transaction>>;

@@ -153,6 +153,8 @@ impl App {
             http,
             mail: Some(Arc::new(mail.mailer())),
             auth: Providers::default(),
+            files: None,
+            logs: Arc::default(),
             interpreter,
             script_files: Vec::new(),
             starts_without_scripts: false,

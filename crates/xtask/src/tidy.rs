@@ -47,7 +47,7 @@ const EDGES: [(&str, &[&str]); 17] = [
             "parsimony-store-mongo",
         ],
     ),
-    ("parsimony-connectors", &["parsimony-cloud"]),
+    ("parsimony-connectors", &["parsimony-cloud", "parsimony-store"]),
     ("parsimony-script", &["parsimony-cloud"]),
     // It starts a mongod; everything else it reaches by running it.
     ("xtask", &["parsimony-testkit"]),

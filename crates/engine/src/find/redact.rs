@@ -7,6 +7,7 @@ use parsimony_model::{FieldType, Map, Object, Query, Value};
 
 use crate::access::fields::Hidden;
 use crate::classes::{ClassRules, rules_for};
+use crate::files::url_of;
 use crate::options::Options;
 use crate::work::Work;
 
@@ -80,7 +81,7 @@ pub(crate) fn locate_file(options: &Options, value: &mut Value) {
     if let Value::File(file) = value
         && file.url.is_none()
     {
-        file.url = Some(format!("{}{}", options.files_url, file.name));
+        file.url = Some(url_of(options, &file.name));
     }
 }
 

@@ -10,7 +10,7 @@ fn open(method: &str, headers: &[(&'static str, &str)], body: impl AsRef<[u8]>) 
     for (name, value) in headers {
         map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
     }
-    let head = Head { method, headers: &map, takes_any_body: false, application_id: "app" };
+    let head = Head { method, headers: &map, application_id: "app" };
     Envelope::open(head, body.as_ref())
 }
 
@@ -135,11 +135,19 @@ fn bodies_that_are_no_object_are_refused() {
 }
 
 #[test]
-fn uploads_may_have_any_body() {
+fn an_upload_inside_json_says_who_sends_it() {
     let headers = HeaderMap::new();
-    let head = Head { method: "POST", headers: &headers, takes_any_body: true, application_id: "app" };
-    assert_eq!(Envelope::open(head, b"\x89PNG").unwrap().body, map! {});
-    assert_eq!(Envelope::open(head, br#"{"base64":"AA"}"#).unwrap().body, map! { "base64" => "AA" });
+    let head = Head { method: "POST", headers: &headers, application_id: "app" };
+    let open = |body: &[u8]| SealedUpload::open(head, body).map_err(|error| error.code);
+    let sent =
+        br#"{"base64":"AA","_ContentType":"image/png","_ApplicationId":"app","_SessionToken":"r:1","fileData":{}}"#;
+    let opened = open(sent).unwrap();
+    assert_eq!(opened.content_type.as_deref(), Some("image/png"));
+    assert_eq!(opened.credentials.session_token.as_deref(), Some("r:1"));
+    assert_eq!(opened.body, map! { "base64" => "AA", "fileData" => map! {} });
+    for bad in [&b"\x89PNG"[..], b"[]", br#"{"base64":1,"_ApplicationId":"app"}"#, br#"{"_ContentType":1}"#] {
+        assert_eq!(open(bad).err(), Some(ErrorCode::Unauthorized), "{bad:?}");
+    }
 }
 
 #[test]

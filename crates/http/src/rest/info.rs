@@ -27,13 +27,12 @@ pub(crate) async fn health(engine: &Engine, request_id: &str) -> Reply {
 pub(super) fn server(work: &Work) -> Result<Reply, ParseError> {
     work.require_master()?;
     let (push, later) = work.offers_push();
-    let none = json!({ "create": false, "read": false, "update": false, "delete": false });
     Reply::json(&json!({
         "features": {
-            "globalConfig": none,
+            "globalConfig": { "create": true, "read": true, "update": true, "delete": true },
             "hooks": { "create": true, "read": true, "update": true, "delete": true },
             "cloudCode": { "jobs": true },
-            "logs": { "level": false, "size": false, "order": false, "until": false, "from": false },
+            "logs": { "level": true, "size": true, "order": true, "until": true, "from": true },
             "push": {
                 "immediatePush": push, "scheduledPush": later, "storedPushData": push, "pushAudiences": true,
                 "localization": true,
@@ -43,7 +42,7 @@ pub(super) fn server(work: &Work) -> Result<Reply, ParseError> {
                 "clearAllDataFromClass": true, "exportClass": false, "editClassLevelPermissions": true,
                 "editPointerPermissions": true,
             },
-            "settings": { "securityCheck": false },
+            "settings": { "securityCheck": work.engine().options().security.enabled },
         },
         "parseServerVersion": PARSE_SERVER_VERSION,
         "parsimonyVersion": env!("CARGO_PKG_VERSION"),

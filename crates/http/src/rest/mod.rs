@@ -7,6 +7,7 @@ mod hooks;
 mod info;
 mod jobs;
 mod objects;
+mod operations;
 mod push;
 mod schemas;
 mod scripts;
@@ -88,6 +89,7 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::RehearseScript(name) => Box::pin(scripts::rehearse(work, &name, params)).await,
         Route::Push(route) => Box::pin(push::answer(door, work, route, params)).await,
         Route::Purge(class) => Box::pin(schemas::purge(work, &class)).await,
+        Route::Operation(operation) => Box::pin(operations::answer(work, operation, params)).await,
         Route::ServerInfo => info::server(work),
         Route::Unavailable(missing) => info::unavailable(work, missing),
         // The door has answered these before it came here.

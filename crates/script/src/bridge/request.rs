@@ -40,12 +40,23 @@ pub(crate) struct Has {
     /// Whether a subscriber is told of the event.
     pub(crate) sends: Mutex<bool>,
     pub(crate) audience: Option<Audience>,
+    /// What is known of a file.
+    pub(crate) file: Mutex<Option<Map>>,
+    pub(crate) file_size: Option<i64>,
+    /// Whether the file is stored as it comes.
+    pub(crate) streamed: bool,
+    /// Whether browsers shall store the file that is answered.
+    pub(crate) force_download: Mutex<bool>,
+    /// The headers with which a file is answered.
+    pub(crate) response_headers: Mutex<Option<Map>>,
+    /// The parameters of Parse Config as they were.
+    pub(crate) original_params: Option<Map>,
 }
 
 /// The properties, for the error that lists them.
 const PROPERTIES: &str = "object, original, query, objects, isGet, count, params, functionName, triggerName, user, master, \
                           isReadOnly, installationId, ip, headers, context, event, sendEvent, clients, subscriptions, \
-                          jobName, jobId, attempt";
+                          jobName, jobId, attempt, file, fileSize, stream, forceDownload, responseHeaders";
 
 fn maybe<T: Clone + Send + Sync + 'static>(value: Option<T>) -> Dynamic {
     value.map_or(Dynamic::UNIT, Dynamic::from)
@@ -61,7 +72,15 @@ impl Request {
         let who = &origin.who;
         Ok(match property {
             "object" => maybe(has.object.clone()),
-            "original" => maybe(has.original.clone()),
+            "original" => match &has.original_params {
+                Some(params) => params.clone().into(),
+                None => maybe(has.original.clone()),
+            },
+            "file" => maybe(has.file.lock().clone()),
+            "fileSize" => maybe(has.file_size),
+            "stream" => has.streamed.into(),
+            "forceDownload" => (*has.force_download.lock()).into(),
+            "responseHeaders" => maybe(has.response_headers.lock().clone()),
             "query" => maybe(has.query.lock().clone()),
             "objects" => has.objects.lock().clone().map_or(Dynamic::UNIT, Dynamic::from),
             "params" => has.params.lock().clone().map_or(Dynamic::UNIT, Dynamic::from),
@@ -114,6 +133,18 @@ impl Request {
             "sendEvent" => match value.as_bool() {
                 Ok(sends) => *has.sends.lock() = sends,
                 Err(kind) => return Err(fault(format!("request.sendEvent is true or false, no {kind}"))),
+            },
+            "file" if has.file.lock().is_some() => match value.try_cast::<Map>() {
+                Some(file) => *has.file.lock() = Some(file),
+                None => return Err(fault("request.file is a map")),
+            },
+            "responseHeaders" if has.response_headers.lock().is_some() => match value.try_cast::<Map>() {
+                Some(headers) => *has.response_headers.lock() = Some(headers),
+                None => return Err(fault("request.responseHeaders is a map")),
+            },
+            "forceDownload" => match value.as_bool() {
+                Ok(forced) => *has.force_download.lock() = forced,
+                Err(kind) => return Err(fault(format!("request.forceDownload is true or false, no {kind}"))),
             },
             // Shared with the script: a change is there already.
             "object" | "original" | "user" if value.is::<Document>() => {}

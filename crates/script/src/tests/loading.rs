@@ -14,7 +14,11 @@ fn what_is_wrong_is_told_with_its_place() {
         ("Item", "fn before_save(a, b) {}", "and not 2."),
         ("Item", "fn before_login(request) {}", "The class Item has no hook before_login."),
         ("_Session", "fn before_save(request) {}", "The class _Session has no hook before_save."),
-        ("no class", "fn before_save(request) {}", "A script is named after a class, or functions, jobs or connect;"),
+        (
+            "no class",
+            "fn before_save(request) {}",
+            "A script is named after a class, or functions, jobs, connect, files or config;",
+        ),
         ("Item", "let x = 1;\nfn before_save(request) {}", "Item.rhai:1:1: Only functions and constants"),
         ("Item", "log(\"x\");", "Only functions and constants"),
         ("Item", "fn before_save(request) { eval(\"1\") }", "eval"),
@@ -37,6 +41,8 @@ fn what_is_wrong_is_told_with_its_place() {
         ("jobs", "const PLAN = #{ f: #{ when: 1 } };\nfn f(request) {}", "a plan has no when"),
         ("jobs", "const PLAN = #{ f: #{ overlap: \"x\" } };\nfn f(request) {}", "overlap is skip, queue or allow"),
         ("connect", "fn before_save(request) {}", "has no hook before_save"),
+        ("files", "fn before_login(request) {}", "has no hook before_login"),
+        ("config", "fn before_delete(request) {}", "has no hook before_delete"),
         ("functions", "const X = 1 / 0;\nfn f(request) {}", "A constant cannot be computed"),
         ("functions", "const X = { let n = 0; loop { n += 1; } };\nfn f(request) {}", "A constant cannot be computed"),
     ] {

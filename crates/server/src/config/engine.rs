@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::addresses::rule;
 use super::raw::Raw;
-use super::{accounts, master_key, push, rate_limits};
+use super::{accounts, files, master_key, push, rate_limits};
 
 /// How often a client of LiveQuery is asked whether it is there, unless told otherwise.
 const PING_MILLIS: u64 = 10_000;
@@ -82,6 +82,8 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
     options.schema = schema(raw)?;
     options.installations = push::installations(raw)?;
     options.file_url_domains = file_url_domains(raw)?;
+    options.files = files::options(raw)?;
+    options.purchases = files::purchases(raw)?;
     Ok(options)
 }
 

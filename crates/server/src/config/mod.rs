@@ -6,6 +6,7 @@ mod auth;
 mod compatibility;
 mod database;
 mod engine;
+mod files;
 mod mail;
 mod master_key;
 mod names;
@@ -28,6 +29,7 @@ use crate::external::ExternalOptions;
 pub use auth::AuthOptions;
 pub use compatibility::Compatibility;
 pub use database::Database;
+pub(crate) use files::FilePlace;
 pub(crate) use mail::MailConfig;
 pub(crate) use push::Pushing;
 use raw::Raw;
@@ -89,6 +91,8 @@ pub struct Config {
     pub auth: AuthOptions,
     /// `push`: how devices are reached.
     pub(crate) push: Option<Pushing>,
+    /// `filesAdapter`: where files are kept, if not in the database.
+    pub(crate) files: Option<FilePlace>,
     /// What is logged, and how.
     pub logging: Logging,
     /// `parsimony.compatibility`: where the defaults come from.
@@ -117,7 +121,10 @@ impl Config {
         let database = database::read(&raw, &data_dir)?;
         let public_server_url = url(&raw, "publicServerURL")?;
         let server_url = url(&raw, "serverURL")?;
-        let options = engine::options(&raw)?;
+        let mut options = engine::options(&raw)?;
+        let body_bytes_max = body_bytes_max(&raw)?;
+        options.files.bytes_max = body_bytes_max as u64;
+        options.security = files::security(&raw)?;
         let keys = &options.keys;
         let complete = !keys.application_id.is_empty() && !keys.master_key.is_missing();
         if !complete && matches!(database, Database::Mongo { .. }) {
@@ -137,7 +144,7 @@ impl Config {
             database,
             collection_prefix: raw.text("collectionPrefix")?.unwrap_or_default(),
             data_dir,
-            body_bytes_max: body_bytes_max(&raw)?,
+            body_bytes_max,
             allow_headers: raw.list("allowHeaders")?.unwrap_or_default(),
             allow_origin: raw.list("allowOrigin")?.unwrap_or_default(),
             trust_proxy: addresses::trust_proxy(raw.get("trustProxy"))?,
@@ -150,6 +157,7 @@ impl Config {
             script_hosts: raw.list("parsimony.scriptHosts")?.unwrap_or_default(),
             auth: auth::read(&raw)?,
             push: push::pushing(&raw)?,
+            files: files::place(&raw)?,
             logging: logging(&raw)?,
             compatibility: raw.compatibility,
             options,

@@ -11,6 +11,7 @@ use parsimony_model::{ClassName, ClassSchema, Clock, FieldName, FieldType, Filte
 use parsimony_store::{ClassChange, Join, Scope, Selection, Store, StoreError};
 
 use super::digest::Digest;
+use super::files;
 use super::target::{self, claim, release};
 
 /// What is told while a move goes on.
@@ -37,6 +38,8 @@ pub type Ear<'a> = &'a mut (dyn FnMut(Told<'_>) + Send);
 pub struct Moved {
     /// Each class.
     pub classes: Vec<MovedClass>,
+    /// How many files.
+    pub files: u64,
     /// What the administrator should know: what is not as it was.
     pub warnings: Vec<String>,
 }
@@ -76,7 +79,9 @@ pub async fn move_database(
     let unreadable = |error: StoreError| format!("{} cannot be read: {error}.", from.describe());
     target::refuse_half_moved(from).await?;
     let classes = target::classes(from).await.map_err(unreadable)?;
-    let others = from.others().await.map_err(unreadable)?;
+    let mut others = from.others().await.map_err(unreadable)?;
+    // Files go by themselves.
+    others.retain(|name| !["fs.files", "fs.chunks"].contains(&name.as_str()));
     if claim(to, &from.describe(), clock).await? {
         tell(Told::Sentence("This move had begun before; what it had copied is gone, and it begins again."));
     }
@@ -92,8 +97,10 @@ pub async fn move_database(
     for class in &classes {
         moving.indexes(class).await;
     }
+    let tell = &mut moving.tell;
+    let files = files::copy(from, to, clock, |done| tell(Told::Progress { what: "files", done, total: done })).await?;
     release(to).await.map_err(|error| format!("{} cannot be finished: {error}.", to.describe()))?;
-    Ok(Moved { classes: moved, warnings: moving.warnings })
+    Ok(Moved { classes: moved, files, warnings: moving.warnings })
 }
 
 struct Moving<'a> {

@@ -2,6 +2,7 @@
 
 mod copy;
 mod digest;
+mod files;
 mod open;
 mod target;
 #[cfg(test)]
@@ -74,6 +75,9 @@ fn summary(moved: &Moved) -> String {
             let (digest, members) = (&relation.digest, amount(relation.members, "member"));
             format!("{digest}  {}.{}  {members}", class.name, relation.field)
         }));
+    }
+    if moved.files > 0 {
+        lines.push(format!("Moved {}.", amount(moved.files, "file")));
     }
     lines.extend(moved.warnings.iter().map(|warning| format!("warning: {warning}")));
     let objects = moved.classes.iter().map(|class| class.objects).sum();

@@ -124,7 +124,7 @@ fn the_summary_counts() {
     };
     let name = ClassName::parse("Post").unwrap();
     let post = MovedClass { name, objects: 2, digest: "d1".to_owned(), relations: vec![likes] };
-    let moved = Moved { classes: vec![post], warnings: vec!["careful".to_owned()] };
+    let moved = Moved { classes: vec![post], files: 0, warnings: vec!["careful".to_owned()] };
     let expected = "d1  Post  2 objects\nd2  Post.likes  1 member\nwarning: careful\n\
                     Moved 1 class with 2 objects; counts and digests are the same on both sides.\n";
     assert_eq!(summary(&moved), expected);

@@ -17,6 +17,7 @@ mod aggregate;
 mod bulk;
 mod classes;
 mod expressions;
+pub mod files;
 mod filter_cases;
 mod filters;
 mod geo;
@@ -87,6 +88,7 @@ pub const AREAS: &[(&str, Behaviours)] = &[
     ("text", text::BEHAVIOURS),
     ("aggregate", aggregate::BEHAVIOURS),
     ("bulk", bulk::BEHAVIOURS),
+    ("files", files::BEHAVIOURS),
     ("transactions", transactions::BEHAVIOURS),
 ];
 
