@@ -14,6 +14,8 @@ use parsimony_cloud::{HttpFailure, HttpRequest, HttpResponse};
 use parsimony_model::clock::HandClock;
 use parsimony_model::map;
 use parsimony_model::value::json;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::*;
 
@@ -364,13 +366,18 @@ async fn a_directory_says_who_is_in_a_group() {
     }
 }
 
+/// A certificate as Apple answers it.
+fn der(pem: &[u8]) -> &'static [u8] {
+    Box::leak(CertificateDer::from_pem_slice(pem).unwrap().to_vec().into_boxed_slice())
+}
+
 #[tokio::test]
 async fn game_center_signs_by_a_certificate_of_apple_that_the_authority_signed() {
     let (signer, stranger) = ("https://static.gc.apple.com/signer.cer", "https://static.gc.apple.com/stranger.cer");
     let answers = [
         ("https://authority.example/ca.pem", &include_bytes!("fixtures/authority.pem")[..]),
-        (signer, &include_bytes!("fixtures/signer.cer")[..]),
-        (stranger, &include_bytes!("fixtures/stranger.cer")[..]),
+        (signer, der(include_bytes!("fixtures/signer.pem"))),
+        (stranger, der(include_bytes!("fixtures/stranger.pem"))),
     ];
     let answers = answers.into_iter().map(|(url, body)| (url, (200, body))).collect();
     let stand = Arc::new(Stand { answers, ..Stand::default() });
@@ -380,7 +387,8 @@ async fn game_center_signs_by_a_certificate_of_apple_that_the_authority_signed()
     let tools = Tools { clock: Arc::new(clock), ..tools(Arc::clone(&stand)) };
     let given = options(r#"{"bundleId": "our.game", "rootCertificateUrl": "https://authority.example/ca.pem"}"#);
     let game = game_center::read(&Given::new("gcenter", &given), &tools).unwrap();
-    let key = ring::signature::RsaKeyPair::from_pkcs8(include_bytes!("fixtures/signer.key.der")).unwrap();
+    let key = PrivatePkcs8KeyDer::from_pem_slice(include_bytes!("fixtures/signer.key.pem")).unwrap();
+    let key = ring::signature::RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).unwrap();
     let sign = |id: &str, bundle: &str, time: u64| {
         let content = [id.as_bytes(), bundle.as_bytes(), &time.to_be_bytes(), b"salt"].concat();
         let mut tag = vec![0; key.public().modulus_len()];
