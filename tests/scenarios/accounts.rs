@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use parsimony_engine::{AccountOptions, Lockout, PasswordPolicy, Verification};
 use parsimony_model::clock::HandClock;
 use parsimony_model::{ClassName, Clock, Filter, map};
 use parsimony_store::{Change, Scope, Selection};
-use parsimony_testkit::{App, Options, Seen, StoreKind};
+use parsimony_testkit::{AccountOptions, App, Lockout, Options, PasswordPolicy, Seen, StoreKind, Verification};
 use serde_json::{Value, json};
 
 crate::on_both_stores!(

@@ -261,7 +261,9 @@ async fn ghsa_5fw2_8jcv_xh87_an_id_is_text(doors: Doors) {
     let anonymous = doors.post("/users", json!({"authData": {"anonymous": {"id": "a1"}}})).await;
     let of = doors.as_user(token(&anonymous.body));
     doors.sign_up("ann").await;
-    for id in [json!({"$regex": ".*"}), json!({"$ne": null}), json!(["a1"]), json!(1), json!(true), json!(null), json!("")] {
+    for id in
+        [json!({"$regex": ".*"}), json!({"$ne": null}), json!(["a1"]), json!(1), json!(true), json!(null), json!("")]
+    {
         let sent = json!({"authData": {"anonymous": {"id": id}}});
         let expected = json!({"code": 162, "error": "Invalid authData id for provider 'anonymous'."});
         assert_eq!(doors.post("/users", sent.clone()).await.body, expected);

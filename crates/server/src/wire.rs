@@ -90,7 +90,7 @@ pub async fn start(
     config.options.files_url = format!("{server_url}/files/{}/", config.options.keys.application_id);
     let store = match parts.store {
         Some(store) => store,
-        None => open_store(&config).await?,
+        None => Box::pin(open_store(&config)).await?,
     };
     moving::refuse_half_moved(&*store).await?;
     let described = store.describe();
@@ -121,7 +121,8 @@ pub async fn start(
     let logs = parts.logs;
     let surroundings =
         Surroundings { clock, http, files, logs, mail, auth, interpreter, script_files, starts_without_scripts };
-    let engine = Engine::open(config.options, store, registry, surroundings).await?;
+    // Boxed: whoever waits for the start should not carry the room for all of it.
+    let engine = Box::pin(Engine::open(config.options, store, registry, surroundings)).await?;
     engine.background(watch(Arc::downgrade(&engine), config.hooks_dir, scripts));
     let door = Door::new(HttpOptions {
         engine: Arc::clone(&engine),

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parsimony_cloud::auth::Providers;
 use parsimony_cloud::{Application, HttpClient, Registry};
 use parsimony_connectors::Http;
-pub use parsimony_engine::{DefinedSchemas, Options, PatternLimit, PushOptions};
+pub use parsimony_engine::{
+    AccountOptions, DefinedSchemas, Lockout, Options, PasswordPolicy, PatternLimit, PushOptions, Verification,
+};
 use parsimony_engine::{Engine, Surroundings};
 use parsimony_http::{Door, HttpOptions, Listening, PagesOptions, TrustProxy};
 use parsimony_model::{ClassSchema, Clock, Filter, SystemClock};

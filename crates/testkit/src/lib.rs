@@ -11,7 +11,10 @@ pub mod tools;
 pub mod wire;
 
 #[cfg(feature = "app")]
-pub use app::{App, Client, DefinedSchemas, Options, PatternLimit, PushOptions, Seen, StoreKind, everything, fresh};
+pub use app::{
+    AccountOptions, App, Client, DefinedSchemas, Lockout, Options, PasswordPolicy, PatternLimit, PushOptions, Seen,
+    StoreKind, Verification, everything, fresh,
+};
 #[cfg(feature = "app")]
 pub use mail_sink::{MailSink, SunkLetter};
 pub use mongod::Mongod;

@@ -76,7 +76,7 @@ const OUTSIDE_THE_FRAMEWORK: [&str; 3] = ["parsimony-testkit", "parsimony-tests"
 const SKIPPED_FOLDERS: [&str; 3] = [".git", "target", "node_modules"];
 
 /// Kinds of files that are not text, or not of the project.
-const SKIPPED_ENDINGS: [&str; 9] = ["png", "jpg", "ico", "gz", "zip", "db", "sqlite", "woff2", "log"];
+const SKIPPED_ENDINGS: [&str; 10] = ["cer", "png", "jpg", "ico", "gz", "zip", "db", "sqlite", "woff2", "log"];
 
 fn packages() -> Vec<Package> {
     let manifest = tools::workspace().join("Cargo.toml");

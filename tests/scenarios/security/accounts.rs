@@ -1,8 +1,7 @@
 //! Attacks on accounts: sessions of others, names that are taken, tokens that are used twice, what a login tells.
 
 use futures::future::join_all;
-use parsimony_engine::{AccountOptions, Lockout, Verification};
-use parsimony_testkit::{App, Options, Seen, StoreKind};
+use parsimony_testkit::{AccountOptions, App, Lockout, Options, Seen, StoreKind, Verification};
 use serde_json::{Value, json};
 
 use super::pointer;
