@@ -64,6 +64,9 @@ pub(crate) async fn update(work: &Work, mut body: Map) -> Result<(), ParseError>
     let (params, master_only) = (map(body.shift_remove(PARAMS)), map(body.shift_remove(MASTER_KEY_ONLY)));
     refuse_denied(&work.engine.options.denied_keywords, &params)?;
     let update = update_of(&params, &master_only)?;
+    if update.0.is_empty() {
+        return Ok(());
+    }
     let before = stored(work).await?;
     let original = before.as_ref().map(|row| field(row, PARAMS));
     let (sent, was) = (params.clone(), original.clone());

@@ -350,6 +350,7 @@ async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> 
         Err(error) => door.telling(&id).reply(&error),
     };
     log::answered(&method, request.uri().path(), &id, started, &reply);
+    let says_something = !reply.body.is_empty() || reply.rest.is_some();
     let mut response = match reply.rest {
         None => HttpResponse::with_body(reply.status, reply.body).map_into_boxed_body(),
         Some(rest) => in_pieces(reply.status, reply.body, rest, id.clone()),
@@ -357,7 +358,9 @@ async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> 
     let headers = response.headers_mut();
     let json = *request.method() != Method::OPTIONS;
     let kind = if json { "application/json; charset=utf-8" } else { "text/plain; charset=utf-8" };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if says_something {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
     if let Ok(id) = HeaderValue::try_from(id) {
         headers.insert(request_id::X_REQUEST_ID, id);
     }
