@@ -26,14 +26,16 @@ pub(crate) fn begin(logging: Logging) -> Arc<Logs> {
         .with_default(LevelFilter::from_level(level))
         .with_targets(TALKATIVE.map(|target| (target, quiet)));
     let lines = fmt::layer().with_writer(std::io::stderr);
-    let lines = if logging.json {
-        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+    let lines = if logging.silent {
+        None
+    } else if logging.json {
+        Some(lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed())
     } else {
-        lines.with_ansi(false).boxed()
+        Some(lines.with_ansi(false).boxed())
     };
     let kept = Kept(Arc::clone(&logs));
     // A test that has its own subscriber keeps it.
-    tracing_subscriber::registry().with(lines.and_then(kept).with_filter(targets)).try_init().ok();
+    tracing_subscriber::registry().with(Layer::and_then(lines, kept).with_filter(targets)).try_init().ok();
     logs
 }
 

@@ -108,6 +108,8 @@ pub struct Config {
 pub struct Logging {
     /// The least severe level that is logged; `None` is silence.
     pub level: Option<tracing::Level>,
+    /// `silent`: nothing is written; the last lines are kept for `/scriptlog` all the same.
+    pub silent: bool,
     /// Lines of JSON, or of text.
     pub json: bool,
 }
@@ -258,5 +260,5 @@ fn logging(raw: &Raw) -> Result<Logging, String> {
         Some("silent") => None,
         Some(_) => return Err("logLevel must be error, warn, info, verbose, debug, silly or silent.".to_owned()),
     };
-    Ok(Logging { level: level.filter(|_| !silent), json: raw.flag("jsonLogs")?.unwrap_or(true) })
+    Ok(Logging { level, silent, json: raw.flag("jsonLogs")?.unwrap_or(true) })
 }

@@ -54,7 +54,7 @@ fn a_parse_server_configuration_means_what_it_meant() {
     let mongo =
         Database::Mongo { uri: "mongodb://h/db".into(), collection_prefix: "x_".into(), query_millis_max: None };
     assert_eq!((&config.database, &config.trust_proxy), (&mongo, &TrustProxy::Hops(1)));
-    assert_eq!(config.logging, Logging { level: Some(tracing::Level::WARN), json: false });
+    assert_eq!(config.logging, Logging { level: Some(tracing::Level::WARN), silent: false, json: false });
     let options = &config.options;
     assert_eq!((options.object_id_size, options.default_limit, options.max_limit), (12, 5, Some(9)));
     assert_eq!((options.session_seconds, options.cache_millis, options.cache_entries_max), (60, 0, 7));
@@ -225,9 +225,10 @@ fn log_levels_are_parse_s() {
         (json!({ "logLevel": "silly" }), Some(Level::TRACE)),
         (json!({ "logLevel": "silent" }), None),
         (json!({ "verbose": true }), Some(Level::DEBUG)),
-        (json!({ "silent": true, "logLevel": "info" }), None),
+        (json!({ "silent": true, "logLevel": "info" }), Some(Level::INFO)),
     ] {
-        assert_eq!(read(&options).unwrap().logging.level, level, "{options}");
+        let logging = read(&options).unwrap().logging;
+        assert_eq!((logging.level, logging.silent), (level, options.get("silent").is_some()), "{options}");
     }
 }
 
