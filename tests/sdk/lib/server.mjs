@@ -162,7 +162,7 @@ export async function dropDatabase(uri) {
   await client.close();
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((resolve, reject) => {
     const probe = createServer().once('error', reject);
     probe.listen(0, '127.0.0.1', () => {

@@ -46,9 +46,10 @@ impl Cors {
         }
         answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,PUT,POST,DELETE,OPTIONS"));
         answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.headers.clone());
+        // Its own name too: the SDK in a browser reads it to learn which others it may read.
         answer.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("X-Parse-Job-Status-Id, X-Parse-Push-Status-Id"),
+            HeaderValue::from_static("X-Parse-Job-Status-Id, X-Parse-Push-Status-Id, Access-Control-Expose-Headers"),
         );
     }
 }

@@ -161,7 +161,9 @@ fn command(subject: Subject, ground: &Ground, folder: &Path, port: u16) -> Resul
             let mut command = Command::new("node");
             command.arg(tools::workspace().join("crates/xtask/src/bench/parse-server.cjs"));
             command.arg(parse_options(port, &ground.mongo_uri(subject)).to_string());
-            command.env("NODE_PATH", install::node_packages()?.join("node_modules")).env("NODE_ENV", "production");
+            command
+                .env("NODE_PATH", install::node_packages(install::SDK_TESTS)?.join("node_modules"))
+                .env("NODE_ENV", "production");
             command
         }
         Subject::PocketBase => {

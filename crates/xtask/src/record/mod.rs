@@ -43,7 +43,7 @@ impl Options {
 /// Records, and writes the files anew: a change in them is a change of Parse Server's answers, or a new step.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     install::mongod()?;
-    install::node_packages()?;
+    install::node_packages(install::SDK_TESTS)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {
@@ -113,7 +113,7 @@ impl Oracles {
             mongod: Mongod::replica_set(1).await?,
             folder: tempfile::tempdir()?,
             servers: servers().map_err(|error| anyhow!(error))?,
-            modules: install::node_packages()?.join("node_modules"),
+            modules: install::node_packages(install::SDK_TESTS)?.join("node_modules"),
             started: AtomicUsize::new(0),
         })
     }

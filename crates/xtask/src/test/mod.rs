@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use parsimony_testkit::{Mongod, mongod};
+use parsimony_testkit::{Mongod, mongod, tools};
 use tokio::runtime::Runtime;
 
 use self::counts::Counts;
@@ -37,8 +37,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let rings: Vec<Ring> = options.ring.map_or_else(|| Ring::ALL.to_vec(), |ring| vec![ring]);
 
     install::mongod()?;
-    if rings.contains(&Ring::Sdk) {
-        install::node_packages()?; // what is missing is told now, not after all the other rings
+    // What is missing is told now, not after all the other rings.
+    if rings.iter().any(|ring| ring.node_folder().is_some()) {
+        install::node_packages(install::SDK_TESTS)?;
+    }
+    if rings.contains(&Ring::Dashboard) {
+        install::node_packages("tests/dashboard")?;
+        install::chromium()?;
     }
     let programs = programs::build()?;
     interrupt.check()?;
@@ -99,8 +104,8 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn run(&mut self, ring: Ring, programs: &Programs) -> Result<()> {
-        if ring == Ring::Sdk {
-            return self.sdk(&programs.server);
+        if let Some(folder) = ring.node_folder() {
+            return self.node(folder, &programs.server);
         }
         for program in programs.tests.iter().filter(|program| Ring::of(&program.package, &program.target) == ring) {
             println!("--- {} {}", program.package, program.target);
@@ -121,9 +126,9 @@ impl Session<'_> {
         self.watch(cargo, "doctests")
     }
 
-    /// The official SDK against the server's binary, once per store.
-    fn sdk(&mut self, server: &Path) -> Result<()> {
-        let folder = install::node_packages()?;
+    /// Tests for Node against the server's binary, once per store.
+    fn node(&mut self, folder: &str, server: &Path) -> Result<()> {
+        let folder = tools::workspace().join(folder);
         for store in ["sqlite", "mongodb"] {
             println!("--- {store}");
             let mut node = Command::new("node");

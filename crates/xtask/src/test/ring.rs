@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::install;
+
 /// A group of tests that run one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ring {
@@ -19,12 +21,22 @@ pub(crate) enum Ring {
     Tidy,
     /// The server's binary, driven by the official JavaScript SDK.
     Sdk,
+    /// The same binary, administered with Parse Dashboard in a browser.
+    Dashboard,
 }
 
 impl Ring {
     /// All of them, in the order they run.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Unit, Self::Conformance, Self::Scenarios, Self::Generated, Self::Wire, Self::Tidy, Self::Sdk];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Unit,
+        Self::Conformance,
+        Self::Scenarios,
+        Self::Generated,
+        Self::Wire,
+        Self::Tidy,
+        Self::Sdk,
+        Self::Dashboard,
+    ];
 
     /// The ring of a package's tests. What is nowhere else is a unit test, so none can be forgotten.
     pub(crate) fn of(package: &str, target: &str) -> Self {
@@ -48,6 +60,7 @@ impl Ring {
             Self::Wire => "wire",
             Self::Tidy => "tidy",
             Self::Sdk => "sdk",
+            Self::Dashboard => "dashboard",
         }
     }
 
@@ -61,11 +74,21 @@ impl Ring {
             Self::Wire => "does it answer what Parse Server answered, on both stores?",
             Self::Tidy => "is the workspace as it was meant?",
             Self::Sdk => "does the official JavaScript SDK work with it, on both stores?",
+            Self::Dashboard => "do administrators keep Parse Dashboard, on both stores?",
         }
     }
 
     /// Whether its tests talk to a database that we start.
     pub(crate) fn needs_mongo(self) -> bool {
-        matches!(self, Self::Conformance | Self::Scenarios | Self::Generated | Self::Wire | Self::Sdk)
+        !matches!(self, Self::Unit | Self::Tidy)
+    }
+
+    /// The folder of its tests, where they are for Node.
+    pub(crate) const fn node_folder(self) -> Option<&'static str> {
+        match self {
+            Self::Sdk => Some(install::SDK_TESTS),
+            Self::Dashboard => Some("tests/dashboard"),
+            Self::Unit | Self::Conformance | Self::Scenarios | Self::Generated | Self::Wire | Self::Tidy => None,
+        }
     }
 }
