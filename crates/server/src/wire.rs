@@ -6,8 +6,9 @@ mod tests;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use parsimony_cloud::{Application, HttpClient, Registry};
+use parsimony_cloud::{Application, HttpClient, HttpRequest, Registry};
 use parsimony_connectors::auth::Tools;
 use parsimony_connectors::{Http, Senders};
 use parsimony_engine::{Engine, Logs, MasterKey, PushOptions, Surroundings};
@@ -141,6 +142,9 @@ pub async fn start(
         Some(options) => Some(External::start(&engine, options, url.clone()).await?),
     };
     let listening = Listening::start(listener, door).await?;
+    if let Some(server_url) = config.server_url.filter(|_| config.verifies_server_url) {
+        engine.background(verify(Arc::clone(engine.http()), server_url));
+    }
     let (compatibility, warnings) = (config.compatibility, config.warnings);
     let (store, applications) = (described, names);
     Ok(Running { url, engine, store, applications, compatibility, keys_path, warnings, listening, external })
@@ -163,6 +167,26 @@ fn push(
         cleans_up: pushing.cleans_up,
         ..usual
     })
+}
+
+/// Asks whether `serverURL` leads to a server that is well; if not, the log says so.
+async fn verify(http: Arc<dyn HttpClient>, server_url: String) {
+    let url = format!("{server_url}/health");
+    let (time_max, answer_bytes_max) = (Duration::from_secs(10), 1 << 10);
+    let request = HttpRequest {
+        method: "GET".to_owned(),
+        url,
+        headers: Vec::new(),
+        body: Vec::new(),
+        time_max,
+        answer_bytes_max,
+    };
+    let found = match http.send(request).await {
+        Ok(answer) if answer.status == 200 => return,
+        Ok(answer) => format!("status {}", answer.status),
+        Err(failure) => failure.to_string(),
+    };
+    tracing::warn!(%server_url, %found, "serverURL does not lead to a server that is well; cloud code and links may fail");
 }
 
 /// The applications that the configuration asks for.

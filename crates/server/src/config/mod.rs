@@ -57,6 +57,8 @@ pub struct Config {
     pub mount_path: String,
     /// `serverURL`, if it is given.
     pub server_url: Option<String>,
+    /// `verifyServerUrl`: ask at the start whether `serverURL` leads here.
+    pub verifies_server_url: bool,
     /// `publicServerURL`, if it is given.
     pub public_server_url: Option<String>,
     /// Where the database and what is generated are kept.
@@ -114,19 +116,34 @@ pub struct Logging {
     pub json: bool,
 }
 
+/// What is so whatever is said: cloud code asks the engine directly, regular expressions take no more time than their text is
+/// long, an ended session is known at once, and changes of classes are told by the database.
+const SO_ANYWAY: [&str; 4] = [
+    "directAccess",
+    "liveQuery.regexTimeout",
+    "liveQueryServerOptions.cacheTimeout",
+    "databaseOptions.enableSchemaHooks",
+];
+
 impl Config {
     /// Reads the options. The error is a sentence that names the option to mend.
     pub fn read(sources: Sources) -> Result<Self, String> {
-        let raw = Raw::gather(sources)?;
+        Self::of(&Raw::gather(sources)?)
+    }
+
+    fn of(raw: &Raw) -> Result<Self, String> {
+        for option in SO_ANYWAY {
+            raw.get(option);
+        }
         let data_dir = PathBuf::from(raw.text("parsimony.dataDir")?.unwrap_or_else(|| DATA.to_owned()));
         let hooks_dir = raw.text("parsimony.hooksDir")?.map_or_else(|| data_dir.join(HOOKS), PathBuf::from);
-        let database = database::read(&raw, &data_dir)?;
-        let public_server_url = url(&raw, "publicServerURL")?;
-        let server_url = url(&raw, "serverURL")?;
-        let mut options = engine::options(&raw)?;
-        let body_bytes_max = body_bytes_max(&raw)?;
+        let database = database::read(raw, &data_dir)?;
+        let public_server_url = url(raw, "publicServerURL")?;
+        let server_url = url(raw, "serverURL")?;
+        let mut options = engine::options(raw)?;
+        let body_bytes_max = body_bytes_max(raw)?;
         options.files.bytes_max = body_bytes_max as u64;
-        options.security = files::security(&raw)?;
+        options.security = files::security(raw)?;
         let keys = &options.keys;
         let complete = !keys.application_id.is_empty() && !keys.master_key.is_missing();
         if !complete && matches!(database, Database::Mongo { .. }) {
@@ -139,8 +156,8 @@ impl Config {
         let host = if complete { "0.0.0.0" } else { "127.0.0.1" };
         let mut config = Self {
             host: raw.text("host")?.unwrap_or_else(|| host.to_owned()),
-            port: port(&raw)?,
-            mount_path: mount_path(&raw)?,
+            port: port(raw)?,
+            mount_path: mount_path(raw)?,
             server_url,
             public_server_url,
             database,
@@ -149,23 +166,24 @@ impl Config {
             body_bytes_max,
             allow_headers: raw.list("allowHeaders")?.unwrap_or_default(),
             allow_origin: raw.list("allowOrigin")?.unwrap_or_default(),
+            verifies_server_url: raw.flag("verifyServerUrl")?.unwrap_or(true),
             trust_proxy: addresses::trust_proxy(raw.get("trustProxy"))?,
-            pages: pages::options(&raw)?,
-            mail: mail::read(&raw)?,
+            pages: pages::options(raw)?,
+            mail: mail::read(raw)?,
             applications: raw.list("parsimony.applications")?,
-            external: external(&raw)?,
+            external: external(raw)?,
             hooks_dir,
             starts_without_scripts: raw.flag("parsimony.startWithoutScripts")?.unwrap_or(false),
             script_hosts: raw.list("parsimony.scriptHosts")?.unwrap_or_default(),
-            auth: auth::read(&raw)?,
-            push: push::pushing(&raw)?,
-            files: files::place(&raw)?,
-            logging: logging(&raw)?,
+            auth: auth::read(raw)?,
+            push: push::pushing(raw)?,
+            files: files::place(raw)?,
+            logging: logging(raw)?,
             compatibility: raw.compatibility,
             options,
             warnings: raw.warnings.clone(),
         };
-        if rate_limits::wants_redis(&raw) {
+        if rate_limits::wants_redis(raw) {
             let text = "rateLimit.redisUrl has no effect: each server keeps its own counts";
             config.warnings.push(text.to_owned());
         }

@@ -93,6 +93,14 @@ impl Raw {
         (!value.is_null()).then_some(value)
     }
 
+    /// Whether anybody looked at an option, or at an object it stands in.
+    #[cfg(test)]
+    pub(crate) fn was_read(&self, name: &str) -> bool {
+        let read = self.read.borrow();
+        let inside = |whole: &String| name.strip_prefix(whole.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        read.contains(name) || read.iter().any(inside)
+    }
+
     /// Text.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, String> {
         match self.get(name) {

@@ -41,7 +41,7 @@ fn a_parse_server_configuration_means_what_it_meant() {
         "fileUpload": { "allowedFileUrlDomains": ["Files.Example"] },
         "routeAllowList": ["classes/A|login"], "requestKeywordDenylist": [{ "key": "bad" }],
         "logLevel": "warn", "jsonLogs": false,
-        "verifyServerUrl": true, "cluster": false, "liveQuery": { "redisURL": "" },
+        "databaseOptions": { "maxPoolSize": 3 }, "cluster": false,
     }))
     .unwrap();
     assert_eq!((config.host.as_str(), config.port, config.mount_path.as_str()), ("0.0.0.0", 4000, "/api/v1"));
@@ -51,8 +51,11 @@ fn a_parse_server_configuration_means_what_it_meant() {
         (config.body_bytes_max, &config.allow_origin[..]),
         (1536, &["http://a".to_owned(), "http://b".into()][..])
     );
-    let mongo =
-        Database::Mongo { uri: "mongodb://h/db".into(), collection_prefix: "x_".into(), query_millis_max: None };
+    let mongo = Database::Mongo {
+        uri: "mongodb://h/db?maxPoolSize=3".into(),
+        collection_prefix: "x_".into(),
+        query_millis_max: None,
+    };
     assert_eq!((&config.database, &config.trust_proxy), (&mongo, &TrustProxy::Hops(1)));
     assert_eq!(config.logging, Logging { level: Some(tracing::Level::WARN), silent: false, json: false });
     let options = &config.options;
@@ -73,7 +76,7 @@ fn a_parse_server_configuration_means_what_it_meant() {
     let routes = ["classes/A", "login", "classes/AB", "xlogin"].map(|path| allowed.iter().any(|p| p.is_match(path)));
     assert_eq!(routes, [true, true, false, false]);
     assert!(options.denied_keywords[0].key.as_ref().unwrap().is_match("bad"));
-    assert_eq!(config.warnings, ["options without effect here: verifyServerUrl"]);
+    assert!(config.verifies_server_url && config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
 #[test]
@@ -126,6 +129,19 @@ fn what_cannot_be_obeyed_is_refused_with_the_reason() {
     }
     let tolerant = read(&json!({ "cluster": true, "parsimony": { "ignoreUnknownOptions": true } })).unwrap();
     assert_eq!(tolerant.warnings, [format!("the option cluster is ignored: {reason}")]);
+}
+
+#[test]
+fn every_option_is_obeyed_or_refused_with_a_reason() {
+    let text = json!({ "appId": "a", "masterKey": "m", "databaseURI": "mongodb://h/db" }).to_string();
+    let raw = Raw::gather(Sources { file: Some(("test".to_owned(), text)), ..Sources::default() }).unwrap();
+    Config::of(&raw).unwrap();
+    let neither = names::ALL.iter().map(|option| option.name).filter(|name| {
+        let judged = raw.was_read(name) || names::refused(name).is_some() || names::has_parts(name);
+        // What stands inside a list is read with the list.
+        !judged && !name.contains("[]")
+    });
+    assert_eq!(neither.collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
 #[test]
