@@ -180,10 +180,8 @@ mod tests {
 
     #[test]
     fn badges_grow_or_become() {
+        let badge_of = |badge: &Value| super::badge(&map! { "data" => map! { "badge" => badge.clone() } });
         let of = |badge: Value| badge_of(&badge).unwrap();
-        fn badge_of(badge: &Value) -> Result<Option<Badge>, ParseError> {
-            super::badge(&map! { "data" => map! { "badge" => badge.clone() } })
-        }
         assert_eq!(of("INCREMENT".into()), Some(Badge::Grow(1.0)));
         assert_eq!(of(map! { "__op" => "increment", "amount" => -2 }.into()), Some(Badge::Grow(-2.0)));
         assert_eq!(of(7.into()), Some(Badge::Become(7.0)));
