@@ -85,7 +85,8 @@ export async function apns() {
 export async function fcm() {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const got = [];
-  const times = [];
+  // When the first message was refused, and how long it took to come again.
+  const busy = {};
   let tokens = 0;
   const made = await service(async (request, sent) => {
     if (request.url === '/token') {
@@ -99,9 +100,12 @@ export async function fcm() {
     }
     assert.equal(request.url, '/v1/projects/project/messages:send');
     assert.equal(request.headers.authorization, `Bearer token-${tokens}`);
-    times.push(Date.now());
-    if (times.length === 1) return [503, { error: { status: 'UNAVAILABLE' } }, { 'retry-after': '1' }];
     const { message } = JSON.parse(sent);
+    if (!busy.token) {
+      Object.assign(busy, { token: message.token, at: Date.now() });
+      return [503, { error: { status: 'UNAVAILABLE' } }, { 'retry-after': '1' }];
+    }
+    if (busy.token === message.token) busy.waited ??= Date.now() - busy.at;
     got.push(message);
     if (!message.token.startsWith('dead')) return [200, { name: `projects/project/messages/${got.length}` }];
     const details = [{ '@type': 'type.googleapis.com/google.firebase.fcm.v1.FcmError', errorCode: 'UNREGISTERED' }];
@@ -109,7 +113,7 @@ export async function fcm() {
   });
   const endpoint = `http://127.0.0.1:${made.port}`;
   const account = { project_id: 'project', client_email: 'push@example.com', private_key: pem(privateKey), token_uri: `${endpoint}/token` };
-  return { got, times, faults: made.faults, config: { firebaseServiceAccount: account, endpoint } };
+  return { got, busy, faults: made.faults, config: { firebaseServiceAccount: account, endpoint } };
 }
 
 /// The service of a browser, and the browser: it can read what was encrypted for it.
