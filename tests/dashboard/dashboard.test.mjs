@@ -168,7 +168,7 @@ for (const store of stores) {
 
     it('shows the log', async () => {
       await dashboard.open('logs/info');
-      await dashboard.says('Showing logs');
+      await dashboard.says(' - request');
       await dashboard.open('logs/error');
       dashboard.clean();
     });
