@@ -201,7 +201,8 @@ fn is_off(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) | Value::Number(_) => false,
-        Value::String(text) => text.is_empty(),
+        // Parse: a variable of the environment says `null` for nothing.
+        Value::String(text) => text.is_empty() || text == "null",
         Value::Array(items) => items.is_empty(),
         Value::Object(map) => map.values().all(is_off),
     }

@@ -124,7 +124,7 @@ fn what_cannot_be_obeyed_is_refused_with_the_reason() {
     let reason = "one process uses every core; several of them share MongoDB";
     assert_eq!(error(&cluster), format!("The option cluster cannot be obeyed: {reason}."));
     assert!(error(&json!({ "liveQuery": { "redisURL": "redis://h" } })).contains("liveQuery.redisURL"));
-    for off in [json!(null), json!(false)] {
+    for off in [json!(null), json!(false), json!("null")] {
         assert!(read(&json!({ "cluster": off })).unwrap().warnings.is_empty());
     }
     let tolerant = read(&json!({ "cluster": true, "parsimony": { "ignoreUnknownOptions": true } })).unwrap();
