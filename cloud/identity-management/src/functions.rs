@@ -6,7 +6,6 @@ mod get_identity_dashboard;
 mod log_audit_event;
 mod review_verification;
 mod submit_verification;
-mod verify_audit_trail;
 
 pub use create_identity::{CreateIdentity, IdentityCreated, create_identity};
 pub use get_identity_dashboard::{
@@ -15,4 +14,3 @@ pub use get_identity_dashboard::{
 pub use log_audit_event::{AuditEventLogged, LogAuditEvent, log_audit_event};
 pub use review_verification::{Check, ReviewVerification, VerificationReviewed, review_verification};
 pub use submit_verification::{Document, SubmitVerification, VerificationSubmitted, submit_verification};
-pub use verify_audit_trail::{VerifyAuditTrail, verify_audit_trail};

@@ -7,7 +7,6 @@
 //! | `reviewVerification` | verifiers and compliance officers, but not for themselves |
 //! | `getIdentityDashboard` | every user; the figures are for staff |
 //! | `logAuditEvent` | staff who act; auditors only read |
-//! | `verifyAuditTrail` | auditors and administrators |
 #![deny(clippy::future_not_send)]
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -16,12 +15,8 @@ mod hooks;
 pub mod model;
 
 use parsimony_cloud::{Application, Rules};
-use parsimony_kit::{audit, request_key, with_roles};
 
-use functions::{
-    create_identity, get_identity_dashboard, log_audit_event, review_verification, submit_verification,
-    verify_audit_trail,
-};
+use functions::{create_identity, get_identity_dashboard, log_audit_event, review_verification, submit_verification};
 use model::{DOCUMENT, IDENTITY, VERIFICATION};
 
 /// The name of the application: its audit trail bears it.
@@ -31,7 +26,7 @@ pub const APPLICATION: &str = "identity-management";
 pub fn application() -> Application {
     // The master key alone is nobody: who creates, submits and reviews has to be a person.
     let person = || Rules::none().require_user().validate_master_key();
-    let application = with_classes(with_roles(Application::new(APPLICATION)))
+    with_classes(Application::new(APPLICATION).sharing(parsimony_kit::application()))
         .before_save(IDENTITY, hooks::keep_identity)
         .before_save(VERIFICATION, hooks::keep_verification)
         .before_save(DOCUMENT, hooks::keep_document)
@@ -41,8 +36,6 @@ pub fn application() -> Application {
         .define("reviewVerification", person(), review_verification)
         .define("getIdentityDashboard", Rules::none().require_user(), get_identity_dashboard)
         .define("logAuditEvent", Rules::none().require_user(), log_audit_event)
-        .define("verifyAuditTrail", Rules::none().require_user(), verify_audit_trail);
-    audit::with_audit_trail(request_key::with_request_keys(application))
 }
 
 fn with_classes(application: Application) -> Application {
@@ -51,7 +44,6 @@ fn with_classes(application: Application) -> Application {
         .schema(include_str!("../../../schemas/identity-management/IdentityVerification.json"))
         .schema(include_str!("../../../schemas/identity-management/VerificationDocument.json"))
         .schema(include_str!("../../../schemas/identity-management/VerifiableCredential.json"))
-        .schema(include_str!("../../../schemas/identity-management/AuditLog.json"))
 }
 
 #[cfg(test)]

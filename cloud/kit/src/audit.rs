@@ -7,7 +7,7 @@ mod chain;
 mod details;
 mod verify;
 
-use parsimony_cloud::{Application, Call, Host};
+use parsimony_cloud::{Call, Host, Inbound, Job};
 use parsimony_model::value::Map;
 use parsimony_model::{Access, Acl, ErrorCode, Object, ObjectId, ParseError, Value};
 
@@ -56,18 +56,34 @@ pub struct AuditEntry {
 impl AuditEntry {
     /// The call of a function on an entity, done by its caller, successful.
     pub fn of(call: &Call, entity: &str) -> Self {
-        let mut entry = Self { fields: Map::default(), details: Map::default() };
-        entry.put("actor", actor(call));
-        entry.put("action", &*call.function);
-        entry.put("origin", Origin::Server);
-        entry.put("entityType", entity);
-        entry.put("outcome", Outcome::Success);
+        let mut entry = Self::done(&actor(call), &call.function, entity);
         if !call.who.request_id.is_empty() {
             entry.put("requestId", call.who.request_id.as_str());
         }
         if let Some(ip) = &call.who.ip {
             entry.put("ip", ip.as_str());
         }
+        entry
+    }
+
+    /// What a job did to entities, successful.
+    pub fn of_job(job: &Job, entity: &str) -> Self {
+        Self::done(&format!("job:{}", job.name), &job.name, entity).detail("run", job.id.as_str())
+    }
+
+    /// What an event of an outside service did to entities, successful.
+    pub fn of_event(event: &Inbound, entity: &str) -> Self {
+        let actor = format!("webhook:{}", event.source);
+        Self::done(&actor, &actor, entity).detail("event", event.id.as_str())
+    }
+
+    fn done(actor: &str, action: &str, entity: &str) -> Self {
+        let mut entry = Self { fields: Map::default(), details: Map::default() };
+        entry.put("actor", actor);
+        entry.put("action", action);
+        entry.put("origin", Origin::Server);
+        entry.put("entityType", entity);
+        entry.put("outcome", Outcome::Success);
         entry
     }
 
@@ -128,7 +144,8 @@ impl AuditEntry {
     }
 }
 
-/// Who acts, as the trail names them: `user:ID`, or `master` for the key alone.
+/// Who acts, as the trail names them: `user:ID`, or `master` for the key alone; besides there are `job:NAME` and
+/// `webhook:SOURCE`.
 pub fn actor(call: &Call) -> String {
     match call.who.user_id() {
         Some(id) => format!("user:{id}"),
@@ -154,10 +171,4 @@ fn place_taken(error: ParseError) -> ParseError {
         return ParseError::with_number(CONFLICT, "Another entry took this place in the audit trail.");
     }
     error
-}
-
-/// The application with the hook that chains the entries. The class itself is a schema file.
-#[must_use]
-pub fn with_audit_trail(application: Application) -> Application {
-    application.before_save(CLASS, take_place)
 }

@@ -2,11 +2,13 @@
 //!
 //! | question | file |
 //! | --- | --- |
+//! | what is there once, however many applications there are | [`application`], with its [`functions`] |
 //! | who acts, and what is kept of it when it fails | [`acting`] |
 //! | what was done, by whom, and has anybody changed the record | [`audit`] |
 //! | which text of a value are digests made of | [`canonical`] |
 //! | what do all entities have in common | [`entity`] |
 //! | is a parameter what it should be | [`params`] |
+//! | what becomes of personal data that is sealed | [`pii`] |
 //! | may this caller do that | [`permission`] |
 //! | was this request answered before | [`request_key`] |
 //! | which roles are there | [`roles`] |
@@ -16,12 +18,15 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod acting;
+pub mod application;
 pub mod audit;
 pub mod canonical;
 mod countries;
 pub mod entity;
+pub mod functions;
 pub mod params;
 pub mod permission;
+pub mod pii;
 pub mod request_key;
 pub mod roles;
 pub mod state;
@@ -31,5 +36,5 @@ pub mod words;
 mod fake;
 
 pub use acting::Acting;
+pub use application::application;
 pub use audit::{AuditEntry, Outcome};
-pub use roles::with_roles;

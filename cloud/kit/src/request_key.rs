@@ -5,9 +5,10 @@
 
 use std::future::Future;
 
-use parsimony_cloud::{Application, Call, Host};
+use parsimony_cloud::{Call, Host, JobRequest};
+use parsimony_model::query::Constraint;
 use parsimony_model::value::json;
-use parsimony_model::{ErrorCode, Filter, ParseError, Query, map};
+use parsimony_model::{ErrorCode, Filter, ParseError, Query, Value, map};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,10 +25,30 @@ pub const KEY_CHARS_MAX: usize = 128;
 /// The number of the error that makes [`Host::transaction`] try again.
 const CONFLICT: i32 = 251;
 
-/// The application with the class that keeps answers.
-#[must_use]
-pub fn with_request_keys(application: Application) -> Application {
-    application.schema(include_str!("../../../schemas/kit/RequestKey.json"))
+/// For how long an answer is kept.
+const KEPT_MILLIS: i64 = 30 * 86_400_000;
+
+/// How many old answers go in one step.
+const STEP_OBJECTS: u64 = 100;
+
+/// `cleanRequestKeys`: forgets the answers that are older than thirty days.
+pub async fn clean(request: JobRequest) -> Result<String, ParseError> {
+    let host = request.host.as_master();
+    let before = Value::Date(host.now().plus_millis(-KEPT_MILLIS));
+    let mut gone = 0_u64;
+    while !request.is_ending() {
+        let old = Filter::Field("createdAt".into(), Constraint::Less(before.clone()));
+        let old = host.find(CLASS, Query::new(old).limit(STEP_OBJECTS)).await?;
+        for answer in &old {
+            host.delete(CLASS, &answer.id).await?;
+        }
+        gone += old.len() as u64;
+        if (old.len() as u64) < STEP_OBJECTS {
+            break;
+        }
+        request.message(format!("{gone} answers are forgotten")).await?;
+    }
+    Ok(format!("{gone} answers were forgotten"))
 }
 
 /// What a key belongs to: the same key of another caller, function or application is another key.
@@ -120,7 +141,6 @@ where
 mod tests {
     use super::*;
     use crate::fake::{Fake, call, call_by, who};
-    use parsimony_model::Value;
     use parsimony_model::value::Map;
 
     /// Creates a Thing and answers how many there are then.

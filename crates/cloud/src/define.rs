@@ -20,6 +20,7 @@ use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
 use crate::registry::{CONNECT, Place, Registry, RoleDefinition, SchemaDefinition};
 use crate::rules::Rules;
 use crate::scripts::Script;
+use crate::settings::Build;
 use crate::triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin,
     BeforePasswordResetRequest, BeforeSave, Trigger,
@@ -37,6 +38,8 @@ pub struct Application {
     pub(crate) roles: Vec<RoleDefinition>,
     pub(crate) before_migration: Vec<Migration>,
     pub(crate) after_migration: Vec<Migration>,
+    pub(crate) builds: Vec<Build>,
+    pub(crate) shared: Vec<Self>,
 }
 
 /// One method for each trigger of a class.
@@ -78,12 +81,40 @@ impl Application {
             roles: Vec::new(),
             before_migration: Vec::new(),
             after_migration: Vec::new(),
+            builds: Vec::new(),
+            shared: Vec::new(),
         }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What this application shares with others: an application of its own, which is there once however many share it.
+    #[must_use]
+    pub fn sharing(mut self, shared: Self) -> Self {
+        self.shared.push(shared);
+        self
+    }
+
+    /// Its name, and the names of what it shares.
+    pub fn names(&self) -> Vec<&str> {
+        std::iter::once(self.name()).chain(self.shared.iter().flat_map(Self::names)).collect()
+    }
+
+    /// The applications and what they share, each before those that share it.
+    pub fn with_shared(applications: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for mut application in applications {
+            for shared in Self::with_shared(std::mem::take(&mut application.shared)) {
+                if !all.iter().any(|known| known.name == shared.name) {
+                    all.push(shared);
+                }
+            }
+            all.push(application);
+        }
+        all
     }
 
     /// A cloud function, `Parse.Cloud.run(name, params)`.

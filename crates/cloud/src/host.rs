@@ -49,10 +49,34 @@ pub trait HostApi: Send + Sync {
     fn send_email(&self, _email: Email) -> Pending<'_, ()> {
         Box::pin(std::future::ready(Err(no_mail())))
     }
+    /// Seals some objects anew, for the master. A host without sealed data has nothing to do.
+    fn reseal(&self, _from: Option<ResealFrom>) -> Pending<'_, ResealStep> {
+        Box::pin(std::future::ready(Ok(ResealStep::default())))
+    }
     /// Waits. A host that cannot wait goes on at once.
     fn pause(&self, _millis: u64) -> Pending<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
+}
+
+/// Where a step of sealing personal data anew begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResealFrom {
+    /// The class.
+    pub class: ClassName,
+    /// The object before; `None` at the beginning of the class.
+    pub after: Option<ObjectId>,
+}
+
+/// One step of sealing personal data anew.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResealStep {
+    /// How many objects were looked at.
+    pub seen: u64,
+    /// How many of them were sealed with an older key, or in clear.
+    pub resealed: u64,
+    /// Where the next step begins; `None` when all classes are done.
+    pub next: Option<ResealFrom>,
 }
 
 /// The engine, as a handler sees it. Cheap to clone.
@@ -186,6 +210,12 @@ impl Host {
     /// be taken back from its reader.
     pub async fn send_email(&self, email: Email) -> Result<(), ParseError> {
         self.0.send_email(email).await
+    }
+
+    /// Seals with the newest key what was sealed with an older one, or is in clear: one step of it. For the master's rights
+    /// only; no hook runs, and the objects stay as old as they are.
+    pub async fn reseal(&self, from: Option<ResealFrom>) -> Result<ResealStep, ParseError> {
+        self.0.reseal(from).await
     }
 
     /// Whether this host works in a transaction.

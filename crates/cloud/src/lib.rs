@@ -61,6 +61,7 @@ mod rate_limit;
 mod registry;
 mod rules;
 mod scripts;
+mod settings;
 mod triggers;
 mod validator;
 mod wire;
@@ -75,7 +76,7 @@ pub use files::{
 };
 pub use function::{Call, Head, Json, Request, Response};
 pub use handler::{Handler, Hook, Migration, MigrationHandler};
-pub use host::{Host, HostApi, Pending, no_mail};
+pub use host::{Host, HostApi, Pending, ResealFrom, ResealStep, no_mail};
 pub use inbound::{Delivery, EVENTS, Encoding, EventId, Hash, Inbound, Mismatch, Part, SecretForm, Verified, Verifier};
 pub use job::{CatchUp, Job, JobPlan, JobRequest, Overlap, Report, RunApi};
 pub use live::{AfterEvent, Audience, BeforeConnect, BeforeSubscribe, LiveEvent, Telling};
@@ -88,6 +89,7 @@ pub use rate_limit::{PathLimit, RateLimit, Zone};
 pub use registry::{CONNECT, Hooks, Layer, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};
 pub use rules::{FieldRule, Kind, Rules};
 pub use scripts::{Compiled, Effects, Fault, Interpreter, Script};
+pub use settings::Settings;
 pub use triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin,
     BeforePasswordResetRequest, BeforeSave, Finding, Trigger,

@@ -20,6 +20,7 @@ use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
 use crate::rate_limit::PathLimit;
 use crate::rules::Rules;
 use crate::scripts::Script;
+use crate::settings::Settings;
 use crate::triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, BeforeDelete, BeforeFind, BeforeLogin,
     BeforePasswordResetRequest, BeforeSave, Trigger,
@@ -293,7 +294,7 @@ impl Registry {
     /// Puts the applications together. The error says which two places want the same name.
     pub fn new(applications: impl IntoIterator<Item = Application>) -> Result<Self, String> {
         let mut registry = Self::default();
-        for application in applications {
+        for application in Application::with_shared(applications) {
             registry.take_in(application)?;
         }
         if registry.has_inbound() {
@@ -304,7 +305,10 @@ impl Registry {
 
     /// Takes in one more application.
     pub fn take_in(&mut self, application: Application) -> Result<(), String> {
-        let Application { name, parts, schemas, scripts, roles, before_migration, after_migration } = application;
+        // One that was given no settings has none.
+        let settings = Settings::new(application.name(), serde_json::Map::new());
+        let application = application.configure(&settings)?;
+        let Application { name, parts, schemas, scripts, roles, before_migration, after_migration, .. } = application;
         self.applications.push(name);
         self.schemas.extend(schemas);
         self.scripts.extend(scripts);
@@ -476,6 +480,16 @@ mod tests {
 
     async fn nothing(_: Request) -> Result<(), ParseError> {
         Ok(())
+    }
+
+    #[test]
+    fn what_applications_share_is_there_once() {
+        let shared = || Application::new("kit").role("clerk", &[]);
+        let one = Application::new("one").sharing(shared());
+        let other = Application::new("other").sharing(Application::new("more").sharing(shared()));
+        let all = Application::with_shared([one, other]);
+        assert_eq!(all.iter().map(Application::name).collect::<Vec<_>>(), ["kit", "one", "more", "other"]);
+        assert_eq!(Registry::new(all).unwrap().roles().len(), 1);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use parsimony_cloud::{Email, Host, HostApi, Pending, no_mail};
+use parsimony_cloud::{Email, Host, HostApi, Pending, ResealFrom, ResealStep, no_mail};
 use parsimony_model::value::Map;
 use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
+use parsimony_store::Resealed;
 
 use crate::work::Work;
 use crate::{find, functions, save};
@@ -115,10 +116,37 @@ impl HostApi for EngineHost {
         })
     }
 
+    fn reseal(&self, from: Option<ResealFrom>) -> Pending<'_, ResealStep> {
+        Box::pin(async move { reseal(&self.0, from).await })
+    }
+
     fn pause(&self, millis: u64) -> Pending<'_, ()> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
             Ok(())
         })
     }
+}
+
+/// One step through all classes, in the order of their names.
+async fn reseal(work: &Work, from: Option<ResealFrom>) -> Result<ResealStep, ParseError> {
+    if !work.caller.is_privileged() {
+        return Err(ParseError::denied(ErrorCode::MasterKeyRequired, "unauthorized: master key is required"));
+    }
+    let mut names: Vec<ClassName> = work.engine.schemas.names();
+    names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+    let Some(from) = from.or_else(|| names.first().map(|class| ResealFrom { class: class.clone(), after: None }))
+    else {
+        return Ok(ResealStep::default());
+    };
+    let step = match work.engine.schemas.find(&from.class).await? {
+        Some(class) => work.engine.store.reseal(&class, from.after.as_ref()).await?,
+        None => Resealed::default(),
+    };
+    let next_class = || names.into_iter().find(|class| class.as_str() > from.class.as_str());
+    let next = match step.next {
+        Some(id) => Some(ResealFrom { class: from.class.clone(), after: Some(id) }),
+        None => next_class().map(|class| ResealFrom { class, after: None }),
+    };
+    Ok(ResealStep { seen: step.seen, resealed: step.resealed, next })
 }

@@ -5,11 +5,19 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use parsimony_model::Clock;
+use parsimony_vault::KeyRing;
 use serde::{Deserialize, Serialize};
+
+use crate::config::pii;
 
 /// The file in the data folder.
 const FILE: &str = "keys.json";
+
+/// The file in the data folder with what personal data is sealed with, as the option `parsimony.pii` has it.
+const RING_FILE: &str = "pii-keys.json";
 
 /// How many letters and digits the application id has.
 const APPLICATION_ID_CHARS: usize = 24;
@@ -77,7 +85,8 @@ pub(crate) fn load_or_make(folder: &Path, clock: &dyn Clock) -> Result<Kept, Str
     let keys = if let Some(keys) = load(folder)? {
         keys
     } else {
-        make(&path, clock).map_err(|error| format!("The keys cannot be kept in {}: {error}.", path.display()))?;
+        make(&path, &new_keys(clock), clock)
+            .map_err(|error| format!("The keys cannot be kept in {}: {error}.", path.display()))?;
         // Whoever was first: two servers that start at one time have the same keys.
         load(folder)?.ok_or_else(|| format!("The keys in {} are gone.", path.display()))?
     };
@@ -88,14 +97,32 @@ pub(crate) fn load_or_make(folder: &Path, clock: &dyn Clock) -> Result<Kept, Str
     Ok(Kept { keys, path, warning })
 }
 
-/// Writes new keys beside the file and links them to its place, which fails if there is one already.
-fn make(path: &Path, clock: &dyn Clock) -> Result<(), std::io::Error> {
-    let keys = GeneratedKeys {
+/// Reads what personal data is sealed with, or makes it.
+pub(crate) fn load_or_make_ring(folder: &Path, clock: &dyn Clock) -> Result<KeyRing, String> {
+    let path = folder.join(RING_FILE);
+    let told = |error: &dyn std::fmt::Display| format!("The keys in {} cannot be read: {error}.", path.display());
+    if !path.exists() {
+        let mut key = [0; 32];
+        clock.fill(&mut key);
+        let ring = serde_json::json!({ "keys": [{"id": "first", "key": STANDARD.encode(key)}] });
+        make(&path, &ring, clock).map_err(|error| told(&error))?;
+    }
+    let text = fs::read_to_string(&path).map_err(|error| told(&error))?;
+    let ring = serde_json::from_str(&text).map_err(|error| told(&error))?;
+    pii::read(ring, &path.display().to_string())
+}
+
+fn new_keys(clock: &dyn Clock) -> GeneratedKeys {
+    GeneratedKeys {
         application_id: clock.alphanumeric(APPLICATION_ID_CHARS),
         master_key: clock.alphanumeric(MASTER_KEY_CHARS),
-    };
+    }
+}
+
+/// Writes new keys beside the file and links them to its place, which fails if there is one already.
+fn make(path: &Path, keys: &impl Serialize, clock: &dyn Clock) -> Result<(), std::io::Error> {
     let beside = path.with_extension(format!("{}.new", clock.alphanumeric(8)));
-    let mut text = serde_json::to_vec_pretty(&keys)?;
+    let mut text = serde_json::to_vec_pretty(keys)?;
     text.push(b'\n');
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     let written = file
@@ -115,6 +142,20 @@ mod tests {
     use parsimony_model::SystemClock;
 
     use super::*;
+
+    #[test]
+    fn what_personal_data_is_sealed_with_is_made_once_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        load_or_make_ring(folder.path(), &SystemClock).unwrap();
+        let path = folder.path().join(RING_FILE);
+        let made = fs::read_to_string(&path).unwrap();
+        load_or_make_ring(folder.path(), &SystemClock).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), made);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(&path, "{}").unwrap();
+        let error = load_or_make_ring(folder.path(), &SystemClock).unwrap_err();
+        assert!(error.contains("missing field `keys`"), "{error}");
+    }
 
     #[test]
     fn keys_are_made_once_for_their_owner_only() {
@@ -165,9 +206,9 @@ mod tests {
     fn of_two_servers_that_start_at_one_time_both_have_the_keys_of_the_first() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
-        make(&path, &SystemClock).unwrap();
+        make(&path, &new_keys(&SystemClock), &SystemClock).unwrap();
         let first = fs::read_to_string(&path).unwrap();
-        make(&path, &SystemClock).unwrap();
+        make(&path, &new_keys(&SystemClock), &SystemClock).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), first);
     }
 }

@@ -18,7 +18,9 @@ use parsimony_script::{Outside, Rhai};
 use parsimony_store::Store;
 use parsimony_store_mongo::{MongoOptions, MongoStore};
 use parsimony_store_sqlite::{Limits, SqliteStore};
+use parsimony_vault::{KeyRing, Vault};
 
+use crate::config::settings::configured;
 use crate::config::{Compatibility, Config, Database, Pushing};
 use crate::external::External;
 use crate::files;
@@ -80,8 +82,11 @@ pub async fn start(
     parts: Parts,
 ) -> Result<Running, String> {
     let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock));
-    let applications = chosen(applications.into_iter().collect(), config.applications.as_deref())?;
-    let names = applications.iter().map(|application| application.name().to_owned()).collect();
+    let all: Vec<Application> = applications.into_iter().collect();
+    let known: Vec<String> = all.iter().flat_map(Application::names).map(str::to_owned).collect();
+    let applications = Application::with_shared(chosen(all, config.applications.as_deref())?);
+    let applications = configured(applications, std::mem::take(&mut config.settings), &known)?;
+    let names = names(&applications);
     let registry = Registry::new(applications)?;
     let keys_path = complete_keys(&mut config, &*clock)?;
     let listener = TcpListener::bind((config.host.as_str(), config.port))
@@ -94,6 +99,9 @@ pub async fn start(
         None => Box::pin(open_store(&config)).await?,
     };
     moving::refuse_half_moved(&*store).await?;
+    let ring = ring(&mut config, &registry, &*clock)?;
+    let vault = Vault::open(store, ring, Arc::clone(&clock)).await;
+    let store: Arc<dyn Store> = Arc::new(vault.map_err(|error| format!("Nothing can be sealed: {error}."))?);
     let described = store.describe();
     let url = config.local_url(port);
     if config.external.is_some() {
@@ -190,6 +198,10 @@ async fn verify(http: Arc<dyn HttpClient>, server_url: String) {
 }
 
 /// The applications that the configuration asks for.
+fn names(applications: &[Application]) -> Vec<String> {
+    applications.iter().map(|application| application.name().to_owned()).collect()
+}
+
 fn chosen(all: Vec<Application>, wanted: Option<&[String]>) -> Result<Vec<Application>, String> {
     let Some(wanted) = wanted else { return Ok(all) };
     if let Some(unknown) = wanted.iter().find(|name| !all.iter().any(|application| application.name() == *name)) {
@@ -217,6 +229,24 @@ fn complete_keys(config: &mut Config, clock: &dyn Clock) -> Result<Option<PathBu
     }
     config.warnings.extend(kept.warning);
     Ok(Some(kept.path))
+}
+
+/// What personal data is sealed with. On the embedded store it is made where nobody has chosen it.
+fn ring(config: &mut Config, registry: &Registry, clock: &dyn Clock) -> Result<KeyRing, String> {
+    let embedded = matches!(config.database, Database::Sqlite(_));
+    match config.pii.take() {
+        Some(ring) => Ok(ring),
+        None if embedded => keys::load_or_make_ring(&config.data_dir, clock),
+        None => match registry.schemas().iter().find(|definition| definition.json.contains(r#""encrypted""#)) {
+            None => Ok(KeyRing::default()),
+            Some(definition) => Err(format!(
+                "The option parsimony.pii is missing: the class at {} has encrypted fields, and with MongoDB the keys are \
+                 the administrator's to choose. Each is 32 random bytes in base64, as of `openssl rand -base64 32`: \
+                 {{\"keys\": [{{\"id\": \"first\", \"key\": …}}]}}.",
+                definition.place
+            )),
+        },
+    }
 }
 
 async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {

@@ -67,3 +67,14 @@ pub struct Progress {
     /// What there is to do.
     pub total: u64,
 }
+
+/// One step of sealing anew.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resealed {
+    /// How many objects were looked at.
+    pub seen: u64,
+    /// How many of them were sealed anew.
+    pub resealed: u64,
+    /// The last of them, after which the next step begins; `None` if there is none.
+    pub next: Option<ObjectId>,
+}

@@ -22,7 +22,7 @@ mod selection;
 mod watch;
 
 pub use bulk::{Bulk, Link, PIECE_ROWS_MAX, Pieces};
-pub use change::{Change, ClassChange, Duplicates, Join, Progress};
+pub use change::{Change, ClassChange, Duplicates, Join, Progress, Resealed};
 pub use error::StoreError;
 pub use files::{CHUNK_BYTES, Content, Cutter, FileStore, NAMES_MAX, NewFile, StoredFile};
 pub use objects::{Answer, Objects, Store, Transaction};

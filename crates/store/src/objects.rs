@@ -10,7 +10,7 @@ use parsimony_model::schema::Index;
 use parsimony_model::{ClassName, ClassSchema, Object, ObjectId, Value};
 
 use crate::bulk::Bulk;
-use crate::change::{Change, ClassChange, Duplicates, Join, Progress};
+use crate::change::{Change, ClassChange, Duplicates, Join, Progress, Resealed};
 use crate::error::StoreError;
 use crate::files::FileStore;
 use crate::selection::Selection;
@@ -128,6 +128,13 @@ pub trait Store: Bulk {
     fn keep_images<'a>(&'a self, class: &'a ClassName) -> Answer<'a, ()> {
         let _ = class;
         Box::pin(async { Ok(()) })
+    }
+
+    /// Seals anew what of a class is in clear though it should not be, or sealed with an old key: of the objects that come
+    /// after this one in the order of their ids, some. A store that seals nothing has nothing to do.
+    fn reseal<'a>(&'a self, class: &'a Arc<ClassSchema>, after: Option<&'a ObjectId>) -> Answer<'a, Resealed> {
+        let _ = (class, after);
+        Box::pin(async { Ok(Resealed::default()) })
     }
 
     /// Whether it answers.

@@ -18,6 +18,7 @@ use parsimony_script::{Limits, Outside, Rhai};
 use parsimony_store::{Scope, Selection, Store};
 use parsimony_store_mongo::{MongoOptions, MongoStore};
 use parsimony_store_sqlite::SqliteStore;
+use parsimony_vault::{KeyDefinition, KeyRing, Vault};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -35,6 +36,9 @@ pub enum StoreKind {
 
 const APPLICATION: &str = "scenarios";
 const MASTER_KEY: &str = "the master key";
+
+/// What personal data is sealed with in tests.
+const PII_KEY: &str = "cGVyc29uYWwgZGF0YSBvZiB0ZXN0cywgc2VhbGVkLi4=";
 
 /// A running app. Dropping it stops it.
 pub struct App {
@@ -126,7 +130,7 @@ impl App {
         Self::open(Arc::new(SystemClock), place, applications, |_options| {}).await
     }
 
-    /// Its store.
+    /// Its store, as it is inside of the vault.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -161,7 +165,10 @@ impl App {
             script_files: Vec::new(),
             starts_without_scripts: false,
         };
-        let engine = Engine::open(options, Arc::clone(&store), registry, surroundings).await?;
+        let ring = KeyRing::new(&[KeyDefinition { id: "test".to_owned(), key: PII_KEY.to_owned() }])?;
+        let vault =
+            Vault::open(Arc::clone(&store), ring, Arc::clone(&clock)).await.map_err(|error| error.to_string())?;
+        let engine = Engine::open(options, Arc::new(vault), registry, surroundings).await?;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/parse", listener.local_addr().expect("a bound port"));
         let door = Door::new(HttpOptions {

@@ -10,11 +10,12 @@ use parsimony_testkit::tools;
 /// Who may depend on whom. Everything may use `parsimony-model` besides.
 ///
 /// `application` stands for each folder in `cloud/` but `kit`, `example` for each folder in `examples/`.
-const EDGES: [(&str, &[&str]); 17] = [
+const EDGES: [(&str, &[&str]); 18] = [
     ("parsimony-model", &[]),
     ("parsimony-store", &[]),
     ("parsimony-store-sqlite", &["parsimony-store"]),
     ("parsimony-store-mongo", &["parsimony-store"]),
+    ("parsimony-vault", &["parsimony-store"]),
     ("parsimony-cloud", &[]),
     ("parsimony-engine", &["parsimony-cloud", "parsimony-store"]),
     ("parsimony-http", &["parsimony-engine"]),
@@ -30,6 +31,7 @@ const EDGES: [(&str, &[&str]); 17] = [
             "parsimony-store",
             "parsimony-store-sqlite",
             "parsimony-store-mongo",
+            "parsimony-vault",
         ],
     ),
     // It puts the parts together once more, with a clock moved by hand and a look at which hooks ran.
@@ -45,6 +47,7 @@ const EDGES: [(&str, &[&str]); 17] = [
             "parsimony-store",
             "parsimony-store-sqlite",
             "parsimony-store-mongo",
+            "parsimony-vault",
         ],
     ),
     ("parsimony-connectors", &["parsimony-cloud", "parsimony-store"]),
@@ -52,7 +55,7 @@ const EDGES: [(&str, &[&str]); 17] = [
     // It starts a mongod; everything else it reaches by running it.
     ("xtask", &["parsimony-testkit"]),
     ("parsimony-kit", &["parsimony-cloud"]),
-    ("application", &["parsimony-kit", "parsimony-cloud"]),
+    ("application", &["parsimony-kit", "parsimony-connectors", "parsimony-cloud"]),
     ("parsimony", &["parsimony-server", "application"]),
     // Scenarios define functions and hooks of their own.
     ("parsimony-tests", &["parsimony-server", "parsimony-cloud", "application"]),

@@ -40,7 +40,8 @@ const EVENTS_SCHEMA: &str = r#"{
     "fields": {
         "application": {"type": "String", "required": true}, "source": {"type": "String", "required": true},
         "eventId": {"type": "String", "required": true}, "status": {"type": "String", "required": true},
-        "url": {"type": "String"}, "headers": {"type": "Object"}, "body": {"type": "String"},
+        "url": {"type": "String", "encrypted": true}, "headers": {"type": "Object", "encrypted": true},
+        "body": {"type": "String", "encrypted": true},
         "attempts": {"type": "Number"}, "nextAttemptAt": {"type": "Date"}, "processedAt": {"type": "Date"},
         "message": {"type": "String"}
     },

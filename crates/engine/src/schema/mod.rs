@@ -87,6 +87,11 @@ impl Schemas {
         self.current.load().classes.get(name).cloned()
     }
 
+    /// The names of the classes this server knows, in no particular order.
+    pub(crate) fn names(&self) -> Vec<ClassName> {
+        self.current.load().classes.keys().cloned().collect()
+    }
+
     /// A class; one that this server does not know may have been made by another, so the store is asked for it, and for
     /// no other class: whoever asks for classes that do not exist costs no more than one who asks for an object.
     pub(crate) async fn find(&self, name: &ClassName) -> Result<Option<Arc<ClassSchema>>, ParseError> {

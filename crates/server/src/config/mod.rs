@@ -12,9 +12,11 @@ mod master_key;
 mod names;
 mod pages;
 mod path_pattern;
+pub(crate) mod pii;
 mod push;
 mod rate_limits;
 mod raw;
+pub(crate) mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -81,6 +83,10 @@ pub struct Config {
     pub mail: Option<MailConfig>,
     /// `parsimony.applications`: which of the applications in the binary are loaded; `None` loads all.
     pub applications: Option<Vec<String>>,
+    /// `parsimony.settings`: what is set for each of them.
+    pub(crate) settings: settings::AllSettings,
+    /// `parsimony.pii`: what personal data is sealed with, if that is said.
+    pub(crate) pii: Option<parsimony_vault::KeyRing>,
     /// `cloudCodeCommand`: cloud code in a process of its own.
     pub external: Option<ExternalOptions>,
     /// `parsimony.hooksDir`: the administrator's folder of hook scripts.
@@ -171,6 +177,8 @@ impl Config {
             pages: pages::options(raw)?,
             mail: mail::read(raw)?,
             applications: raw.list("parsimony.applications")?,
+            pii: pii::ring(raw)?,
+            settings: settings::read(raw, &settings::variable)?,
             external: external(raw)?,
             hooks_dir,
             starts_without_scripts: raw.flag("parsimony.startWithoutScripts")?.unwrap_or(false),

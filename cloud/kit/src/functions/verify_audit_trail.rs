@@ -1,19 +1,19 @@
 //! `verifyAuditTrail`: does the audit trail of an application hold together, and if not, where does it break?
 
 use parsimony_cloud::Request;
-use parsimony_kit::audit::{self, Verdict};
-use parsimony_kit::{Acting, Outcome, params, permission, roles};
 use parsimony_model::ParseError;
 use serde::{Deserialize, Serialize};
 
-use crate::APPLICATION;
+use crate::application::APPLICATION;
+use crate::audit::{self, Verdict};
+use crate::{Acting, Outcome, params, permission, roles};
 
 /// What is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VerifyAuditTrail {
-    /// The application; by default this one.
-    pub application: Option<String>,
+    /// The application.
+    pub application: String,
     /// The first place in the chain to look at; by default 1.
     pub from: Option<u64>,
     /// The last one; by default the end.
@@ -41,7 +41,7 @@ pub async fn verify_audit_trail(request: Request<VerifyAuditTrail>) -> Result<Ve
 
 impl VerifyAuditTrail {
     fn check(&self) -> Result<(&str, u64), ParseError> {
-        let application = self.application.as_deref().unwrap_or(APPLICATION);
+        let application = self.application.as_str();
         params::word("application", application, "-_", 128)?;
         let from = self.from.unwrap_or(1);
         if from == 0 {
@@ -67,7 +67,7 @@ mod tests {
             (Some(4), Some(3), Err("to")),
             (None, Some(0), Err("to")),
         ] {
-            let params = VerifyAuditTrail { application: None, from, to };
+            let params = VerifyAuditTrail { application: "books".to_owned(), from, to };
             match (params.check(), expected) {
                 (Ok((_, from)), Ok(expected)) => assert_eq!(from, expected),
                 (Err(error), Err(field)) => assert!(error.message.contains(&format!("for {field}:"))),
