@@ -7,8 +7,10 @@
 //! | what does an identity provider say | `auth/` |
 //! | how do messages get to devices | `push/` |
 //! | where are files kept, if not in the database | `files/` |
+//! | what does a chain say, and how is something sent to it | `chain/` |
 
 pub mod auth;
+pub mod chain;
 pub mod files;
 mod http;
 mod mail_webhook;
