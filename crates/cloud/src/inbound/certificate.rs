@@ -1,92 +1,42 @@
 //! Is a signature that of a certificate, which is fetched from one of the hosts it may come from, and from nowhere else?
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use parking_lot::Mutex;
-use parsimony_model::Value;
 use parsimony_model::value::{Map, json};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
-use webpki::EndEntityCert;
-use webpki::ring::RSA_PKCS1_2048_8192_SHA256;
+use parsimony_model::{Date, Value};
 
 use super::Delivery;
+use super::chain::{Certificates, Issued, plain_parts};
 use super::verifier::Mismatch;
-use crate::outbound::{HttpClient, HttpRequest};
+use crate::outbound::HttpClient;
 
-/// How many certificates are remembered.
-const CERTIFICATES_MAX: usize = 16;
+/// Those of Amazon's notifications.
+const SNS: Issued = Issued { comes_from: is_of_sns, is_for: names_sns, authorities: &["amazontrust.com"] };
 
-/// How long a certificate may take to come.
-const FETCH_TIME_MAX: Duration = Duration::from_secs(10);
+/// Those of PayPal.
+const PAYPAL: Issued = Issued { comes_from: is_of_paypal, is_for: names_paypal, authorities: &["digicert.com"] };
 
-/// How large a certificate may be.
-const CERTIFICATE_BYTES_MAX: usize = 64 << 10;
+/// Who is asked for certificates, and at which time.
+pub(super) type Asking<'a> = (&'a Certificates, &'a dyn HttpClient, Date);
 
-/// A certificate, with the URL it came from.
-type Fetched = (String, Arc<[u8]>);
-
-/// The certificates that were fetched.
-#[derive(Clone, Default)]
-pub(super) struct Certificates(Arc<Mutex<Vec<Fetched>>>);
-
-impl fmt::Debug for Certificates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("certificates")
-    }
+fn https_parts(url: &str) -> Option<(&str, &str)> {
+    plain_parts(url.strip_prefix("https://")?)
 }
 
-impl Certificates {
-    /// The certificate at a URL that has been found good, in DER.
-    async fn at(&self, url: &str, http: &dyn HttpClient) -> Result<Arc<[u8]>, Mismatch> {
-        let known = |(own, der): &Fetched| (own == url).then(|| Arc::clone(der));
-        if let Some(der) = self.0.lock().iter().find_map(known) {
-            return Ok(der);
-        }
-        let request = HttpRequest {
-            method: "GET".to_owned(),
-            url: url.to_owned(),
-            headers: Vec::new(),
-            body: Vec::new(),
-            time_max: FETCH_TIME_MAX,
-            answer_bytes_max: CERTIFICATE_BYTES_MAX,
-        };
-        let response = http.send(request).await.map_err(|failure| Mismatch::Unreached(failure.to_string()))?;
-        if response.status != 200 {
-            return Err(Mismatch::Unreached(format!("the certificate was answered with {}", response.status)));
-        }
-        let der = CertificateDer::from_pem_slice(&response.body).map_err(|_no_pem| Mismatch::Malformed)?;
-        let der: Arc<[u8]> = der.as_ref().into();
-        let mut kept = self.0.lock();
-        if kept.len() >= CERTIFICATES_MAX {
-            kept.remove(0);
-        }
-        kept.push((url.to_owned(), Arc::clone(&der)));
-        Ok(der)
-    }
-
-    async fn verify(&self, http: &dyn HttpClient, url: &str, (signed, tag): (&[u8], &[u8])) -> Result<(), Mismatch> {
-        let der = self.at(url, http).await?;
-        let der = CertificateDer::from(der.as_ref());
-        let certificate = EndEntityCert::try_from(&der).map_err(|_no_certificate| Mismatch::Malformed)?;
-        certificate.verify_signature(RSA_PKCS1_2048_8192_SHA256, signed, tag).map_err(|_wrong| Mismatch::Wrong)
-    }
+/// Whether this is a name of Amazon's notifications: `sns.amazonaws.com`, or that of a region.
+fn names_sns(name: &str) -> bool {
+    let amazon = name.strip_suffix(".amazonaws.com").or_else(|| name.strip_suffix(".amazonaws.com.cn"));
+    amazon.is_some_and(|host| host == "sns" || host.starts_with("sns.") || host.starts_with("sns-"))
 }
 
-/// The host and the path of a URL that is as plain as those of certificates are: nothing in it can be read in two ways.
-fn plain_parts(url: &str) -> Option<(&str, &str)> {
-    let (host, path) = url.strip_prefix("https://")?.split_once('/')?;
-    let is_plain = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
-    (is_plain(host, "-.") && is_plain(path, "-._/") && !path.contains("..")).then_some((host, path))
+/// Whether this is a name of PayPal's.
+fn names_paypal(name: &str) -> bool {
+    name.ends_with(".paypal.com")
 }
 
 /// Whether a certificate of Amazon's notifications may come from there.
 fn is_of_sns(url: &str) -> bool {
-    let Some((host, path)) = plain_parts(url) else { return false };
+    let Some((host, path)) = https_parts(url) else { return false };
     let amazon = host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"));
     let region = amazon.and_then(|host| host.strip_prefix("sns."));
     region.is_some_and(|region| region.len() >= 3 && !region.contains('.'))
@@ -95,7 +45,7 @@ fn is_of_sns(url: &str) -> bool {
 
 /// Whether a certificate of PayPal's may come from there.
 fn is_of_paypal(url: &str) -> bool {
-    plain_parts(url).is_some_and(|(host, path)| {
+    https_parts(url).is_some_and(|(host, path)| {
         matches!(host, "api.paypal.com" | "api.sandbox.paypal.com") && path.starts_with("v1/notifications/certs/")
     })
 }
@@ -110,7 +60,7 @@ const CONFIRMATION: [&str; 7] = ["Message", "MessageId", "SubscribeURL", "Timest
 /// their own can sign, so the topic has to be one of ours.
 pub(super) async fn sns(
     delivery: &Delivery,
-    (certificates, http): (&Certificates, &dyn HttpClient),
+    (certificates, http, now): Asking<'_>,
     topics: &[String],
 ) -> Result<(), Mismatch> {
     let Ok(Value::Object(body)) = json::read(&delivery.body) else { return Err(Mismatch::Malformed) };
@@ -123,11 +73,8 @@ pub(super) async fn sns(
         return Err(Mismatch::Foreign);
     }
     let url = text("SigningCertURL").ok_or(Mismatch::Missing)?;
-    if !is_of_sns(url) {
-        return Err(Mismatch::Foreign);
-    }
     let tag = BASE64.decode(text("Signature").ok_or(Mismatch::Missing)?).map_err(|_no_base64| Mismatch::Malformed)?;
-    certificates.verify(http, url, (sns_lines(&body).as_bytes(), &tag)).await
+    certificates.verify((&SNS, http, now), url, (sns_lines(&body).as_bytes(), &tag)).await
 }
 
 fn sns_lines(body: &Map) -> String {
@@ -140,7 +87,7 @@ fn sns_lines(body: &Map) -> String {
 /// PayPal: RSA with SHA-256 over id, time, the id of our webhook and the CRC-32 of the body.
 pub(super) async fn paypal(
     delivery: &Delivery,
-    (certificates, http): (&Certificates, &dyn HttpClient),
+    (certificates, http, now): Asking<'_>,
     webhook_id: &str,
 ) -> Result<(), Mismatch> {
     let header = |name: &str| delivery.headers.get(name).ok_or(Mismatch::Missing);
@@ -148,18 +95,33 @@ pub(super) async fn paypal(
         return Err(Mismatch::Malformed);
     }
     let url = header("paypal-cert-url")?;
-    if !is_of_paypal(url) {
-        return Err(Mismatch::Foreign);
-    }
     let tag = BASE64.decode(header("paypal-transmission-sig")?).map_err(|_no_base64| Mismatch::Malformed)?;
     let (id, time) = (header("paypal-transmission-id")?, header("paypal-transmission-time")?);
     let signed = format!("{id}|{time}|{webhook_id}|{}", crc32fast::hash(&delivery.body));
-    certificates.verify(http, url, (signed.as_bytes(), &tag)).await
+    certificates.verify((&PAYPAL, http, now), url, (signed.as_bytes(), &tag)).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_is_for_its_own_names_only() {
+        for (name, of_sns, of_paypal) in [
+            ("sns.amazonaws.com", true, false),
+            ("sns.us-east-1.amazonaws.com", true, false),
+            ("sns-signing.af-south-1.amazonaws.com", true, false),
+            ("sns.cn-north-1.amazonaws.com.cn", true, false),
+            ("s3.amazonaws.com", false, false),
+            ("snsx.amazonaws.com", false, false),
+            ("sns.amazonaws.com.evil.example", false, false),
+            ("messageverificationcerts.paypal.com", false, true),
+            ("paypal.com.evil.example", false, false),
+            ("evilpaypal.com", false, false),
+        ] {
+            assert_eq!((names_sns(name), names_paypal(name)), (of_sns, of_paypal), "{name}");
+        }
+    }
 
     #[test]
     fn a_certificate_comes_from_its_own_hosts_only() {

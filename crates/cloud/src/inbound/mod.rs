@@ -3,10 +3,12 @@
 //! | question | file |
 //! | --- | --- |
 //! | who sent it, and is it the same as before | `verifier.rs`, with the schemes in `schemes.rs`, `vendors.rs` and `certificate.rs` |
+//! | whose certificate is it that signs | `chain.rs` |
 //! | what is it called, so that it counts once | `event_id.rs` |
 //! | what administrators ask | `functions.rs` |
 
 mod certificate;
+mod chain;
 mod event_id;
 mod functions;
 mod schemes;

@@ -1,6 +1,6 @@
 //! Every scheme against signatures that the services publish, or that OpenSSL made.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -14,18 +14,19 @@ use super::{Delivery, EventId};
 use crate::origin::Headers;
 use crate::outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
 
-/// Whoever is asked for a certificate.
+/// Whoever is asked for certificates.
 #[derive(Default)]
 struct Outside {
-    certificate: Vec<u8>,
+    files: HashMap<String, Vec<u8>>,
     asked: Mutex<Vec<String>>,
 }
 
 impl HttpClient for Outside {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, HttpFailure>> {
+        let file = self.files.get(&request.url).cloned();
         self.asked.lock().push(request.url);
-        let body = self.certificate.clone();
-        let status = if body.is_empty() { 404 } else { 200 };
+        let status = if file.is_some() { 200 } else { 404 };
+        let body = file.unwrap_or_default();
         Box::pin(async move { Ok(HttpResponse { status, headers: Vec::new(), body }) })
     }
 }
@@ -270,32 +271,50 @@ fn a_curve_signs_the_time_and_the_body() {
     }
 }
 
-/// What `openssl req -x509 -newkey rsa:2048` made.
-const CERTIFICATE: &[u8] = include_bytes!("vectors/rsa.cert.pem");
+/// Certificates that OpenSSL made: an authority, a second one below it, and what that vouches for.
+const ROOT: &str = include_str!("vectors/root.pem");
+const BETWEEN: &[u8] = include_bytes!("vectors/between.pem");
+const SNS: &[u8] = include_bytes!("vectors/sns.pem");
+const PAYPAL: &[u8] = include_bytes!("vectors/paypal.pem");
+const STRANGER: &[u8] = include_bytes!("vectors/stranger.pem");
 
-fn asked(verifier: &Verifier, delivery: &Delivery, certificate: &[u8]) -> (Result<String, Mismatch>, Vec<String>) {
-    let outside = Arc::new(Outside { certificate: certificate.to_vec(), ..Outside::default() });
-    let outcome = verifier.verify(delivery, at(0), &*outside).now_or_never().unwrap().map(|verified| verified.event_id);
-    let asked = std::mem::take(&mut *outside.asked.lock());
-    (outcome, asked)
+/// A time at which they are good.
+const NOW: i64 = 1_800_000_000;
+
+/// Where each file is; anything else is not there.
+type Files<'a> = &'a [(&'a str, &'a [u8])];
+
+fn asked_at(verifier: &Verifier, delivery: &Delivery, now: i64, files: Files<'_>) -> (Result<String, Mismatch>, usize) {
+    let files = files.iter().map(|(url, file)| ((*url).to_owned(), file.to_vec())).collect();
+    let outside = Outside { files, ..Outside::default() };
+    let verified = verifier.verify(delivery, at(now), &outside).now_or_never().unwrap();
+    (verified.map(|verified| verified.event_id), outside.asked.lock().len())
+}
+
+fn asked(verifier: &Verifier, delivery: &Delivery, files: Files<'_>) -> (Result<String, Mismatch>, usize) {
+    asked_at(verifier, delivery, NOW, files)
+}
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:mail";
+const SNS_URL: &str = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-test.pem";
+const SNS_BODY: &str = include_str!("vectors/sns.json");
+
+fn of_sns() -> Verifier {
+    Verifier::sns([TOPIC]).vouched_by(ROOT)
 }
 
 #[test]
 fn amazon_s_notifications_of_our_topics() {
-    let topic = "arn:aws:sns:us-east-1:123456789012:mail";
-    let verifier = Verifier::sns([topic]);
-    let body = include_str!("vectors/sns.json");
-    let url = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-test.pem";
-    let good = delivery(&[], body.as_bytes());
-    assert_eq!(
-        asked(&verifier, &good, CERTIFICATE),
-        (Ok("22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324".to_owned()), vec![url.to_owned()])
-    );
+    let whole = [SNS, BETWEEN].concat();
+    let files: Files<'_> = &[(SNS_URL, &whole)];
+    let verifier = of_sns();
+    let good = delivery(&[], SNS_BODY.as_bytes());
+    assert_eq!(asked(&verifier, &good, files), (Ok("22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324".to_owned()), 1));
     // It is fetched once.
-    assert_eq!(asked(&verifier, &good, b"").1, Vec::<String>::new());
+    assert_eq!(asked(&verifier, &good, &[]).1, 0);
     let changed = |from: &str, to: &str| {
-        assert!(body.contains(from), "{from}");
-        delivery(&[], body.replace(from, to).as_bytes())
+        assert!(SNS_BODY.contains(from), "{from}");
+        delivery(&[], SNS_BODY.replace(from, to).as_bytes())
     };
     for (delivery, expected, fetched) in [
         (changed("delivered", "bounced"), Mismatch::Wrong, 1),
@@ -304,11 +323,43 @@ fn amazon_s_notifications_of_our_topics() {
         (changed("amazonaws.com", "amazonaws.com.evil.example"), Mismatch::Foreign, 0),
         (delivery(&[], b"[]"), Mismatch::Malformed, 0),
     ] {
-        let (outcome, asked) = asked(&Verifier::sns([topic]), &delivery, CERTIFICATE);
-        assert_eq!((outcome, asked.len()), (Err(expected), fetched));
+        assert_eq!(asked(&of_sns(), &delivery, files), (Err(expected), fetched));
     }
-    assert!(matches!(asked(&Verifier::sns([topic]), &good, b"").0, Err(Mismatch::Unreached(_))));
-    assert_eq!(asked(&Verifier::sns([topic]), &good, b"no certificate").0, Err(Mismatch::Malformed));
+    assert!(matches!(asked(&of_sns(), &good, &[]).0, Err(Mismatch::Unreached(_))));
+    assert_eq!(asked(&of_sns(), &good, &[(SNS_URL, b"no certificate")]).0, Err(Mismatch::Malformed));
+}
+
+#[test]
+fn a_certificate_is_followed_up_to_an_authority() {
+    let good = delivery(&[], SNS_BODY.as_bytes());
+    let between_url = "http://crt.r2m01.amazontrust.com/r2m01.cer";
+    let der = include_bytes!("vectors/between.der");
+    // What stands between is fetched where the certificate says, in either spelling, and once.
+    for between in [BETWEEN, der] {
+        let verifier = of_sns();
+        let (outcome, fetched) = asked(&verifier, &good, &[(SNS_URL, SNS), (between_url, between)]);
+        assert_eq!((outcome.is_ok(), fetched), (true, 2));
+        assert_eq!(asked(&verifier, &good, &[]).1, 0);
+    }
+    assert!(matches!(asked(&of_sns(), &good, &[(SNS_URL, SNS)]).0, Err(Mismatch::Unreached(_))));
+
+    let whole = [SNS, BETWEEN].concat();
+    let files: Files<'_> = &[(SNS_URL, &whole)];
+    // Browsers do not trust the authority of this test, and it was not there in 1970 nor will be for ever.
+    assert_eq!(asked(&Verifier::sns([TOPIC]), &good, files).0, Err(Mismatch::Untrusted));
+    for now in [0, 8_000_000_000] {
+        assert_eq!(asked_at(&of_sns(), &good, now, files).0, Err(Mismatch::Untrusted), "{now}");
+    }
+    // A certificate that was good when it was fetched may be so no more.
+    let verifier = of_sns();
+    assert!(asked(&verifier, &good, files).0.is_ok());
+    assert_eq!(asked_at(&verifier, &good, 8_000_000_000, &[]).0, Err(Mismatch::Untrusted));
+    // The authority vouches for others as well, whose key is as good, but who are not Amazon.
+    let stranger = [STRANGER, BETWEEN].concat();
+    assert_eq!(asked(&of_sns(), &good, &[(SNS_URL, &stranger)]).0, Err(Mismatch::Foreign));
+    let paypal = [PAYPAL, BETWEEN].concat();
+    assert_eq!(asked(&of_sns(), &good, &[(SNS_URL, &paypal)]).0, Err(Mismatch::Foreign));
+    assert!(Verifier::sns([TOPIC]).vouched_by("nobody").fault().is_some());
 }
 
 #[test]
@@ -325,15 +376,18 @@ fn paypal_signs_a_checksum_of_the_body() {
         ]
     };
     let url = "https://api.paypal.com/v1/notifications/certs/CERT-test";
-    let ours = || Verifier::paypal("1JE4291016473214C");
-    assert!(asked(&ours(), &delivery(&headers(url), body), CERTIFICATE).0.is_ok());
-    assert_eq!(asked(&Verifier::paypal("other"), &delivery(&headers(url), body), CERTIFICATE).0, Err(Mismatch::Wrong));
-    assert_eq!(asked(&ours(), &delivery(&headers(url), b"{}"), CERTIFICATE).0, Err(Mismatch::Wrong));
-    assert_eq!(
-        asked(&ours(), &delivery(&headers("https://evil.example/v1/notifications/certs/C"), body), CERTIFICATE),
-        (Err(Mismatch::Foreign), Vec::new())
-    );
-    assert_eq!(asked(&ours(), &delivery(&headers(url)[1..], body), CERTIFICATE).0, Err(Mismatch::Missing));
+    let whole = [PAYPAL, BETWEEN].concat();
+    let files: Files<'_> = &[(url, &whole)];
+    let ours = |id: &str| Verifier::paypal(id).vouched_by(ROOT);
+    let own = "1JE4291016473214C";
+    assert!(asked(&ours(own), &delivery(&headers(url), body), files).0.is_ok());
+    assert_eq!(asked(&ours("other"), &delivery(&headers(url), body), files).0, Err(Mismatch::Wrong));
+    assert_eq!(asked(&ours(own), &delivery(&headers(url), b"{}"), files).0, Err(Mismatch::Wrong));
+    let elsewhere = delivery(&headers("https://evil.example/v1/notifications/certs/C"), body);
+    assert_eq!(asked(&ours(own), &elsewhere, files), (Err(Mismatch::Foreign), 0));
+    assert_eq!(asked(&ours(own), &delivery(&headers(url)[1..], body), files).0, Err(Mismatch::Missing));
+    let sns = [SNS, BETWEEN].concat();
+    assert_eq!(asked(&ours(own), &delivery(&headers(url), body), &[(url, &sns)]).0, Err(Mismatch::Foreign));
 }
 
 #[test]

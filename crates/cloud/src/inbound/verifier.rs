@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use parsimony_model::Date;
 
 use super::Delivery;
-use super::certificate::{self, Certificates};
+use super::certificate;
+use super::chain::Certificates;
 use super::event_id::EventId;
 use super::schemes::{self, Encoding, Hash, Part, Secret, SecretForm, Window};
 use super::vendors;
@@ -28,6 +29,8 @@ pub enum Mismatch {
     NotNow,
     /// It is from another sender, another topic, or names a certificate of somebody else.
     Foreign,
+    /// Nobody who is trusted says whose certificate it is, or not for this time.
+    Untrusted,
     /// The certificate could not be fetched.
     Unreached(String),
 }
@@ -40,6 +43,7 @@ impl fmt::Display for Mismatch {
             Self::Wrong => f.write_str("the signature is wrong"),
             Self::NotNow => f.write_str("it was signed at another time"),
             Self::Foreign => f.write_str("it is from somebody else"),
+            Self::Untrusted => f.write_str("nobody who is trusted vouches for the certificate now"),
             Self::Unreached(reason) => write!(f, "the certificate could not be fetched: {reason}"),
         }
     }
@@ -201,6 +205,18 @@ impl Verifier {
         self
     }
 
+    /// Of those that sign by a certificate: the authorities, in PEM, that may vouch for it, and nobody else. Unless this is
+    /// said, those may whom browsers trust.
+    #[must_use]
+    pub fn vouched_by(mut self, authorities: &str) -> Self {
+        if let Scheme::Sns { certificates, .. } | Scheme::PayPal { certificates, .. } = &mut self.scheme
+            && let Err(fault) = certificates.trust(authorities)
+        {
+            self.fault = Some(fault);
+        }
+        self
+    }
+
     /// A second secret that is right too, while one takes the place of the other.
     #[must_use]
     pub fn or_secret(mut self, secret: &str) -> Self {
@@ -260,9 +276,11 @@ impl Verifier {
             Scheme::Mailgun => vendors::mailgun(delivery, secrets, window)?,
             Scheme::Moralis => vendors::moralis(delivery, secrets)?,
             Scheme::InUrl { senders } => vendors::in_url(delivery, secrets, senders)?,
-            Scheme::Sns { topics, certificates } => certificate::sns(delivery, (certificates, http), topics).await?,
+            Scheme::Sns { topics, certificates } => {
+                certificate::sns(delivery, (certificates, http, now), topics).await?;
+            }
             Scheme::PayPal { webhook_id, certificates } => {
-                certificate::paypal(delivery, (certificates, http), webhook_id).await?;
+                certificate::paypal(delivery, (certificates, http, now), webhook_id).await?;
             }
         }
         Ok(Verified { event_id: self.event_id.of(delivery) })
