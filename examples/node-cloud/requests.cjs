@@ -15,10 +15,16 @@ async function answerTo(hook, body) {
     for (const check of hook.own) await validated(check, request);
     const result = await hook.handler(request);
     const success = finish?.(result);
-    return success === undefined ? {} : { success };
+    return { ...(success !== undefined && { success }), ...left(request, body) };
   } catch (error) {
     return { error: errorJson(error) };
   }
+}
+
+/// What the handler leaves in the context to those that come after, if it changed anything there.
+function left({ context }, body) {
+  const after = encoded(context) ?? {};
+  return isDeepStrictEqual(after, body.context ?? {}) ? {} : { context: after };
 }
 
 function errorJson(error) {
@@ -42,7 +48,8 @@ async function validated(check, request) {
 
 /// What every request has.
 function requestFor(hook, body) {
-  const { user, headers = {}, context = {}, installationId, ip, master = false, isReadOnly = false } = body;
+  const { user, headers = {}, installationId, ip, master = false, isReadOnly = false } = body;
+  const context = structuredClone(body.context ?? {});
   const request = { headers, context, installationId, ip, master, isReadOnly, log: console, triggerName: body.triggerName };
   if (user) request.user = objectFrom({ ...user, className: '_User' });
   if (hook.className) request.className = hook.className;

@@ -22,6 +22,7 @@ crate::on_both_stores!(
     a_signed_delivery_is_stored_and_handled,
     what_is_not_signed_is_refused_without_a_word,
     an_event_that_comes_again_is_handled_once,
+    events_that_come_in_another_order_are_each_handled_once,
     a_handler_that_fails_is_called_again,
     an_event_that_cannot_be_handled_is_dead_until_it_is_replayed,
     a_handler_that_takes_too_long_has_failed,
@@ -198,6 +199,27 @@ async fn an_event_that_comes_again_is_handled_once(site: Site) {
     assert_eq!(site.handled().len() + other.handled().len(), 1);
     assert_eq!(site.app.as_master().get("/classes/Payment").await.results().len(), 1);
     assert_eq!(site.app.as_master().get("/classes/WebhookEvent").await.results().len(), 1);
+}
+
+async fn events_that_come_in_another_order_are_each_handled_once(site: Site) {
+    let now = site.now();
+    // The later one first, the first one again between others, and one that was signed before all of them.
+    for (id, amount, signed_at) in
+        [("msg_3", 3, now), ("msg_1", 1, now - 20), ("msg_3", 3, now), ("msg_2", 2, now - 10), ("msg_1", 1, now - 20)]
+    {
+        let body = format!(r#"{{"amount": {amount}}}"#);
+        assert_eq!(site.send("bank", &body, &signed(&body, id, signed_at)).await.status, 200);
+    }
+    for id in ["msg_1", "msg_2", "msg_3"] {
+        site.becomes(id, "PROCESSED").await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut handled = site.handled();
+    handled.sort();
+    assert_eq!(handled, ["msg_1", "msg_2", "msg_3"].map(|id| (id.to_owned(), 1)));
+    let paid = site.app.as_master().get("/classes/Payment?order=amount&keys=amount").await;
+    let amounts: Vec<_> = paid.results().iter().map(|payment| payment["amount"].clone()).collect();
+    assert_eq!(amounts, [json!(1), json!(2), json!(3)]);
 }
 
 async fn a_handler_that_fails_is_called_again(site: Site) {

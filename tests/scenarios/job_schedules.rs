@@ -23,6 +23,8 @@ crate::on_both_stores!(
     a_run_waits_for_another,
     runs_overlap_where_they_may,
     what_was_missed_follows_the_policy,
+    a_paused_job_runs_by_hand_alone_until_it_goes_on,
+    a_schedule_that_is_due_once_waits_for_a_paused_job,
 );
 
 struct Site {
@@ -255,4 +257,57 @@ async fn what_was_missed_follows_the_policy(mut site: Site) {
     // What comes after that comes in its time.
     site.advance(1_800);
     eventually("the next hour", async || (count("missedNone").await == 1).then_some(())).await;
+}
+
+async fn a_paused_job_runs_by_hand_alone_until_it_goes_on(site: Site) {
+    let other = site.beside().await;
+    let path = "/parsimony/jobs/hourly";
+    let paused = async |app: &Client| {
+        let jobs = app.get("/parsimony/jobs").await.body["jobs"].clone();
+        jobs.as_array().unwrap().iter().find(|job| job["name"] == "hourly").unwrap()["paused"].clone()
+    };
+    assert_eq!(paused(&site.master()).await, json!(false));
+    let seen = other.as_master().put(path, json!({"paused": true})).await;
+    assert_eq!((seen.status, &seen.body["name"], &seen.body["paused"]), (200, &json!("hourly"), &json!(true)));
+    // It is no error that it is so already, and every server knows.
+    assert_eq!(site.master().put(path, json!({"paused": true})).await.status, 200);
+    assert_eq!(paused(&site.master()).await, json!(true));
+    site.advance(2 * 3_600);
+    // Those that are not paused run.
+    eventually("others run", async || (site.statuses("missedOnce").await.len() == 1).then_some(())).await;
+    site.settles("hourly", &[]).await;
+    let seen = site.master().post("/jobs/hourly", json!({})).await;
+    assert_eq!(seen.status, 200);
+    site.settles("hourly", &["succeeded"]).await;
+
+    assert_eq!(other.as_master().put(path, json!({"paused": false})).await.body["paused"], json!(false));
+    // What was due is past; the next hour is not.
+    site.settles("hourly", &["succeeded"]).await;
+    site.advance(3_600);
+    site.settles("hourly", &["succeeded", "succeeded"]).await;
+
+    let reader = site.app.with_master_key("may only read");
+    for (seen, status, code) in [
+        (site.app.put(path, json!({"paused": true})).await, 403, 119),
+        (reader.put(path, json!({"paused": true})).await, 400, 119),
+        (site.master().put("/parsimony/jobs/nothing", json!({"paused": true})).await, 400, 141),
+        (site.master().put(path, json!({"paused": "yes"})).await, 400, 107),
+        (site.master().put(path, json!({})).await, 400, 107),
+    ] {
+        assert_eq!((seen.status, seen.code()), (status, code), "{}", seen.body);
+    }
+    assert_eq!(paused(&site.master()).await, json!(false));
+}
+
+async fn a_schedule_that_is_due_once_waits_for_a_paused_job(site: Site) {
+    site.master().put("/parsimony/jobs/note", json!({"paused": true})).await;
+    let once = json!({"job_schedule": {"jobName": "note", "startAfter": "2026-01-01T00:30:00.000Z"}});
+    site.master().post("/cloud_code/jobs", once).await;
+    site.advance(3_600);
+    site.settles("hourly", &["succeeded"]).await;
+    site.settles("note", &[]).await;
+    site.master().put("/parsimony/jobs/note", json!({"paused": false})).await;
+    site.settles("note", &["succeeded"]).await;
+    site.advance(3_600);
+    site.settles("note", &["succeeded"]).await;
 }

@@ -23,6 +23,7 @@ mod idempotency;
 mod inbound;
 mod job_schedules;
 mod jobs;
+mod metrics;
 mod moving;
 mod permissions;
 mod push;

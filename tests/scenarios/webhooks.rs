@@ -1,6 +1,7 @@
 //! Functions and triggers that run elsewhere: how they are registered, asked and answered.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use parsimony_testkit::{App, StoreKind};
@@ -15,7 +16,9 @@ crate::on_both_stores!(
     triggers_run_elsewhere,
     a_request_is_signed,
     what_goes_wrong_elsewhere_is_told,
+    a_webhook_that_hangs_is_given_up,
     hooks_are_there_after_a_restart,
+    what_a_process_leaves_is_there_for_the_next_hook,
 );
 
 /// What answers a request: by its path and its body.
@@ -276,9 +279,61 @@ async fn what_goes_wrong_elsewhere_is_told(app: App) {
     assert_eq!(there.take().iter().filter(|asked| asked.path == "/broken").count(), 1);
 }
 
+async fn a_webhook_that_hangs_is_given_up(app: App) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let quick = app.beside([], |options| options.limits.webhook_time_max = Duration::from_millis(300)).await.unwrap();
+    let asked = async {
+        // It takes the request, and says nothing.
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let asked = read(&mut stream, &mut Vec::new()).await;
+        (stream, asked.unwrap())
+    };
+    hook_function(&quick, "hang", &url).await;
+    let began = Instant::now();
+    let called = quick.post("/functions/hang", json!({}));
+    let ((_stream, asked), seen) = futures::future::join(asked, called).await;
+    assert_eq!(seen.body, json!({"code": 141, "error": "The webhook could not be asked."}));
+    assert!((300..5_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    // It may have been done, so it is not asked for again.
+    let again = tokio::time::timeout(Duration::from_millis(300), listener.accept()).await;
+    assert!(again.is_err(), "{}", asked.text);
+}
+
 async fn hooks_are_there_after_a_restart(app: App) {
     let there = Elsewhere::start(|_, _| Some(json!({"success": "there"}))).await;
     hook_function(&app, "f", &there.url).await;
     let again = app.beside([], |_| {}).await.unwrap();
     assert_eq!(again.post("/functions/f", json!({})).await.body, json!({"result": "there"}));
+}
+
+async fn what_a_process_leaves_is_there_for_the_next_hook(app: App) {
+    let there = Elsewhere::start(|path, body| {
+        Some(match path.rsplit('/').next()? {
+            "beforeSave" => json!({"success": {}, "context": {"given": body["context"]["given"], "left": 7}}),
+            // What a hook after a save answers is what the client is told.
+            "afterSave" => json!({"success": {"context": body["context"]}}),
+            _ => return None,
+        })
+    })
+    .await;
+    let triggers: Vec<Value> =
+        ["beforeSave", "afterSave"].map(|trigger| json!({"className": "Parcel", "triggerName": trigger})).to_vec();
+    let manifest = json!({"protocol": "ParseCloud/1.0", "hooks": {"triggers": triggers}});
+    let parsimony_model::Value::Object(manifest) =
+        parsimony_model::value::json::read(manifest.to_string().as_bytes()).unwrap()
+    else {
+        panic!("a manifest is an object");
+    };
+    assert_eq!(app.engine().put_external("elsewhere", &there.url, &manifest), Ok(2));
+    let given = json!({"_context": {"given": 1}, "_ApplicationId": "scenarios"});
+    let seen = app.as_nobody().post("/classes/Parcel", given.clone()).await;
+    assert_eq!((seen.status, seen.body), (201, json!({"context": {"given": 1, "left": 7}})));
+
+    // Parse: a webhook is told the context, and leaves none.
+    for trigger in ["beforeSave", "afterSave"] {
+        hook_trigger(&app, "Letter", trigger, &format!("{}/{trigger}", there.url)).await;
+    }
+    let seen = app.as_nobody().post("/classes/Letter", given).await;
+    assert_eq!((seen.status, seen.body), (201, json!({"context": {"given": 1}})));
 }

@@ -9,7 +9,7 @@ import { as, master, onEachStore, refused, signUp } from './lib/each-store.mjs';
 
 const path = (url) => fileURLToPath(new URL(url, import.meta.url));
 const host = path('../../examples/node-cloud/host.cjs');
-const main = path('../../examples/node-cloud/cloud/main.js');
+const main = path('./lib/hanging-main.cjs');
 
 const options = {
   allowClientClassCreation: true,
@@ -52,7 +52,8 @@ onEachStore(
         [4, 'very long', 'Ulysses', ['a', 'b']],
       );
       const shelf = await new Parse.Query('Shelf').first(master);
-      assert.equal(shelf.get('latest'), 'Ulysses');
+      // What the hook before the save left in the context, the one after it counted.
+      assert.deepEqual([shelf.get('latest'), shelf.get('blanks')], ['Ulysses', 4]);
     });
 
     test('has triggers around deletes and finds', async () => {
@@ -80,6 +81,27 @@ onEachStore(
       } while (status.get('status') === 'running');
       assert.deepEqual([status.get('status'), status.get('message')], ['succeeded', `${count} forgotten`]);
       assert.equal(await new Parse.Query('Trash').count(master), 0);
+    });
+
+    test('that is killed in the middle of a call refuses that call, and nothing runs twice', async () => {
+      const begun = () => new Parse.Query('Begun').count(master);
+      const called = Parse.Cloud.run('beginAndHang').catch((error) => error);
+      const saved = new Parse.Object('Hanging', { name: 'x' }).save().catch((error) => error);
+      const deadline = Date.now() + 10_000;
+      while ((await begun()) < 2) {
+        assert.ok(Date.now() < deadline, 'the calls did not begin');
+        await sleep(20);
+      }
+      process.kill(await server.cloudPid(), 'SIGKILL');
+      for (const error of await Promise.all([called, saved])) {
+        assert.deepEqual([error.code, error.message], [SCRIPT_FAILED, 'The webhook could not be asked.']);
+      }
+      const back = Date.now() + 20_000;
+      while ((await Parse.Cloud.run('whoAmI').catch(({ code }) => code)) !== VALIDATION_ERROR) {
+        assert.ok(Date.now() < back, 'it did not come back');
+        await sleep(50);
+      }
+      assert.deepEqual([await begun(), await new Parse.Query('Hanging').count(master)], [2, 0]);
     });
 
     test('is started anew when it ends, and nothing passes by its hooks meanwhile', async () => {

@@ -133,6 +133,41 @@ describe('two servers on one replica set', { skip: !stores.includes('mongodb') }
     await becomes(ask, (answer) => answer.code === Parse.Error.OPERATION_FORBIDDEN);
   });
 
+  test('a hook script that is stored at one serves at the other within a second', async () => {
+    const put = async (text) => {
+      const { status, body } = await one.rest('PUT', '/hooks/scripts/functions', { master: true, body: { text } });
+      assert.equal(status, 200, JSON.stringify(body));
+      return Date.now();
+    };
+    const ask = () => atTheOther(() => Parse.Cloud.run('told'));
+    for (const told of ['first', 'second', 'third']) {
+      const stored = await put(`fn told(request) { "${told}" }`);
+      assert.equal(await Parse.Cloud.run('told'), told);
+      await becomes(ask, (answer) => answer === told);
+      const took = Date.now() - stored;
+      assert.ok(took < 1_000, `${told} took ${took} ms`);
+    }
+    // An unsound one serves nowhere, and what served goes on.
+    const { status } = await one.rest('PUT', '/hooks/scripts/functions', { master: true, body: { text: 'fn told(' } });
+    assert.equal(status, 400);
+    assert.equal(await ask(), 'third');
+    await one.rest('DELETE', '/hooks/scripts/functions', { master: true });
+    await becomes(ask, (answer) => answer.code === Parse.Error.SCRIPT_FAILED);
+  });
+
+  test('a job that is paused at one is paused at the other', async () => {
+    const jobs = async (server) => (await server.rest('GET', '/parsimony/jobs', { master: true })).body.jobs;
+    const paused = async (server, name) => (await jobs(server)).find((job) => job.name === name).paused;
+    const text = 'fn rest(request) { "done" }';
+    assert.equal((await one.rest('PUT', '/hooks/scripts/jobs', { master: true, body: { text } })).status, 200);
+    await becomes(() => jobs(other), (found) => Array.isArray(found) && found.some(({ name }) => name === 'rest'));
+    for (const wanted of [true, false]) {
+      const { status } = await one.rest('PUT', '/parsimony/jobs/rest', { master: true, body: { paused: wanted } });
+      assert.deepEqual([status, await paused(other, 'rest')], [200, wanted]);
+    }
+    await one.rest('DELETE', '/hooks/scripts/jobs', { master: true });
+  });
+
   test('a webhook that is registered at one runs at the other', async () => {
     const hook = createServer((_, response) => response.setHeader('content-type', 'application/json').end('{"success":"from afar"}'));
     await once(hook.listen(0, '127.0.0.1'), 'listening');

@@ -74,6 +74,7 @@ impl Replays {
             put_given(&database, scenario).await?;
             let mut config = config(options, &database)?;
             config.options.password_cost = PASSWORD_COST;
+            config.hooks_dir = data.path().join("hooks");
             let application = crate::application::application();
             let mut running = parsimony_server::start(config, [application], Parts::default()).await?;
             let mut player = Player::new(&running.url, options)?;

@@ -8,6 +8,8 @@ use parsimony_model::value::Map;
 use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
 
 use crate::mail::Email;
+use crate::metrics::Metrics;
+use crate::retries::Retries;
 
 /// A pending answer of the engine.
 pub type Pending<'a, T> = BoxFuture<'a, Result<T, ParseError>>;
@@ -28,6 +30,14 @@ pub trait HostApi: Send + Sync {
     fn push(&self, _body: Map) -> Pending<'_, ObjectId> {
         let missing = ParseError::new(ErrorCode::PushMisconfigured, "Missing push configuration");
         Box::pin(std::future::ready(Err(missing)))
+    }
+    /// Starts a job, for the master key; gives the id of its `_JobStatus`. A host without jobs refuses.
+    fn start_job(&self, _name: String, _params: Map) -> Pending<'_, ObjectId> {
+        Box::pin(std::future::ready(Err(no_job())))
+    }
+    /// Pauses a job, or lets it run by itself again, for the master key. A host without jobs refuses.
+    fn pause_job(&self, _name: String, _is_paused: bool) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(Err(no_job())))
     }
     /// Opens a transaction: a host whose work becomes visible at its `commit`. Inside one it is refused.
     fn begin(&self) -> Pending<'_, Arc<dyn HostApi>>;
@@ -52,6 +62,11 @@ pub trait HostApi: Send + Sync {
     /// Seals some objects anew, for the master. A host without sealed data has nothing to do.
     fn reseal(&self, _from: Option<ResealFrom>) -> Pending<'_, ResealStep> {
         Box::pin(std::future::ready(Ok(ResealStep::default())))
+    }
+
+    /// What the server measures. A host of no server measures for nobody.
+    fn metrics(&self) -> Metrics {
+        Metrics::default()
     }
     /// Waits. A host that cannot wait goes on at once.
     fn pause(&self, _millis: u64) -> Pending<'_, ()> {
@@ -83,22 +98,8 @@ pub struct ResealStep {
 #[derive(Clone)]
 pub struct Host(Arc<dyn HostApi>);
 
-/// How often a transaction is tried when others get in its way.
-const TRANSACTION_TRIES_MAX: u32 = 20;
-
-/// The number of the error that says a transaction may be tried again.
-const CONFLICT: i32 = 251;
-
-/// How long a transaction waits at most before it is tried again, in milliseconds.
-const PAUSE_MILLIS_MAX: u64 = 64;
-
-/// How long to wait after so many tries: longer each time, and each time by another throw of the dice, so that those who
-/// got in each other's way come back one after the other.
-fn pause_millis(tries: u32, dice: &str) -> u64 {
-    let bound = 1_u64.checked_shl(tries).unwrap_or(PAUSE_MILLIS_MAX).min(PAUSE_MILLIS_MAX);
-    let thrown = dice.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    thrown % (bound + 1)
-}
+/// How many letters make a throw of the dice.
+const DICE: usize = 8;
 
 /// The refusal of an e-mail where none can be sent.
 pub fn no_mail() -> ParseError {
@@ -106,6 +107,10 @@ pub fn no_mail() -> ParseError {
         ErrorCode::ScriptFailed,
         "Failed to send email because no mail adapter is configured for Parse Server.",
     )
+}
+
+fn no_job() -> ParseError {
+    ParseError::new(ErrorCode::ScriptFailed, "Invalid job.")
 }
 
 impl Host {
@@ -186,9 +191,8 @@ impl Host {
         if self.0.in_transaction() {
             return work(self.clone()).await;
         }
-        let mut tries = 0;
+        let mut retries = Retries::default();
         loop {
-            tries += 1;
             let transaction = self.0.begin().await?;
             let done = match work(Self(Arc::clone(&transaction))).await {
                 Ok(value) => transaction.commit().await.map(|()| value),
@@ -197,13 +201,29 @@ impl Host {
                     Err(error)
                 }
             };
-            match done {
-                Err(error) if error.number() == Some(CONFLICT) && tries < TRANSACTION_TRIES_MAX => {
-                    self.0.pause(pause_millis(tries, &self.0.random(8))).await?;
-                }
-                done => return done,
+            let pause = done.as_ref().err().and_then(|error| retries.pause_after(error, &self.0.random(DICE)));
+            match pause {
+                Some(pause) => self.0.pause(pause).await?,
+                None => return done,
             }
         }
+    }
+
+    /// Starts a job, as `Parse.Cloud.startJob` does, with the master's rights; gives the id of its `_JobStatus`. It goes on
+    /// after this.
+    pub async fn start_job(&self, name: &str, params: Map) -> Result<ObjectId, ParseError> {
+        self.0.start_job(name.to_owned(), params).await
+    }
+
+    /// Keeps a job from running by itself, on every server and until [`Host::resume_job`], with the master's rights. What
+    /// is under way goes on, and by hand it may be started.
+    pub async fn pause_job(&self, name: &str) -> Result<(), ParseError> {
+        self.0.pause_job(name.to_owned(), true).await
+    }
+
+    /// Lets a job run by itself again, with the master's rights.
+    pub async fn resume_job(&self, name: &str) -> Result<(), ParseError> {
+        self.0.pause_job(name.to_owned(), false).await
     }
 
     /// Sends an e-mail; done when the mail server has taken it. Inside a transaction it is refused: what is undone could not
@@ -216,6 +236,11 @@ impl Host {
     /// only; no hook runs, and the objects stay as old as they are.
     pub async fn reseal(&self, from: Option<ResealFrom>) -> Result<ResealStep, ParseError> {
         self.0.reseal(from).await
+    }
+
+    /// What the server measures, to count one's own there, to tell of the outside services that one calls, and to look at.
+    pub fn metrics(&self) -> Metrics {
+        self.0.metrics()
     }
 
     /// Whether this host works in a transaction.
@@ -231,21 +256,5 @@ impl Host {
     /// Random letters and digits, fit for secrets.
     pub fn random(&self, length: usize) -> String {
         self.0.random(length)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_up_to_a_bound_and_differ() {
-        for tries in 1..=TRANSACTION_TRIES_MAX {
-            // Enough throws that every length comes up.
-            let pauses = (0..10_000).map(|throw| pause_millis(tries, &format!("{:08}", throw * 7919)));
-            let seen: std::collections::BTreeSet<u64> = pauses.collect();
-            let expected = (0..=(1 << tries.min(6)).min(PAUSE_MILLIS_MAX)).collect();
-            assert_eq!(seen, expected, "after {tries} tries");
-        }
     }
 }

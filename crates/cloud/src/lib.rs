@@ -37,6 +37,7 @@
 //! * [`Application::job`] registers a job: it runs when somebody starts it, and when its [`JobPlan`] says so.
 //! * [`Application::webhook`] handles what an outside service sends, once a [`Verifier`] has found that it is from there.
 //! * [`Application::auth`] brings an identity provider, an [`auth::AuthAdapter`].
+//! * [`Host::metrics`] has what the server measures; an application counts its own there, and tells of the services it calls.
 //! * `before_migration` and `after_migration` run at the start, around the making of the classes that are defined.
 //! * Two handlers for one name are a start-up error that names both places.
 #![deny(clippy::future_not_send)]
@@ -54,11 +55,13 @@ mod inbound;
 mod job;
 mod live;
 mod mail;
+pub mod metrics;
 mod origin;
 mod outbound;
 mod push;
 mod rate_limit;
 mod registry;
+mod retries;
 mod rules;
 mod scripts;
 mod settings;
@@ -87,6 +90,7 @@ pub use parsimony_model::{ErrorCode, ParseError};
 pub use push::{PushDevice, PushMessage, PushOutcome, PushSender};
 pub use rate_limit::{PathLimit, RateLimit, Zone};
 pub use registry::{CONNECT, Hooks, Layer, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};
+pub use retries::{CONFLICT, Retries};
 pub use rules::{FieldRule, Kind, Rules};
 pub use scripts::{Compiled, Effects, Fault, Interpreter, Script};
 pub use settings::Settings;
@@ -94,4 +98,4 @@ pub use triggers::{
     AfterDelete, AfterFind, AfterLogin, AfterLogout, AfterSave, AfterSaved, BeforeDelete, BeforeFind, BeforeLogin,
     BeforePasswordResetRequest, BeforeSave, Finding, Trigger,
 };
-pub use wire::{Elsewhere, Remote, Spelled};
+pub use wire::{Elsewhere, Remote, Reply, Spelled};

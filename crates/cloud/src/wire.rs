@@ -21,13 +21,22 @@ use crate::triggers::{
 
 /// Code that runs elsewhere.
 pub trait Remote: Send + Sync {
-    /// Asks it. The body is the request; the answer is what stands in `success`, `None` if nothing does.
-    fn ask(&self, body: Map) -> BoxFuture<'static, Result<Option<Value>, ParseError>>;
+    /// Asks it. The body is the request.
+    fn ask(&self, body: Map) -> BoxFuture<'static, Result<Reply, ParseError>>;
 
     /// Whether it answers what it changes of an object that is saved, and not all that is to be saved, as webhooks do.
     fn answers_changes(&self) -> bool {
         false
     }
+}
+
+/// What code that runs elsewhere answers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reply {
+    /// What stands in `success`, if anything does.
+    pub success: Option<Value>,
+    /// What it leaves to the hooks that come after, in the place of what it was given; `None` changes nothing.
+    pub context: Option<Map>,
 }
 
 /// A handler of everything that asks code that runs elsewhere.
@@ -56,7 +65,11 @@ impl<T: Spelled, R: Remote + 'static> Handler<T> for Elsewhere<R> {
                 body.insert("triggerName".into(), T::NAME.into());
             }
             spell_origin(request.origin(), &mut body);
-            let answer = remote.ask(body).await?.filter(|answer| !answer.is_null());
+            let reply = remote.ask(body).await?;
+            if let Some(context) = reply.context {
+                request.origin().context.replace(context);
+            }
+            let answer = reply.success.filter(|answer| !answer.is_null());
             if remote.answers_changes() { request.read_changes(answer) } else { request.read(answer) }
         })
     }

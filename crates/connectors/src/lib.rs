@@ -6,18 +6,19 @@
 //! | how does an e-mail | `smtp.rs`; to a mail adapter elsewhere, `mail_webhook.rs` |
 //! | what does an identity provider say | `auth/` |
 //! | how do messages get to devices | `push/` |
+//! | how are calls of services measured | `measured.rs` |
 //! | where are files kept, if not in the database | `files/` |
-//! | what does a chain say, and how is something sent to it | `chain/` |
 
 pub mod auth;
-pub mod chain;
 pub mod files;
 mod http;
 mod mail_webhook;
+mod measured;
 mod push;
 mod smtp;
 
 pub use http::Http;
 pub use mail_webhook::MailWebhook;
+pub use measured::Measured;
 pub use push::{PushConfig, QueueConfig, Senders};
 pub use smtp::{MailTls, Smtp, SmtpOptions};

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use parsimony_cloud::auth::Providers;
+use parsimony_cloud::metrics::Metrics;
 use parsimony_cloud::{Delivery, HttpClient, Interpreter, Mailer, Registry, Script};
 use parsimony_model::value::Map;
 use parsimony_model::{Clock, ParseError};
 use parsimony_store::{FileStore, Objects, Store};
-use tokio::task::JoinSet;
 
 use crate::caller::{Caller, Credentials};
 use crate::files::place;
@@ -16,6 +15,7 @@ use crate::inbound;
 use crate::jobs::{self, Jobs};
 use crate::live::{self, Live};
 use crate::logs::Logs;
+use crate::measures;
 use crate::nodes;
 use crate::options::Options;
 use crate::push::{self, Pushes};
@@ -23,6 +23,7 @@ use crate::rate_limits::{self, Counts};
 use crate::schema::{Schemas, definitions};
 use crate::scripts::{self, Scripts};
 use crate::tasks::Tasks;
+use crate::timed::Timed;
 use crate::triggers::Registered;
 use crate::users::{Accounts, Passwords, auth_data};
 use crate::webhooks;
@@ -42,6 +43,8 @@ pub struct Surroundings {
     pub files: Option<Arc<dyn FileStore>>,
     /// The last lines of the log.
     pub logs: Arc<Logs>,
+    /// What is measured.
+    pub metrics: Metrics,
     /// What makes handlers of hook scripts.
     pub interpreter: Arc<dyn Interpreter>,
     /// The hook scripts of the administrator's folder.
@@ -58,6 +61,8 @@ pub struct Engine {
     pub(crate) objects: Arc<dyn Objects>,
     /// The last lines of the log.
     pub(crate) logs: Arc<Logs>,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
     /// Where files are kept.
     pub(crate) files: Arc<dyn FileStore>,
     pub(crate) registry: Registered,
@@ -77,8 +82,6 @@ pub struct Engine {
     pub(crate) pushes: Arc<Pushes>,
     pub(crate) tasks: Tasks,
     pub(crate) rate_counts: Counts,
-    /// What runs beside requests, and ends when the engine closes.
-    background: Mutex<JoinSet<()>>,
 }
 
 impl Engine {
@@ -90,8 +93,9 @@ impl Engine {
         registry: Registry,
         surroundings: Surroundings,
     ) -> Result<Arc<Self>, String> {
-        let Surroundings { clock, http, files, logs, mail, auth, interpreter, script_files, starts_without_scripts } =
-            surroundings;
+        let Surroundings { clock, http, files, logs, metrics, mail, auth, .. } = surroundings;
+        let Surroundings { interpreter, script_files, starts_without_scripts, .. } = surroundings;
+        let store: Arc<dyn Store> = Arc::new(Timed::new(store, metrics.clone()));
         let told = |error: ParseError| error.to_string();
         let schemas = Schemas::load(Arc::clone(&store)).await.map_err(told)?;
         let objects: Arc<dyn Objects> = Arc::clone(&store) as Arc<dyn Objects>;
@@ -103,6 +107,7 @@ impl Engine {
         let engine = Arc::new(Self {
             live: Live::new(store.watching()),
             logs,
+            metrics,
             files: place(&options, &store, &clock, files),
             options,
             store,
@@ -120,13 +125,13 @@ impl Engine {
             pushes: Arc::default(),
             tasks: Tasks::new(),
             rate_counts: Counts::default(),
-            background: Mutex::default(),
         });
         definitions::apply(&engine).await?;
         definitions::create_roles(&engine).await.map_err(told)?;
         webhooks::load(&engine).await.map_err(told)?;
         nodes::start(&engine).await?;
         scripts::begin(&engine, starts_without_scripts).await.map_err(|faults| faults.join("\n"))?;
+        measures::begin(&engine);
         live::start(&engine);
         jobs::begin(&engine);
         inbound::begin(&engine);
@@ -136,9 +141,7 @@ impl Engine {
 
     /// Runs something beside requests until the engine closes.
     pub fn background(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut background = self.background.lock();
-        while background.try_join_next().is_some() {}
-        background.spawn(task);
+        self.tasks.spawn_unwaited(task);
     }
 
     /// Puts the hook scripts of the administrator's folder in the place of those that were in it, while requests run. If
@@ -158,6 +161,16 @@ impl Engine {
     /// then nothing has changed.
     pub fn put_external(self: &Arc<Self>, source: &str, url: &str, manifest: &Map) -> Result<usize, String> {
         webhooks::external::put(self, source, url, manifest)
+    }
+
+    /// What is measured.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// All measures, in the text format of Prometheus, for whoever has `parsimony.metricsToken`; `None` for anybody else.
+    pub fn measures_by_token(&self, token: &str) -> Option<String> {
+        measures::told_by_token(self, token)
     }
 
     /// What asks the world outside.
@@ -240,7 +253,7 @@ impl Engine {
     /// Ends the jobs and closes the store; what was acknowledged is on disk before.
     pub async fn close(&self) {
         self.stop_jobs().await;
-        self.background.lock().abort_all();
+        self.tasks.abort();
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "the store did not close cleanly");
         }

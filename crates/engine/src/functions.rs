@@ -20,6 +20,6 @@ pub(crate) async fn call(work: &Work, name: &str, params: Map) -> Result<(Json, 
     let response = Response::default();
     let origin = triggers::origin(work)?;
     let call = Call { function: name.into(), params, response: response.clone(), origin };
-    let result = triggers::call(function, call).await?;
+    let result = triggers::call(&work.engine, (function, name), call).await?;
     Ok((result, response.head()))
 }

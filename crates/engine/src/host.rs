@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use parsimony_cloud::metrics::Metrics;
 use parsimony_cloud::{Email, Host, HostApi, Pending, ResealFrom, ResealStep, no_mail};
 use parsimony_model::value::Map;
 use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
@@ -67,6 +68,19 @@ impl HostApi for EngineHost {
         })
     }
 
+    fn start_job(&self, name: String, params: Map) -> Pending<'_, ObjectId> {
+        Box::pin(async move {
+            if self.0.transaction.is_some() {
+                return Err(ParseError::new(ErrorCode::ScriptFailed, "A transaction cannot start a job."));
+            }
+            self.0.start_job(Some(&name), params).await
+        })
+    }
+
+    fn pause_job(&self, name: String, is_paused: bool) -> Pending<'_, ()> {
+        Box::pin(async move { self.0.pause_job(&name, is_paused).await.map(drop) })
+    }
+
     fn begin(&self) -> Pending<'_, Arc<dyn HostApi>> {
         Box::pin(async move {
             let host: Arc<dyn HostApi> = Arc::new(Self(self.0.begin().await?));
@@ -118,6 +132,10 @@ impl HostApi for EngineHost {
 
     fn reseal(&self, from: Option<ResealFrom>) -> Pending<'_, ResealStep> {
         Box::pin(async move { reseal(&self.0, from).await })
+    }
+
+    fn metrics(&self) -> Metrics {
+        self.0.engine.metrics.clone()
     }
 
     fn pause(&self, millis: u64) -> Pending<'_, ()> {

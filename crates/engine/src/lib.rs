@@ -21,6 +21,7 @@
 //! | webhooks that come in | `inbound/` |
 //! | files, Parse Config | `files/`, `config.rs` |
 //! | the last lines of the log, weak options, receipts | `logs.rs`, `security.rs`, `purchases.rs` |
+//! | what is measured | `measures.rs`; of the database, `timed.rs` |
 //! | background jobs | `jobs/` |
 //! | pushes | `push/` |
 //! | what goes on beside the requests | `tasks.rs` |
@@ -44,6 +45,7 @@ mod jobs;
 mod limits;
 mod live;
 mod logs;
+mod measures;
 mod nodes;
 mod options;
 mod purchases;
@@ -55,6 +57,7 @@ mod schema;
 mod scripts;
 mod security;
 mod tasks;
+mod timed;
 mod transaction;
 mod triggers;
 mod users;
@@ -73,6 +76,7 @@ pub use options::{
     AddressRule, DefinedSchemas, DeniedKeyword, DuplicateAction, InstallationOptions, Keys, MasterKey, MergePriority,
     Options, PushOptions, default_denied_keywords,
 };
+pub use parsimony_cloud::metrics;
 pub use parsimony_cloud::{Delivery, Head, Headers, RateLimit, Zone};
 pub use purchases::PurchaseOptions;
 pub use rate_limits::PatternLimit;

@@ -113,11 +113,24 @@ pub(crate) fn find(work: &Work, params: &Map) -> Result<Vec<Value>, ParseError> 
     Ok(work.engine.logs.find(&asked).into_iter().map(spelled).collect())
 }
 
+/// What a line says in one text: for people who see no other part of it, what a request was and how it was answered too.
+fn message(line: &LogLine) -> String {
+    let field = |name: &str| line.fields.iter().find(|(own, _)| *own == name).map(|(_, text)| text.as_str());
+    match (field("method"), field("path"), field("status")) {
+        (Some(method), Some(path), Some(status)) => {
+            let reason = field("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("{} {method} {path} {status}{reason}", line.message)
+        }
+        _ => line.message.clone(),
+    }
+}
+
 fn spelled(line: LogLine) -> Value {
+    let message = message(&line);
     let mut map: Map = line.fields.into_iter().map(|(name, text)| (name.into(), text.into())).collect();
     map.insert("timestamp".into(), line.at.to_iso().into());
     map.insert("level".into(), line.level.into());
-    map.insert("message".into(), line.message.into());
+    map.insert("message".into(), message.into());
     map.into()
 }
 
@@ -155,6 +168,20 @@ mod tests {
         let until = Date::from_millis(first + 3).to_iso();
         assert_eq!(found(&logs, &map! { "until" => until.as_str(), "size" => 1 }), [first + 3]);
         assert_eq!(found(&logs, &map! { "from" => "2099-01-01", "until" => "nonsense" }), [0; 0]);
+    }
+
+    #[test]
+    fn a_line_of_a_request_says_which() {
+        let fields = |fields: &[(&'static str, &str)]| {
+            let fields = fields.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+            let spelled = spelled(LogLine { fields, message: "request".to_owned(), ..line(0, "info") });
+            spelled.as_object().unwrap().get("message").and_then(Value::as_str).unwrap().to_owned()
+        };
+        let asked = [("method", "GET"), ("path", "/parse/classes/A"), ("status", "403")];
+        assert_eq!(fields(&asked), "request GET /parse/classes/A 403");
+        let refused = [&asked[..], &[("reason", "no such key")]].concat();
+        assert_eq!(fields(&refused), "request GET /parse/classes/A 403: no such key");
+        assert_eq!(fields(&[("path", "/x")]), "request");
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub struct Keys {
     pub rest_api_key: Option<String>,
     /// What webhooks know this server by, `webhookKey`.
     pub webhook_key: Option<String>,
+    /// What opens the measures and nothing else, `parsimony.metricsToken`.
+    pub metrics_token: Option<String>,
 }
 
 /// A pattern that data may not contain, `requestKeywordDenylist`.
@@ -268,6 +270,7 @@ impl Options {
                 dot_net_key: None,
                 rest_api_key: None,
                 webhook_key: None,
+                metrics_token: None,
             },
             allow_client_class_creation: false,
             allow_custom_object_id: false,

@@ -57,13 +57,23 @@ impl<'a> Rows<'a> {
 
     /// Adds one that no client may see. `false` if there is one with this id.
     pub(crate) async fn insert(&self, id: &ObjectId, fields: Map) -> Result<bool, ParseError> {
+        self.insert_with(id, Some(Acl::default()), fields).await
+    }
+
+    /// Adds one without an access control list, as Parse keeps those of its own classes.
+    pub(crate) async fn insert_bare(&self, fields: Map) -> Result<bool, ParseError> {
+        let id = self.engine.clock.object_id(self.engine.options.object_id_size);
+        self.insert_with(&id, None, fields).await
+    }
+
+    async fn insert_with(&self, id: &ObjectId, acl: Option<Acl>, fields: Map) -> Result<bool, ParseError> {
         let now = self.engine.clock.now();
         let row = Object {
             class: self.class.name.clone(),
             id: id.clone(),
             created_at: Some(now),
             updated_at: Some(now),
-            acl: Some(Acl::default()),
+            acl,
             fields,
         };
         match self.engine.objects.insert(&self.class, &row).await {

@@ -1,12 +1,14 @@
-//! What goes on beside the requests: tasks that the end of the server can wait for.
+//! What goes on beside the requests: tasks that the end of the server waits for, and tasks that it ends.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use parsimony_model::{Clock, Date};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// Tasks on the runtime on which the engine was opened; those that began on a worker of the door would hold it up.
 #[derive(Clone)]
@@ -14,6 +16,8 @@ pub(crate) struct Tasks {
     runtime: Handle,
     alive: Arc<watch::Sender<usize>>,
     stopping: Arc<watch::Sender<bool>>,
+    /// Those that nobody waits for.
+    unwaited: Arc<Mutex<JoinSet<()>>>,
 }
 
 /// Counts a task for as long as it lives, also if it panics or is dropped.
@@ -32,6 +36,7 @@ impl Tasks {
             runtime: Handle::current(),
             alive: Arc::new(watch::Sender::new(0)),
             stopping: Arc::new(watch::Sender::new(false)),
+            unwaited: Arc::default(),
         }
     }
 
@@ -43,6 +48,18 @@ impl Tasks {
             task.await;
             drop(counted);
         });
+    }
+
+    /// Begins one that may be ended in the middle.
+    pub(crate) fn spawn_unwaited(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut unwaited = self.unwaited.lock();
+        while unwaited.try_join_next().is_some() {}
+        unwaited.spawn_on(task, &self.runtime);
+    }
+
+    /// Ends all that nobody waits for.
+    pub(crate) fn abort(&self) {
+        self.unwaited.lock().abort_all();
     }
 
     /// Tells all of them that the server ends.
@@ -94,6 +111,19 @@ mod tests {
         assert!(!tasks.ended(Duration::from_millis(20)).await);
         tell.send(()).unwrap();
         assert!(tasks.ended(Duration::from_secs(10)).await);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_ended() {
+        let tasks = Tasks::new();
+        let (tell, told) = tokio::sync::oneshot::channel::<()>();
+        tasks.spawn_unwaited(async move {
+            std::future::pending::<()>().await;
+            drop(tell);
+        });
+        assert!(tasks.ended(Duration::ZERO).await);
+        tasks.abort();
+        assert!(told.await.is_err());
     }
 
     #[tokio::test]

@@ -6,15 +6,12 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use parsimony_cloud::Letter;
+use parsimony_cloud::{CONFLICT, Letter};
 use parsimony_model::{ClassName, ClassSchema, ErrorCode, Field, FieldName, ParseError};
 use parsimony_store::{ClassChange, Transaction};
 
 use crate::live::Change;
 use crate::schema::Schemas;
-
-/// The number of the error that says that a transaction may be tried again.
-const AGAIN: i32 = 251;
 
 /// A class, or fields of one, that are not there yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +111,7 @@ impl Open {
 
 fn again() -> ParseError {
     ParseError::with_number(
-        AGAIN,
+        CONFLICT,
         "The transaction was undone: it is done again with the class, or the fields, that it lacked.",
     )
 }

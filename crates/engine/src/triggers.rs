@@ -1,14 +1,16 @@
 //! Running cloud code where it steps in: its rules, its time, and what becomes of its errors.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use parsimony_cloud::{Handler, Hook, Layer, Origin, Registry, Trigger, Who};
 use parsimony_model::{ErrorCode, ParseError};
 
-use crate::host;
+use crate::engine::Engine;
 use crate::work::Work;
+use crate::{host, measures};
 
 /// The registry as it is now: the applications' own, and the layers that were put beside it while the server runs. Each
 /// request takes it once.
@@ -106,7 +108,7 @@ pub(crate) async fn run<T: Trigger>(
     match work.registry.hook::<T>(class) {
         Some(hook) if !hook.rules.skips(work.caller.who()) => {
             let origin = origin(work)?;
-            call(hook, request(origin)).await.map(Some)
+            call(&work.engine, (hook, class), request(origin)).await.map(Some)
         }
         _ => Ok(None),
     }
@@ -122,8 +124,20 @@ pub(crate) async fn run_as<T: Trigger>(
     run(work, class, |origin| request(Origin { who: Arc::new(who), ..origin })).await
 }
 
-/// Checks the rules of a handler and runs it.
-pub(crate) async fn call<T: Trigger>(hook: &Hook<T>, mut request: T) -> Result<T::Answer, ParseError> {
+/// Checks the rules of a handler and runs it. The name is that of the function, the class, the job or the source.
+pub(crate) async fn call<T: Trigger>(
+    engine: &Engine,
+    (hook, name): (&Hook<T>, &str),
+    request: T,
+) -> Result<T::Answer, ParseError> {
+    let began = Instant::now();
+    let answer = answer(hook, request).await;
+    measures::called(&engine.metrics, (&hook.place, T::NAME, name), &answer, began.elapsed());
+    answer
+}
+
+/// As [`call`], without anybody measuring.
+pub(crate) async fn answer<T: Trigger>(hook: &Hook<T>, mut request: T) -> Result<T::Answer, ParseError> {
     request.check(&hook.rules)?;
     let answer = host::guarded(Handler::call(&*hook.handler, request));
     match hook.rules.time_max() {

@@ -1,8 +1,9 @@
 //! What a door may ask: one request's work, and the methods every door calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use parsimony_cloud::{Head, Json, Registry};
+use parsimony_cloud::{Head, Json, Registry, Retries};
 use parsimony_model::value::{Map, Value};
 use parsimony_model::{ClassName, ErrorCode, Object, ObjectId, ParseError, Query};
 use parsimony_store::Objects;
@@ -18,8 +19,8 @@ use crate::transaction::Open;
 use crate::users::auth_data::challenge;
 use crate::users::{login, mail};
 use crate::{
-    aggregate, config, delete, files, find, functions, idempotency, live, logs, purchases, rate_limits, save, scripts,
-    security, webhooks,
+    aggregate, config, delete, files, find, functions, idempotency, live, logs, measures, purchases, rate_limits, save,
+    scripts, security, webhooks,
 };
 
 /// One request's work: the engine, who asks, and the store or the transaction it works in. Cheap to clone.
@@ -70,6 +71,9 @@ pub struct LogIn {
 }
 
 type Answer<T> = Result<T, ParseError>;
+
+/// How many letters make a throw of the dice.
+const DICE: usize = 8;
 
 impl Work {
     pub(crate) fn new(engine: Arc<Engine>, caller: Caller) -> Self {
@@ -245,6 +249,11 @@ impl Work {
         jobs::cancel(self, id).await
     }
 
+    /// Pauses a job, or lets it run by itself again, master only; gives the job.
+    pub async fn pause_job(&self, name: &str, is_paused: bool) -> Answer<Map> {
+        jobs::pause(self, name, is_paused).await
+    }
+
     /// Every job, and what is under way, master only.
     pub async fn jobs(&self) -> Answer<Map> {
         jobs::overview(self).await
@@ -395,6 +404,11 @@ impl Work {
         logs::find(self, params)
     }
 
+    /// All measures, in the text format of Prometheus, master only.
+    pub fn measures(&self) -> Answer<String> {
+        measures::told(self)
+    }
+
     /// Which options are weak, master only.
     pub fn security_report(&self) -> Answer<Value> {
         security::report(self)
@@ -410,8 +424,36 @@ impl Work {
         rate_limits::admit_part(self, method, path)
     }
 
+    /// Does something of so many steps in one transaction: all of it becomes visible, or nothing. When another transaction gets
+    /// in the way, or a step finds that a class or a field is missing, it is done again from the start.
+    pub async fn in_transaction<T, F, A>(&self, steps: usize, run: F) -> Answer<T>
+    where
+        F: Fn(Self) -> A + Send + Sync,
+        A: Future<Output = Answer<T>> + Send,
+        T: Send,
+    {
+        let mut retries = Retries::of_steps(steps);
+        loop {
+            let transaction = self.begin().await?;
+            let done = match run(transaction.clone()).await {
+                Ok(done) => transaction.commit().await.map(|()| done),
+                Err(error) => {
+                    if let Err(failure) = transaction.roll_back().await {
+                        tracing::warn!(cause = %failure, "a transaction could not be rolled back");
+                    }
+                    Err(error)
+                }
+            };
+            let dice = self.engine.clock.alphanumeric(DICE);
+            match done.as_ref().err().and_then(|error| retries.pause_after(error, &dice)) {
+                Some(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+                None => return done,
+            }
+        }
+    }
+
     /// Opens a transaction: work whose writes become visible at [`Work::commit`].
-    pub async fn begin(&self) -> Answer<Self> {
+    pub(crate) async fn begin(&self) -> Answer<Self> {
         if self.transaction.is_some() {
             return Err(ParseError::new(ErrorCode::InvalidQuery, "A transaction is already open."));
         }
@@ -421,7 +463,7 @@ impl Work {
     }
 
     /// Ends the transaction. Error 251 says that it was undone and may be done again.
-    pub async fn commit(&self) -> Answer<()> {
+    pub(crate) async fn commit(&self) -> Answer<()> {
         match &self.transaction {
             Some(open) => {
                 open.commit(&self.engine.schemas).await?;
@@ -434,7 +476,7 @@ impl Work {
     }
 
     /// Undoes the transaction. If it lacked a class or a field, those are there when it is done again.
-    pub async fn roll_back(&self) -> Answer<()> {
+    pub(crate) async fn roll_back(&self) -> Answer<()> {
         match &self.transaction {
             Some(open) => open.roll_back(&self.engine.schemas).await,
             None => Ok(()),

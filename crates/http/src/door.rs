@@ -14,6 +14,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures::stream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use parsimony_engine::metrics::{Level, REQUESTS_UNDER_WAY};
 use parsimony_engine::{Delivery, Engine, Headers, LiveConnection, Work};
 use parsimony_model::{ErrorCode, ParseError};
 
@@ -21,7 +22,7 @@ use crate::caller::TrustProxy;
 use crate::envelope::{Envelope, Head, Params};
 use crate::error::Telling;
 use crate::layers::cors::Cors;
-use crate::layers::{log, request_id};
+use crate::layers::{log, measure, request_id};
 use crate::pages::{Asked as PageAsked, Pages, PagesOptions};
 use crate::reply::{Coming, Reply};
 use crate::routes::{AccountRoute, Route, below, decoded};
@@ -61,6 +62,7 @@ pub struct Door {
     cors: Cors,
     trust_proxy: TrustProxy,
     pages: PagesOptions,
+    under_way: Level,
 }
 
 impl Door {
@@ -70,6 +72,7 @@ impl Door {
         let mount_path = if mount_path == "/" { String::new() } else { mount_path };
         let public_path = options.public_path.map(|path| path.trim_end_matches('/').to_owned());
         Ok(Arc::new(Self {
+            under_way: options.engine.metrics().level(&REQUESTS_UNDER_WAY, &[]),
             cors: Cors::new(&options.allow_origin, &options.allow_headers)?,
             engine: options.engine,
             batch_prefixes: std::iter::once(mount_path.clone()).chain(public_path).collect(),
@@ -136,6 +139,9 @@ impl Door {
         let area = segments.first().map_or("", |area| &**area);
         if area.eq_ignore_ascii_case("health") && segments.len() == 1 {
             return Ok(rest::health(&self.engine, request_id).await);
+        }
+        if let Some(reply) = rest::measures_by_token(&self.engine, request, &segments) {
+            return Ok(reply);
         }
         if area.eq_ignore_ascii_case("files") {
             return files::answer(self, request, payload, (&segments, request_id)).await;
@@ -257,6 +263,12 @@ impl Door {
         rest::answer(&self, &work, self.telling(&asked.request_id), route, params).await
     }
 
+    fn measure(&self, method: &str, path: &str, reply: &Reply, started: Instant) {
+        let pages = &self.engine.options().accounts.pages_endpoint;
+        let asked = (method, below(&self.mount_path, path), pages.as_str());
+        measure::answered(self.engine.metrics(), asked, reply.status, started);
+    }
+
     /// Lets a client of `LiveQuery` in.
     async fn live(&self, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
         let ip = self.client_ip(request);
@@ -343,6 +355,7 @@ async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> 
         return door.live(&request, payload).await;
     }
     let started = Instant::now();
+    let _under_way = door.under_way.enter();
     let id = request_id::of(request.headers(), door.engine.clock());
     let mut method = Cow::Borrowed(request.method().as_str());
     let reply = match door.answer(&request, payload, &id, &mut method).await {
@@ -350,6 +363,7 @@ async fn serve(door: Arc<Door>, request: HttpRequest, payload: web::Payload) -> 
         Err(error) => door.telling(&id).reply(&error),
     };
     log::answered(&method, request.uri().path(), &id, started, &reply);
+    door.measure(&method, request.uri().path(), &reply, started);
     let says_something = !reply.body.is_empty() || reply.rest.is_some();
     let mut response = match reply.rest {
         None => HttpResponse::with_body(reply.status, reply.body).map_into_boxed_body(),

@@ -59,37 +59,71 @@ async fn serve(
     let introduction = rt::time::sleep(INTRODUCTION);
     let mut introduction = std::pin::pin!(introduction);
     let mut unanswered = 0;
-    let reason = loop {
+    let end = loop {
         tokio::select! {
             frame = outgoing.next() => match frame {
                 Some(frame) => if session.text(frame).await.is_err() { return },
-                None => break reason(CloseCode::Again, "The client reads too slowly."),
+                None => break End::Slow,
             },
             message = stream.next() => match message {
                 Some(Ok(Message::Text(text))) => connection.hear(&text).await,
                 Some(Ok(Message::Ping(bytes))) => if session.pong(&bytes).await.is_err() { return },
                 Some(Ok(Message::Pong(_))) => unanswered = 0,
-                Some(Ok(Message::Close(_))) | None => break CloseReason::from(CloseCode::Normal),
+                Some(Ok(Message::Close(_))) | None => break End::Wanted,
                 Some(Ok(Message::Nop)) => {}
-                Some(Ok(_)) => break reason(CloseCode::Unsupported, "A frame is a text in one piece."),
-                Some(Err(_)) => break reason(CloseCode::Protocol, "The frame is malformed, or too large."),
+                Some(Ok(_)) => break End::InPieces,
+                Some(Err(_)) => break End::Malformed,
             },
             _ = pings.tick() => {
                 unanswered += 1;
                 if unanswered > UNANSWERED_MAX {
-                    break reason(CloseCode::Away, "The client does not answer.");
+                    break End::Silent;
                 }
                 if session.ping(b"").await.is_err() { return }
             }
-            () = &mut introduction, if !connection.is_connected() => {
-                break reason(CloseCode::Policy, "The client did not connect.");
-            }
+            () = &mut introduction, if !connection.is_connected() => break End::Stranger,
         }
     };
+    if let Some(why) = end.name() {
+        connection.sent_away(why);
+    }
     // The client may be gone already.
-    session.close(Some(reason)).await.ok();
+    session.close(Some(end.reason())).await.ok();
 }
 
-fn reason(code: CloseCode, text: &str) -> CloseReason {
-    CloseReason { code, description: Some(text.to_owned()) }
+/// Why a socket is closed.
+#[derive(Clone, Copy)]
+enum End {
+    /// The client goes.
+    Wanted,
+    Slow,
+    InPieces,
+    Malformed,
+    Silent,
+    Stranger,
+}
+
+impl End {
+    /// How it is measured, where it is the server that ends it.
+    const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Wanted => None,
+            Self::Slow => Some("slow"),
+            Self::InPieces | Self::Malformed => Some("malformed"),
+            Self::Silent => Some("silent"),
+            Self::Stranger => Some("stranger"),
+        }
+    }
+
+    fn reason(self) -> CloseReason {
+        let reason = |code, text: &str| CloseReason { code, description: Some(text.to_owned()) };
+        match self {
+            Self::Wanted => CloseReason::from(CloseCode::Normal),
+            Self::Slow => reason(CloseCode::Again, "The client reads too slowly."),
+            Self::InPieces => reason(CloseCode::Unsupported, "A frame is a text in one piece."),
+            Self::Malformed => reason(CloseCode::Protocol, "The frame is malformed, or too large."),
+            Self::Silent => reason(CloseCode::Away, "The client does not answer."),
+            Self::Stranger => reason(CloseCode::Policy, "The client did not connect."),
+        }
+    }
 }

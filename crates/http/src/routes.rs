@@ -60,6 +60,8 @@ pub enum Route {
     DeleteSchema(String),
     /// `POST /parsimony/schema/plan`; ours, as all below `/parsimony`
     PlanSchemas,
+    /// `GET /parsimony/metrics`
+    Metrics,
     /// `POST /parsimony/schema/push`
     PushSchemas,
     /// `POST /parsimony/schema/rollback`
@@ -80,6 +82,8 @@ pub enum Route {
     StartJob(Option<String>),
     /// `GET /parsimony/jobs`
     Jobs,
+    /// `PUT /parsimony/jobs/NAME`
+    PauseJob(String),
     /// `DELETE /parsimony/jobs/ID`
     CancelJob(ObjectId),
     /// `GET /cloud_code/jobs`
@@ -174,6 +178,7 @@ impl Route {
             ("aggregate", Some(class), None) if method == "GET" => Ok(Self::Aggregate(class_name(method, class)?)),
             ("schemas", class, None) => Self::schemas(method, class).ok_or_else(unknown),
             ("parsimony", Some("schema"), Some(what)) => Self::own_schemas(method, what).ok_or_else(unknown),
+            ("parsimony", Some("metrics"), None) if method == "GET" => Ok(Self::Metrics),
             ("jobs", name, None) if method == "POST" => Ok(Self::StartJob(name.map(str::to_owned))),
             ("parsimony" | "cloud_code", Some("jobs"), id) => Self::jobs(method, &area, id).ok_or_else(unknown)?,
             ("push" | "push_audiences", id, None) => {
@@ -225,6 +230,7 @@ impl Route {
     fn jobs(method: &str, area: &str, id: Option<&str>) -> Option<Result<Self, ParseError>> {
         let route: fn(ObjectId) -> Self = match (area, method, id) {
             ("parsimony", "GET", None) => return Some(Ok(Self::Jobs)),
+            ("parsimony", "PUT", Some(name)) => return Some(Ok(Self::PauseJob(name.to_owned()))),
             ("parsimony", "DELETE", Some(_)) => Self::CancelJob,
             ("cloud_code", "GET", None) => return Some(Ok(Self::JobSchedules)),
             ("cloud_code", "GET", Some("data")) => return Some(Ok(Self::JobsData)),
@@ -428,6 +434,15 @@ mod tests {
             ("PATCH /health", Route::Health),
         ] {
             assert_eq!(parse(line).unwrap(), route, "{line}");
+        }
+    }
+
+    #[test]
+    fn metrics_and_pauses_have_routes() {
+        assert_eq!(parse("GET /parsimony/metrics"), Ok(Route::Metrics));
+        assert_eq!(parse("PUT /parsimony/jobs/clean"), Ok(Route::PauseJob("clean".to_owned())));
+        for line in ["POST /parsimony/metrics", "GET /parsimony/metrics/x", "PUT /parsimony/jobs"] {
+            assert_eq!(parse(line).unwrap_err().code, ErrorCode::RouteNotFound, "{line}");
         }
     }
 

@@ -40,6 +40,8 @@ pub enum Builtin {
     JobLease,
     /// Which jobs are under way, and where; ours.
     JobRun,
+    /// Which jobs do not run by themselves for a while; ours.
+    JobPause,
     /// Which pushes wait or are under way, and how far they have come; ours.
     PushWork,
     /// Hook scripts, each version of each; ours.
@@ -190,6 +192,7 @@ const TABLE: &[Row] = &[
             "cancelled:Boolean",
         ],
     ),
+    (Builtin::JobPause, "_JobPause", true, &["jobName:String"]),
     (
         Builtin::PushWork,
         "_PushWork",

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parsimony_cloud::{Application, HttpClient, HttpRequest, Registry};
+use parsimony_cloud::metrics::{BUILD, Metrics, STARTED};
+use parsimony_cloud::{Application, HttpClient, HttpRequest, Mailer, Registry};
 use parsimony_connectors::auth::Tools;
-use parsimony_connectors::{Http, Senders};
+use parsimony_connectors::{Http, Measured, Senders};
 use parsimony_engine::{Engine, Logs, MasterKey, PushOptions, Surroundings};
 use parsimony_http::{Door, HttpOptions, Listening};
 use parsimony_model::{Clock, SystemClock};
@@ -108,18 +109,23 @@ pub async fn start(
         let key = &mut config.options.keys.webhook_key;
         key.get_or_insert_with(|| clock.hexadecimal(32));
     }
-    let http: Arc<dyn HttpClient> = Arc::new(Http::new()?);
+    let metrics = begin_measuring(&*clock);
+    let world: Arc<dyn HttpClient> = Arc::new(Http::new()?);
+    let service =
+        |name: &str| -> Arc<dyn HttpClient> { Arc::new(Measured::new(Arc::clone(&world), metrics.service(name))) };
+    let http = service("webhooks");
     if let Some(pushing) = config.push.take() {
-        config.options.push = Some(push(pushing, (&http, &clock), config.options.keys.webhook_key.clone())?);
+        config.options.push = Some(push(pushing, (&service("push"), &clock), config.options.keys.webhook_key.clone())?);
     }
-    let outside = Outside { http: Arc::clone(&http), hosts: config.script_hosts };
-    let interpreter = Arc::new(Rhai::new(parsimony_script::Limits::default(), &outside));
+    let outside = Outside { http: service("scripts"), hosts: config.script_hosts };
+    let interpreter = Arc::new(Rhai::new(config.script_limits, &outside));
     folder::make(&config.hooks_dir)?;
     let scripts = folder::read(&config.hooks_dir)?;
     let (script_files, starts_without_scripts) = (scripts.clone(), config.starts_without_scripts);
-    let mail = config.mail.map(|mail| mail.mailer(&http)).transpose()?;
+    let mail = config.mail.map(|mail| mail.mailer(&world)).transpose()?;
+    let mail = mail.map(|mail| Arc::new(Measured::new(mail, metrics.service("mail"))) as Arc<dyn Mailer>);
     let tools = Tools {
-        http: Arc::clone(&http),
+        http: service("auth"),
         clock: Arc::clone(&clock),
         sms: registry.sms().cloned(),
         webhook_key: config.options.keys.webhook_key.clone(),
@@ -128,8 +134,18 @@ pub async fn start(
     let auth = config.auth.providers(&registry, &tools)?;
     let files = files::place(config.files)?;
     let logs = parts.logs;
-    let surroundings =
-        Surroundings { clock, http, files, logs, mail, auth, interpreter, script_files, starts_without_scripts };
+    let surroundings = Surroundings {
+        clock,
+        http,
+        files,
+        logs,
+        metrics,
+        mail,
+        auth,
+        interpreter,
+        script_files,
+        starts_without_scripts,
+    };
     // Boxed: whoever waits for the start should not carry the room for all of it.
     let engine = Box::pin(Engine::open(config.options, store, registry, surroundings)).await?;
     engine.background(watch(Arc::downgrade(&engine), config.hooks_dir, scripts));
@@ -156,6 +172,14 @@ pub async fn start(
     let (compatibility, warnings) = (config.compatibility, config.warnings);
     let (store, applications) = (described, names);
     Ok(Running { url, engine, store, applications, compatibility, keys_path, warnings, listening, external })
+}
+
+/// What is measured, with what is known of the server before anything happens.
+fn begin_measuring(clock: &dyn Clock) -> Metrics {
+    let metrics = Metrics::default();
+    metrics.set(&BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
+    metrics.set(&STARTED, &[], clock.now().millis() as f64 / 1_000.0);
+    metrics
 }
 
 /// How devices are reached, by the services of the configuration.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parsimony_cloud::auth::Providers;
 use parsimony_cloud::{Application, HttpClient, Registry};
 use parsimony_connectors::Http;
+use parsimony_engine::metrics::Metrics;
 pub use parsimony_engine::{
     AccountOptions, DefinedSchemas, Lockout, Options, PasswordPolicy, PatternLimit, PushOptions, Verification,
 };
@@ -135,6 +136,11 @@ impl App {
         &self.store
     }
 
+    /// The engine behind it.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
     /// Where its letters go.
     pub fn mail(&self) -> &MailSink {
         &self.mail
@@ -157,6 +163,7 @@ impl App {
         let surroundings = Surroundings {
             clock: Arc::clone(&clock),
             http,
+            metrics: Metrics::default(),
             mail: Some(Arc::new(mail.mailer())),
             auth: Providers::default(),
             files: None,

@@ -14,18 +14,21 @@ Parse.Cloud.define('whoAmI', ({ user, ip }) => ({ user, ip }), { requireUser: tr
 
 Parse.Cloud.beforeSave(
   'Review',
-  ({ object, user }) => {
+  ({ object, user, context }) => {
     if (!object.existed()) object.set('author', user);
+    const text = object.get('text') ?? '';
     object.set('text', object.get('text')?.trim());
+    context.blanks = text.length - text.trim().length;
     if (object.get('stars') > 5) throw 'Five stars are the most there are.';
   },
   { requireUser: true, fields: { stars: { type: Number, default: 3 }, book: { required: true, constant: true } } },
 );
 
-Parse.Cloud.afterSave('Review', async ({ object, original }) => {
+Parse.Cloud.afterSave('Review', async ({ object, original, context }) => {
   if (original) return;
   const shelf = (await new Parse.Query('Shelf').first({ useMasterKey: true })) ?? new Parse.Object('Shelf', { reviews: 0 });
   shelf.increment('reviews');
+  shelf.increment('blanks', context.blanks);
   shelf.set('latest', object.get('book'));
   await shelf.save(null, { useMasterKey: true });
 });

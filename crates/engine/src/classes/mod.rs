@@ -117,6 +117,7 @@ pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
             | Builtin::SchemaChange
             | Builtin::JobLease
             | Builtin::JobRun
+            | Builtin::JobPause
             | Builtin::PushWork
             | Builtin::HookScript
             | Builtin::Move,

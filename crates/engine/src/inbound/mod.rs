@@ -14,7 +14,8 @@ mod worker;
 
 use std::sync::Arc;
 
-use parsimony_cloud::{Delivery, Mismatch};
+use parsimony_cloud::metrics::WEBHOOK_DELIVERIES;
+use parsimony_cloud::{Delivery, Mismatch, Verifier};
 use parsimony_model::{ErrorCode, ParseError};
 
 use self::events::{Events, Stored};
@@ -39,21 +40,45 @@ pub(crate) async fn receive(
     let Some((_, verifier)) = registry.inbound(&name) else {
         return Err(ParseError::new(ErrorCode::RouteNotFound, "There is no such webhook."));
     };
+    let received = take(engine, (application, source), &verifier, &delivery).await;
+    let outcome = match &received {
+        Ok(Stored::Now(_)) => "accepted",
+        Ok(Stored::Before) => "duplicate",
+        Err(error) => match error.code {
+            ErrorCode::NotSigned => "unsigned",
+            ErrorCode::NotReady => "unchecked",
+            ErrorCode::ConnectionFailed => "limited",
+            ErrorCode::ObjectTooLarge => "large",
+            _ => "failed",
+        },
+    };
+    engine.metrics.count(&WEBHOOK_DELIVERIES, &[application, outcome, source]);
+    if let Stored::Now(id) = received? {
+        // Whoever handles it takes it first: this one, or any server that looks what waits.
+        worker::handle_soon(engine, id);
+    }
+    Ok(())
+}
+
+/// Believes a delivery and stores its event.
+async fn take(
+    engine: &Engine,
+    (application, source): (&str, &str),
+    verifier: &Verifier,
+    delivery: &Delivery,
+) -> Result<Stored, ParseError> {
+    let name = format!("{application}/{source}");
     rate_limits::admit_delivery(engine, &name, delivery.ip.as_deref())?;
     if delivery.body.len() > engine.options.limits.inbound_bytes_max {
         return Err(ParseError::new(ErrorCode::ObjectTooLarge, "The event is too large."));
     }
-    let looked_at = verifier.verify(&delivery, engine.clock.now(), &*engine.http).await;
-    let believed = looked_at.map_err(|mismatch| unbelieved(&name, &delivery, &mismatch))?;
-    let events = Events::of(engine).await?;
-    match events.store((application, source), &believed.event_id, &delivery).await? {
-        Stored::Now(id) => {
-            // Whoever handles it takes it first: this one, or any server that looks what waits.
-            worker::handle_soon(engine, id);
-        }
-        Stored::Before => tracing::info!(webhook = name, event = believed.event_id, "an event came again"),
+    let looked_at = verifier.verify(delivery, engine.clock.now(), &*engine.http).await;
+    let believed = looked_at.map_err(|mismatch| unbelieved(&name, delivery, &mismatch))?;
+    let stored = Events::of(engine).await?.store((application, source), &believed.event_id, delivery).await?;
+    if matches!(stored, Stored::Before) {
+        tracing::info!(webhook = name, event = believed.event_id, "an event came again");
     }
-    Ok(())
+    Ok(stored)
 }
 
 /// What a delivery is answered that is not believed: nothing that helps whoever sent it. A certificate that cannot be had is our

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use parsimony_cloud::Inbound;
+use parsimony_cloud::metrics::WEBHOOK_EVENTS;
 use parsimony_model::{Date, ErrorCode, ObjectId, ParseError, Value};
 
 use super::events::{Events, Taken};
@@ -63,9 +64,13 @@ async fn handle(engine: &Arc<Engine>, id: &ObjectId) {
         let events = Events::of(engine).await?;
         let Some(taken) = events.take(id).await? else { return Ok(()) };
         match call(engine, &taken).await {
-            Ok(()) => events.done(&taken).await,
+            Ok(()) => {
+                noted(engine, &taken, "handled");
+                events.done(&taken).await
+            }
             Err(error) => {
                 let dead = events.failed(&taken, &error.message).await?;
+                noted(engine, &taken, if dead { "dead" } else { "retried" });
                 let (webhook, attempt) = (name_of(&taken), taken.attempt);
                 let cause = error.detail.as_deref();
                 if dead {
@@ -82,6 +87,11 @@ async fn handle(engine: &Arc<Engine>, id: &ObjectId) {
         // It is found again when its time is over.
         tracing::error!(%id, cause = error.detail.as_deref(), "an event cannot be handled: {}", error.message);
     }
+}
+
+fn noted(engine: &Engine, taken: &Taken, outcome: &str) {
+    let text = |field| taken.row.text(field).unwrap_or_default();
+    engine.metrics.count(&WEBHOOK_EVENTS, &[text("application"), outcome, text("source")]);
 }
 
 fn name_of(taken: &Taken) -> String {
@@ -109,7 +119,7 @@ async fn call(engine: &Arc<Engine>, taken: &Taken) -> Result<(), ParseError> {
         origin: triggers::origin(&engine.as_master())?,
     };
     let time_max = engine.options.limits.inbound_time_max;
-    let called = tokio::time::timeout(time_max, triggers::call(hook, event)).await;
+    let called = tokio::time::timeout(time_max, triggers::call(engine, (hook, text("source")), event)).await;
     called.unwrap_or_else(|_elapsed| {
         let text = format!("It was not handled within {} s.", time_max.as_secs_f64());
         Err(ParseError::new(ErrorCode::Timeout, text))

@@ -7,6 +7,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, Object, ObjectId, ParseError, Query, Value, map};
 
 use super::lease::Leases;
+use super::pause;
 use super::run::{self, Ending};
 use super::runs::{Run, Runs};
 use super::status::{End, Statuses};
@@ -20,7 +21,7 @@ pub(crate) async fn start(work: &Work, name: Option<&str>, params: Map) -> Resul
     work.caller.may_write("run a job")?;
     let job = name.and_then(|name| Some((name, work.registry.job(name)?)));
     let Some((name, (hook, plan))) = job else {
-        return Err(ParseError::new(ErrorCode::ScriptFailed, "Invalid job."));
+        return Err(no_such_job());
     };
     let engine = &work.engine;
     if let Some(domains) = &engine.options.file_url_domains {
@@ -64,6 +65,19 @@ pub(crate) async fn cancel(work: &Work, id: &ObjectId) -> Result<(), ParseError>
     }
     engine.jobs.end(id, Ending::Cancelled);
     Ok(())
+}
+
+/// Pauses a job, or lets it run by itself again, on every server; gives the job.
+pub(crate) async fn pause(work: &Work, name: &str, is_paused: bool) -> Result<Map, ParseError> {
+    work.require_master()?;
+    work.caller.may_write(if is_paused { "pause a job" } else { "resume a job" })?;
+    let (_, plan) = work.registry.job(name).ok_or_else(no_such_job)?;
+    pause::set(&work.engine, name, is_paused).await?;
+    Ok(shown(work, name, &plan, is_paused))
+}
+
+fn no_such_job() -> ParseError {
+    ParseError::new(ErrorCode::ScriptFailed, "Invalid job.")
 }
 
 /// Every schedule of the dashboard, as Parse finds them: the first hundred.
@@ -133,29 +147,31 @@ fn catch_up_name(catch_up: CatchUp) -> &'static str {
     }
 }
 
-/// A job, and when it runs next by its plan.
-fn shown(work: &Work, name: &str, plan: &JobPlan) -> Value {
+/// A job, and when it is due next by its plan.
+fn shown(work: &Work, name: &str, plan: &JobPlan, is_paused: bool) -> Map {
     let now = work.engine.clock.now();
     let crons = plan.crons().map(|cron| {
         let next = cron.next_after(now).map(|next| Value::from(next.to_iso()));
         map! { "expression" => cron.expression(), "timeZone" => cron.zone(), "next" => next }
     });
     let crons: Vec<Map> = crons.collect();
-    Value::Object(map! {
+    map! {
         "name" => name,
+        "paused" => is_paused,
         "crons" => crons,
         "retries" => f64::from(plan.retries_max()),
         "overlap" => overlap_name(plan.overlap_policy()),
         "catchUp" => catch_up_name(plan.catch_up_policy()),
-    })
+    }
 }
 
 /// Every job with its plan, the runs that wait or are under way, and which server starts them.
 pub(crate) async fn overview(work: &Work) -> Result<Map, ParseError> {
     work.require_master()?;
     let registry = &work.registry;
-    let jobs = registry.jobs().into_iter().filter_map(|name| Some(shown(work, name, &registry.job(name)?.1)));
-    let jobs: Vec<Value> = jobs.collect();
+    let paused = pause::paused(&work.engine).await?;
+    let job = |name| Some(shown(work, name, &registry.job(name)?.1, paused.contains(name)));
+    let jobs: Vec<Map> = registry.jobs().into_iter().filter_map(job).collect();
     let runs = Runs::of(&work.engine).await?.all().await?;
     let runs = runs.into_iter().map(|run| {
         let server = Some(run.owner).filter(|owner| !owner.is_empty());

@@ -7,6 +7,7 @@
 //! | which runs are due now, and which were missed | `due.rs` |
 //! | which server starts them | `lease.rs` |
 //! | which runs wait or are under way, and where | `runs.rs` |
+//! | which jobs do not run by themselves for a while | `pause.rs` |
 //! | what happens in every tick | `runner.rs` |
 //! | what happens in a run: tries, time limits, its end | `run.rs` |
 //! | what is seen of a run | `status.rs` |
@@ -17,6 +18,7 @@
 pub(crate) mod api;
 mod due;
 mod lease;
+mod pause;
 mod run;
 mod runner;
 mod runs;
@@ -72,6 +74,11 @@ impl Jobs {
     fn forget(&self, id: &ObjectId) {
         self.under_way.lock().remove(id);
         self.ended.notify_one();
+    }
+
+    /// How many runs are under way here.
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.lock().len()
     }
 
     /// The runs that are under way here.

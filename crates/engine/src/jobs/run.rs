@@ -1,7 +1,9 @@
 //! What happens in one run of a job: its tries, their time limits, and how it ends.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use parsimony_cloud::metrics::{JOB_RETRIES, JOB_RUN_DURATION};
 use parsimony_cloud::{Hook, Job, JobPlan, Pending, Report, RunApi};
 use parsimony_model::{ErrorCode, ObjectId, ParseError};
 use tokio::sync::watch;
@@ -81,6 +83,7 @@ pub(super) async fn begin(
 }
 
 async fn to_its_end(engine: &Arc<Engine>, mut run: Run, (hook, plan): (Hook<Job>, Arc<JobPlan>), mut endings: Endings) {
+    let began = Instant::now();
     let end = loop {
         match attempt(engine, &run, (&hook, &plan), &mut endings).await {
             Outcome::Done(report) => break Ok(End::Succeeded(report.0)),
@@ -96,6 +99,7 @@ async fn to_its_end(engine: &Arc<Engine>, mut run: Run, (hook, plan): (Hook<Job>
             }
         }
     };
+    engine.metrics.time(&JOB_RUN_DURATION, &[&run.job, outcome(&end)], began.elapsed());
     let (end, goes_on) = match end {
         Ok(end) => (end, false),
         Err(Ending::Lost) => {
@@ -113,6 +117,17 @@ async fn to_its_end(engine: &Arc<Engine>, mut run: Run, (hook, plan): (Hook<Job>
             Err(error) => tracing::error!(job = run.job, id = %run.id, %error, "how a run ended could not be noted"),
         }
         tokio::time::sleep(NOTE_PAUSE * 2_u32.pow(tries)).await;
+    }
+}
+
+/// How an end is measured.
+fn outcome(end: &Result<End, Ending>) -> &'static str {
+    match end {
+        Ok(End::Succeeded(_)) => "succeeded",
+        Ok(End::Failed(_)) => "failed",
+        Err(Ending::Cancelled) => "cancelled",
+        Err(Ending::Stopped) => "stopped",
+        Err(Ending::Lost) => "lost",
     }
 }
 
@@ -145,6 +160,7 @@ async fn pause(
         () = until(clock, next, limits.job_tick) => {}
     }
     run.attempt = run.attempt.saturating_add(1);
+    engine.metrics.count(&JOB_RETRIES, &[&run.job]);
     let kept = async { Runs::of(engine).await?.tried(&run.id, &engine.jobs.me, run.attempt).await };
     if matches!(kept.await, Ok(true)) { Ok(()) } else { Err(Ending::Lost) }
 }
@@ -171,7 +187,7 @@ async fn attempt(
             api: Arc::new(Api { engine: Arc::clone(engine), id: run.id.clone() }),
             origin: triggers::origin(&engine.as_master())?,
         };
-        triggers::call(hook, job).await
+        triggers::call(engine, (hook, &run.job), job).await
     };
     let tick = limits.job_tick;
     tokio::select! {

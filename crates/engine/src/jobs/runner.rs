@@ -4,12 +4,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
+use parsimony_cloud::metrics::JOB_LEASE_HELD;
 use parsimony_cloud::{CatchUp, JobPlan, Overlap, Registry};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::{Constraint, Date, Filter, ObjectId, ParseError, map};
 
 use super::due::{Due, due};
 use super::lease::{Lease, Leases};
+use super::pause;
 use super::run::{self, Ending, LOST};
 use super::runs::{Run, Runs};
 use super::schedule::Schedule;
@@ -36,6 +38,8 @@ struct Found {
     /// The name of the schedule.
     schedule: String,
     due: Due,
+    /// Whether it will not be due again.
+    is_due_once: bool,
 }
 
 /// Looks what is due until the engine is gone or ends.
@@ -71,19 +75,29 @@ async fn turn(engine: &Arc<Engine>, memory: &mut Memory) -> Result<(), ParseErro
     }
     fail_orphans(engine, &registry).await?;
     let leases = Leases::of(engine).await?;
-    for found in find_crons(engine, &registry, (&leases, memory)).await? {
+    let paused = pause::paused(engine).await?;
+    for mut found in find_crons(engine, &registry, (&leases, memory)).await? {
+        if paused.contains(&found.job) {
+            found.due.runs.clear();
+        }
         let plan = plan_of(&registry, &found.job);
         queue(engine, &found, &plan).await?;
         // Only now may anybody take what waits: whoever finds it due again after this server is gone finds it there.
         leases.done(&found.schedule, found.due.up_to).await?;
         memory.done.insert(found.schedule, found.due.up_to);
     }
-    for (id, found) in find_schedules(engine, &registry, memory).await? {
+    for (id, mut found) in find_schedules(engine, &registry, memory).await? {
+        if paused.contains(&found.job) {
+            if found.is_due_once {
+                continue;
+            }
+            found.due.runs.clear();
+        }
         let plan = plan_of(&registry, &found.job);
         queue(engine, &found, &plan).await?;
         note_last_run(engine, &id, found.due.up_to).await?;
     }
-    start_waiting(engine, &registry).await
+    start_waiting(engine, &registry, paused).await
 }
 
 fn plan_of(registry: &Registry, job: &str) -> Arc<JobPlan> {
@@ -150,6 +164,7 @@ async fn hold_lease(engine: &Engine, memory: &mut Memory) -> Result<bool, ParseE
     if before.map(|lease| lease.token) != memory.lease.map(|lease| lease.token) {
         memory.done.clear();
     }
+    engine.metrics.set(&JOB_LEASE_HELD, &[], if memory.lease.is_some() { 1.0 } else { 0.0 });
     Ok(memory.lease.is_some())
 }
 
@@ -192,7 +207,13 @@ async fn find_crons(
             };
             memory.done.insert(schedule.clone(), done);
             let due = due(|after| cron.next_after(after), done, now, (plan.catch_up_policy(), runs_max));
-            all.extend(due.map(|due| Found { job: name.to_owned(), params: map! {}, schedule, due }));
+            all.extend(due.map(|due| Found {
+                job: name.to_owned(),
+                params: map! {},
+                schedule,
+                due,
+                is_due_once: false,
+            }));
         }
     }
     Ok(all)
@@ -224,11 +245,12 @@ async fn find_schedules(
         };
         let catch_up = plan.catch_up_policy();
         // What shall run once runs, however late it is.
-        let catch_up = if schedule.is_due_once() && catch_up == CatchUp::None { CatchUp::Once } else { catch_up };
+        let is_due_once = schedule.is_due_once();
+        let catch_up = if is_due_once && catch_up == CatchUp::None { CatchUp::Once } else { catch_up };
         let due = due(|after| schedule.next_after(after), schedule.done, now, (catch_up, runs_max));
         let name = format!("schedule {}", row.id);
         let (job, params) = (schedule.job, schedule.params);
-        all.extend(due.map(|due| (row.id, Found { job, params, schedule: name, due })));
+        all.extend(due.map(|due| (row.id, Found { job, params, schedule: name, due, is_due_once })));
     }
     Ok(all)
 }
@@ -276,11 +298,11 @@ async fn note_last_run(engine: &Engine, id: &ObjectId, due: Date) -> Result<(), 
 }
 
 /// Takes what waits, as far as the plans and the bounds let it.
-async fn start_waiting(engine: &Arc<Engine>, registry: &Registry) -> Result<(), ParseError> {
+async fn start_waiting(engine: &Arc<Engine>, registry: &Registry, paused: HashSet<String>) -> Result<(), ParseError> {
     let Some(_) = Rows::if_any(engine, Builtin::JobRun).await? else { return Ok(()) };
     let runs = Runs::of(engine).await?;
     // A later run does not overtake an earlier one of the same job that has to wait.
-    let mut busy: HashSet<String> = HashSet::new();
+    let mut busy = paused;
     for run in runs.waiting().await? {
         if busy.contains(&run.job) {
             continue;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use parsimony_cloud::metrics::LIVE_CLOSED;
 use parsimony_cloud::{BeforeConnect, BeforeSubscribe, CONNECT};
 use parsimony_model::permissions::Operation;
 use parsimony_model::query::parse::{self, Bounds, Reading};
@@ -72,6 +73,11 @@ impl LiveConnection {
     /// Whether it has said who it is.
     pub fn is_connected(&self) -> bool {
         self.client.is_some()
+    }
+
+    /// Notes that it is sent away, and why in one word.
+    pub fn sent_away(&self, why: &'static str) {
+        self.engine.metrics.count(&LIVE_CLOSED, &[why]);
     }
 
     /// Does what a frame says. What there is to say to it is sent.

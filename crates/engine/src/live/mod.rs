@@ -110,7 +110,7 @@ impl Live {
     }
 
     /// How many listen.
-    fn audience(&self) -> Audience {
+    pub(crate) fn audience(&self) -> Audience {
         let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
         Audience { clients: count(&self.clients), subscriptions: count(&self.subscriptions) }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use futures::{StreamExt, stream};
+use parsimony_cloud::metrics::LIVE_EVENTS;
 use parsimony_cloud::{AfterEvent, LiveEvent, Telling};
 use parsimony_model::permissions::Operation;
 use parsimony_model::query::Filter;
@@ -180,6 +181,7 @@ impl Words<'_> {
         }
         if let Some(words) = self.told.get(&key) {
             subscriber.wire.tell(news.0.op(), subscriber.request_id, words);
+            self.engine.metrics.count(&LIVE_EVENTS, &[news.0.op()]);
         }
     }
 
@@ -196,6 +198,7 @@ impl Words<'_> {
                 let telling = answer.flatten().unwrap_or(unchanged);
                 let op = telling.event.op();
                 subscriber.wire.tell(op, subscriber.request_id, &self.put(seer, &subscriber.keys, telling));
+                self.engine.metrics.count(&LIVE_EVENTS, &[op]);
             }
             Err(error) => {
                 tracing::error!(class = %self.class.name, %error, "an afterLiveQueryEvent hook failed");

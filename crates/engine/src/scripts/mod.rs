@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use parsimony_cloud::metrics::SCRIPTS_EXCHANGED;
 use parsimony_cloud::{Compiled, Effects, Fault, Interpreter, Script};
 use parsimony_model::Date;
 
@@ -92,6 +93,12 @@ impl Scripts {
     }
 }
 
+/// How many scripts serve, and whether a later set should but is unsound.
+pub(crate) fn standing(engine: &Engine) -> (usize, bool) {
+    let state = engine.scripts.state.load();
+    (state.loaded.len(), state.failure.is_some())
+}
+
 /// The first faults; whoever sees those will not miss the rest.
 fn told(faults: &[Fault]) -> Faults {
     let more = faults.len().checked_sub(FAULTS_TOLD_MAX).filter(|more| *more > 0);
@@ -154,6 +161,7 @@ pub(crate) async fn exchange(engine: &Engine, files: Option<Result<Vec<Script>, 
             exchange_with_stored(engine).await
         }
     };
+    engine.metrics.count(&SCRIPTS_EXCHANGED, &[if done.is_ok() { "good" } else { "bad" }]);
     done.inspect_err(|faults| engine.scripts.fail(faults, engine.clock.now()))
 }
 

@@ -80,6 +80,17 @@ impl HostApi for Reader {
         })
     }
 
+    fn start_job(&self, name: String, params: Map) -> Pending<'_, ObjectId> {
+        Box::pin(async move {
+            self.note(map! { "startJob" => name, "params" => params })?;
+            Ok(ObjectId::none())
+        })
+    }
+
+    fn pause_job(&self, name: String, is_paused: bool) -> Pending<'_, ()> {
+        Box::pin(async move { self.note(map! { "job" => name, "paused" => is_paused }) })
+    }
+
     fn call(&self, function: String, params: Map) -> Pending<'_, Value> {
         Box::pin(async move {
             self.note(map! { "run" => function, "params" => params })?;
@@ -212,7 +223,7 @@ async fn call_one<T: Trigger>(
     told: impl FnOnce(T::Answer) -> Result<Map, ParseError> + Send,
 ) -> Result<Map, Told> {
     let hook = registry.hook::<T>(name).ok_or(Told::Unknown)?;
-    let answer = triggers::call(hook, request).await.map_err(Told::Refused)?;
+    let answer = triggers::answer(hook, request).await.map_err(Told::Refused)?;
     Ok(told(answer)?)
 }
 

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::future::BoxFuture;
 use hmac::{Hmac, Mac};
-use parsimony_cloud::{HttpClient, HttpFailure, HttpRequest, HttpResponse, Remote};
+use parsimony_cloud::{HttpClient, HttpFailure, HttpRequest, HttpResponse, Remote, Reply};
 use parsimony_model::value::{Map, json};
 use parsimony_model::{Clock, ErrorCode, ParseError, Value};
 use sha2::Sha256;
@@ -31,7 +31,16 @@ pub(super) struct Webhook {
 }
 
 impl Remote for Webhook {
-    fn ask(&self, body: Map) -> BoxFuture<'static, Result<Option<Value>, ParseError>> {
+    /// Parse: a webhook is told the context, and leaves none.
+    fn ask(&self, body: Map) -> BoxFuture<'static, Result<Reply, ParseError>> {
+        let asked = self.ask_whole(body);
+        Box::pin(async move { Ok(Reply { context: None, ..asked.await? }) })
+    }
+}
+
+impl Webhook {
+    /// Asks, and takes all of the answer that may count.
+    pub(super) fn ask_whole(&self, body: Map) -> BoxFuture<'static, Result<Reply, ParseError>> {
         let request = self.request(json::write(&Value::Object(body)));
         let (http, url) = (Arc::clone(&self.http), self.url.clone());
         Box::pin(async move {
@@ -52,9 +61,7 @@ impl Remote for Webhook {
             }
         })
     }
-}
 
-impl Webhook {
     fn request(&self, body: Vec<u8>) -> HttpRequest {
         let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         if let Some(key) = &self.key {
@@ -94,16 +101,20 @@ fn signature(key: &str, id: &str, seconds: &str, body: &[u8]) -> String {
 }
 
 /// Parse: the status does not count; `success` or `error` in the body does.
-fn answer(response: &HttpResponse) -> Result<Option<Value>, ParseError> {
+fn answer(response: &HttpResponse) -> Result<Reply, ParseError> {
     let Ok(Value::Object(mut body)) = json::read(&response.body) else {
         let detail = format!("status {}, and a body that is no JSON object", response.status);
         let told = ParseError::new(ErrorCode::ScriptFailed, "Malformed response");
         return Err(ParseError { detail: Some(detail), ..told });
     };
-    match body.shift_remove("error").filter(Value::is_truthy) {
-        Some(error) => Err(refusal(&error)),
-        None => Ok(body.shift_remove("success")),
+    if let Some(error) = body.shift_remove("error").filter(Value::is_truthy) {
+        return Err(refusal(&error));
     }
+    let context = match body.shift_remove("context") {
+        Some(Value::Object(context)) => Some(context),
+        _ => None,
+    };
+    Ok(Reply { success: body.shift_remove("success"), context })
 }
 
 /// The error that a webhook answers: a text, or a code and a message.
@@ -127,8 +138,12 @@ fn refusal(error: &Value) -> ParseError {
 mod tests {
     use super::*;
 
-    fn answered(body: &str) -> Result<Option<Value>, ParseError> {
+    fn replied(body: &str) -> Result<Reply, ParseError> {
         answer(&HttpResponse { status: 500, headers: Vec::new(), body: body.as_bytes().to_vec() })
+    }
+
+    fn answered(body: &str) -> Result<Option<Value>, ParseError> {
+        replied(body).map(|reply| reply.success)
     }
 
     #[test]
@@ -136,6 +151,8 @@ mod tests {
         assert_eq!(answered(r#"{"success":1}"#), Ok(Some(Value::Number(1.0))));
         assert_eq!(answered("{}"), Ok(None));
         assert_eq!(answered(r#"{"success":"x","error":null}"#), Ok(Some("x".into())));
+        assert_eq!(replied(r#"{"context":{"a":1}}"#).unwrap().context, Some(parsimony_model::map! { "a" => 1 }));
+        assert_eq!(replied(r#"{"context":[]}"#).unwrap(), Reply::default());
         for (body, number, text) in [
             (r#"{"error":"no"}"#, 141, "no"),
             (r#"{"error":{"code":1337,"error":"no"}}"#, 1337, "no"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use parsimony_cloud::{Call, Elsewhere, Hook, JobPlan, Layer, Place, Remote, Rules, Trigger};
+use parsimony_cloud::{Call, Elsewhere, Hook, JobPlan, Layer, Place, Remote, Reply, Rules, Trigger};
 use parsimony_model::value::Map;
 use parsimony_model::{ParseError, Value};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -51,12 +51,13 @@ pub(crate) fn put(engine: &Arc<Engine>, source: &str, url: &str, manifest: &Map)
     Ok(count)
 }
 
-/// A hook of a process. It answers as a webhook does, but of an object that is saved only what it changes.
+/// A hook of a process. It answers as a webhook does, but of an object that is saved only what it changes, and what it leaves in
+/// `context` is there for the hooks that come after.
 struct Process(Webhook);
 
 impl Remote for Process {
-    fn ask(&self, body: Map) -> BoxFuture<'static, Result<Option<Value>, ParseError>> {
-        self.0.ask(body)
+    fn ask(&self, body: Map) -> BoxFuture<'static, Result<Reply, ParseError>> {
+        self.0.ask_whole(body)
     }
 
     fn answers_changes(&self) -> bool {

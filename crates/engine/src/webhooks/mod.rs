@@ -8,11 +8,11 @@ use std::sync::Arc;
 use parsimony_cloud::{Call, Elsewhere, Layer, Place, Trigger};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::value::Map;
-use parsimony_model::{ErrorCode, Filter, Object, ParseError, Update, Value, map};
-use parsimony_store::{Change, Scope, Selection};
+use parsimony_model::{ErrorCode, Filter, Object, ParseError, Value, map};
 
 use self::call::Webhook;
 use crate::engine::Engine;
+use crate::rows::Rows;
 use crate::work::Work;
 
 /// The triggers that can be registered, whether this server has such a moment or not: Parse takes them all.
@@ -153,8 +153,7 @@ pub(crate) async fn update(work: &Work, target: &Target, url: &str) -> Result<Ma
 pub(crate) async fn delete(work: &Work, target: &Target) -> Result<(), ParseError> {
     admit(work, "delete")?;
     one(work, target).await?;
-    let class = work.engine.schemas.require(&Builtin::Hooks.name()).await?;
-    work.engine.store.delete(&Selection::new(class, target.filter(), Scope::Everything)).await?;
+    Rows::of(&work.engine, Builtin::Hooks).await?.delete(target.filter()).await?;
     load(&work.engine).await
 }
 
@@ -163,32 +162,22 @@ async fn put(work: &Work, target: &Target, url: &str) -> Result<Map, ParseError>
     if !target.is_sound() || url.is_empty() {
         return Err(malformed());
     }
-    let class = engine.schemas.require(&Builtin::Hooks.name()).await?;
     let fields = target.to_map(url);
-    let mut update = Update::default();
-    update.set("url", url);
-    let now = engine.clock.now();
-    let selection = Selection::new(class.clone(), target.filter(), Scope::Everything);
-    let change = Change { update, acl: None, updated_at: now };
-    if engine.store.update(&selection, &change).await?.is_none() {
-        let row = Object {
-            class: class.name.clone(),
-            id: engine.clock.object_id(engine.options.object_id_size),
-            created_at: Some(now),
-            updated_at: Some(now),
-            acl: None,
-            fields: fields.clone(),
-        };
-        engine.store.insert(&class, &row).await?;
+    let rows = Rows::of(engine, Builtin::Hooks).await?;
+    if rows.set(target.filter(), map! { "url" => url }).await?.is_none() {
+        rows.insert_bare(fields.clone()).await?;
     }
     load(engine).await?;
     Ok(fields)
 }
 
+/// How many webhooks are looked at.
+const WEBHOOKS_MAX: u64 = 100_000;
+
 /// The webhooks that are registered; none if none ever was.
 async fn stored(engine: &Engine, filter: Filter) -> Result<Vec<Object>, ParseError> {
-    let Some(class) = engine.schemas.find(&Builtin::Hooks.name()).await? else { return Ok(Vec::new()) };
-    Ok(engine.store.find(&Selection::new(class, filter, Scope::Everything)).await?)
+    let Some(rows) = Rows::if_any(engine, Builtin::Hooks).await? else { return Ok(Vec::new()) };
+    rows.find(filter, WEBHOOKS_MAX).await
 }
 
 /// A webhook as clients see it.

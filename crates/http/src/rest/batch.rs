@@ -18,12 +18,6 @@ use crate::routes::{Route, split, unroutable};
 /// How many parts of a batch run at one time.
 const PARTS_AT_ONCE_MAX: usize = 32;
 
-/// How often a transaction is tried again when another one got in its way.
-const RETRIES_MAX: usize = 5;
-
-/// The number of the error that says a transaction may be tried again.
-const CONFLICT: i32 = 251;
-
 /// One request of a batch.
 #[derive(Debug)]
 struct Part {
@@ -65,24 +59,7 @@ async fn side_by_side(door: &Door, work: &Work, parts: Vec<Part>) -> Answers {
 
 /// All or nothing. Parse answers a failure with a faceless 500; here it is the error of the part that failed.
 async fn in_transaction(door: &Door, work: &Work, parts: &[Part]) -> Result<Answers, ParseError> {
-    let mut retries = 0;
-    loop {
-        let transaction = work.begin().await?;
-        let done = match one_by_one(door, &transaction, parts).await {
-            Ok(answers) => transaction.commit().await.map(|()| answers),
-            Err(error) => {
-                if let Err(failure) = transaction.roll_back().await {
-                    tracing::warn!(cause = %failure, "a transaction could not be rolled back");
-                }
-                Err(error)
-            }
-        };
-        match done {
-            // Each part may lack a class or a field once.
-            Err(error) if error.number() == Some(CONFLICT) && retries < RETRIES_MAX + parts.len() => retries += 1,
-            done => return done,
-        }
-    }
+    work.in_transaction(parts.len(), |inside| async move { one_by_one(door, &inside, parts).await }).await
 }
 
 async fn one_by_one(door: &Door, work: &Work, parts: &[Part]) -> Result<Answers, ParseError> {

@@ -3,7 +3,7 @@
 use actix_web::http::header::{HeaderName, HeaderValue};
 use parsimony_engine::Work;
 use parsimony_model::builtin::Builtin;
-use parsimony_model::{ObjectId, ParseError, Value};
+use parsimony_model::{ErrorCode, ObjectId, ParseError, Value};
 
 use crate::door::Door;
 use crate::envelope::Params;
@@ -24,6 +24,12 @@ pub(super) async fn start(work: &Work, name: Option<String>, params: Params<'_>)
 
 pub(super) async fn overview(work: &Work) -> Result<Reply, ParseError> {
     Reply::json(&work.jobs().await?)
+}
+
+pub(super) async fn pause(work: &Work, name: &str, params: &Params<'_>) -> Result<Reply, ParseError> {
+    let is_paused = params.body.get("paused").and_then(Value::as_bool);
+    let is_paused = is_paused.ok_or(ParseError::new(ErrorCode::InvalidJson, "paused must be true or false."))?;
+    Reply::json(&work.pause_job(name, is_paused).await?)
 }
 
 pub(super) async fn cancel(work: &Work, id: &ObjectId) -> Result<Reply, ParseError> {

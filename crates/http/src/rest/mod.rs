@@ -6,6 +6,7 @@ mod functions;
 mod hooks;
 mod info;
 mod jobs;
+mod metrics;
 mod objects;
 mod operations;
 mod push;
@@ -72,8 +73,10 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
         Route::Webhook(target) => Box::pin(hooks::one(work, &target)).await,
         Route::CreateWebhook => Box::pin(hooks::create(work, params)).await,
         Route::ChangeWebhook(target) => Box::pin(hooks::change(work, &target, params)).await,
+        Route::Metrics => metrics::answer(work),
         Route::StartJob(name) => Box::pin(jobs::start(work, name, params)).await,
         Route::Jobs => Box::pin(jobs::overview(work)).await,
+        Route::PauseJob(name) => Box::pin(jobs::pause(work, &name, &params)).await,
         Route::CancelJob(id) => Box::pin(jobs::cancel(work, &id)).await,
         Route::JobSchedules => Box::pin(jobs::schedules(work)).await,
         Route::JobsData => Box::pin(jobs::data(work)).await,
@@ -99,3 +102,4 @@ async fn one(door: &Door, work: &Work, route: Route, params: Params<'_>) -> Resu
 }
 
 pub(crate) use info::health;
+pub(crate) use metrics::by_token as measures_by_token;

@@ -99,6 +99,7 @@ fn keys(raw: &Raw, defaults: Keys) -> Result<Keys, String> {
         read_only_master_key: raw.text("readOnlyMasterKey")?,
         read_only_master_key_ips: addresses("readOnlyMasterKeyIps", defaults.read_only_master_key_ips)?,
         webhook_key: raw.text("webhookKey")?,
+        metrics_token: raw.text("parsimony.metricsToken")?,
         maintenance_key: raw.text("maintenanceKey")?,
         maintenance_key_ips: addresses("maintenanceKeyIps", defaults.maintenance_key_ips)?,
         client_key: raw.text("clientKey")?,
@@ -106,7 +107,11 @@ fn keys(raw: &Raw, defaults: Keys) -> Result<Keys, String> {
         dot_net_key: raw.text("dotNetKey")?,
         rest_api_key: raw.text("restAPIKey")?,
     };
-    for (name, key) in [("readOnlyMasterKey", &keys.read_only_master_key), ("maintenanceKey", &keys.maintenance_key)] {
+    for (name, key) in [
+        ("readOnlyMasterKey", &keys.read_only_master_key),
+        ("maintenanceKey", &keys.maintenance_key),
+        ("parsimony.metricsToken", &keys.metrics_token),
+    ] {
         if key.as_deref() == Some("") {
             return Err(format!("{name} must not be empty."));
         }

@@ -16,6 +16,7 @@ pub(crate) mod pii;
 mod push;
 mod rate_limits;
 mod raw;
+mod scripts;
 pub(crate) mod settings;
 #[cfg(test)]
 mod tests;
@@ -95,6 +96,8 @@ pub struct Config {
     pub starts_without_scripts: bool,
     /// `parsimony.scriptHosts`: the hosts that hook scripts may ask over HTTP.
     pub script_hosts: Vec<String>,
+    /// `parsimony.scripts`: how much hook scripts may use up.
+    pub script_limits: parsimony_script::Limits,
     /// `auth`: the identity providers.
     pub auth: AuthOptions,
     /// `push`: how devices are reached.
@@ -135,6 +138,11 @@ impl Config {
     /// Reads the options. The error is a sentence that names the option to mend.
     pub fn read(sources: Sources) -> Result<Self, String> {
         Self::of(&Raw::gather(sources)?)
+    }
+
+    /// Reads how much hook scripts may use up, and nothing else.
+    pub(crate) fn script_limits(sources: Sources) -> Result<parsimony_script::Limits, String> {
+        scripts::limits(&Raw::gather(sources)?)
     }
 
     fn of(raw: &Raw) -> Result<Self, String> {
@@ -183,6 +191,7 @@ impl Config {
             hooks_dir,
             starts_without_scripts: raw.flag("parsimony.startWithoutScripts")?.unwrap_or(false),
             script_hosts: raw.list("parsimony.scriptHosts")?.unwrap_or_default(),
+            script_limits: scripts::limits(raw)?,
             auth: auth::read(raw)?,
             push: push::pushing(raw)?,
             files: files::place(raw)?,

@@ -16,6 +16,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::cli::CliOptions;
+use crate::config::Config;
 use crate::say;
 use crate::schema::Whose;
 use crate::schema::remote::{OVERTAKEN, Refused, Remote};
@@ -85,7 +86,8 @@ const WAS_OVERTAKEN: u8 = 5;
 pub(crate) fn obey(hooks: Hooks, options: CliOptions, applications: Vec<Application>) -> Result<ExitCode, String> {
     if let What::Check { dir } = &hooks.what {
         let scripts = folder::read(dir)?;
-        let faults = check(applications, &scripts)?;
+        let limits = Config::script_limits(options.sources(crate::cli::environment())?)?;
+        let faults = check(applications, &scripts, limits)?;
         for fault in &faults {
             say(&mut std::io::stderr(), &format!("{fault}\n"));
         }
@@ -109,12 +111,12 @@ pub(crate) fn obey(hooks: Hooks, options: CliOptions, applications: Vec<Applicat
 }
 
 /// Everything that is wrong with these scripts beside those of the applications.
-fn check(applications: Vec<Application>, files: &[Script]) -> Result<Vec<String>, String> {
+fn check(applications: Vec<Application>, files: &[Script], limits: Limits) -> Result<Vec<String>, String> {
     let registry = Registry::new(applications)?;
     let overridden = |own: &&Script| !files.iter().any(|file| file.name == own.name);
     let scripts: Vec<Script> = registry.scripts().iter().filter(overridden).chain(files).cloned().collect();
     let outside = Outside { http: Arc::new(Http::new()?), hosts: Vec::new() };
-    Ok(match Rhai::new(Limits::default(), &outside).compile(&scripts, Effects::None) {
+    Ok(match Rhai::new(limits, &outside).compile(&scripts, Effects::None) {
         Err(faults) => faults.iter().map(Fault::to_string).collect(),
         Ok(compiled) => registry.with_beside(&compiled.layer).err().into_iter().collect(),
     })
