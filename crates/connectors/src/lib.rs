@@ -8,8 +8,10 @@
 //! | how do messages get to devices | `push/` |
 //! | how are calls of services measured | `measured.rs` |
 //! | where are files kept, if not in the database | `files/` |
+//! | what does a chain say, and how is something sent to it | `chain/` |
 
 pub mod auth;
+pub mod chain;
 pub mod files;
 mod http;
 mod mail_webhook;

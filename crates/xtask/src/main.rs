@@ -1,7 +1,8 @@
-//! What does one type to test, check, measure and run the project? `cargo xtask test | record | ci | bench | mongod`.
+//! What does one type to test, check, measure and run the project? `cargo xtask test | record | ci | bench | contracts | mongod`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod bench;
+mod contracts;
 mod install;
 mod interrupt;
 mod mongod;
@@ -33,6 +34,8 @@ enum Chore {
     Record(record::Options),
     /// Runs what CI runs: the format, the lints and every ring of tests.
     Ci,
+    /// Compiles the contracts of the digital assets anew, or checks that they were.
+    Contracts(contracts::Options),
     /// Runs a MongoDB for development until Ctrl-C.
     Mongod(mongod::Options),
     /// Measures this server, Parse Server, `PocketBase` and bare handlers side by side.
@@ -60,6 +63,7 @@ fn run(chore: Chore) -> Result<ExitCode> {
             shell::run(Command::new(tools::workspace().join(".ci/run")))?;
             Ok(ExitCode::SUCCESS)
         }
+        Chore::Contracts(options) => contracts::run(&options),
         Chore::Mongod(options) => mongod::run(&options),
         Chore::Bench(options) => bench::run(&options),
         Chore::BenchBare(options) => bench::bare::run(&options),

@@ -58,7 +58,7 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("application", &["parsimony-kit", "parsimony-connectors", "parsimony-cloud"]),
     ("parsimony", &["parsimony-server", "application"]),
     // Scenarios define functions and hooks of their own.
-    ("parsimony-tests", &["parsimony-server", "parsimony-cloud", "application"]),
+    ("parsimony-tests", &["parsimony-server", "parsimony-cloud", "parsimony-connectors", "application"]),
     ("example", &["parsimony-server", "parsimony-cloud"]),
 ];
 

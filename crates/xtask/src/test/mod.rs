@@ -41,6 +41,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if rings.iter().any(|ring| ring.node_folder().is_some()) {
         install::node_packages(install::SDK_TESTS)?;
     }
+    if rings.contains(&Ring::Scenarios) {
+        install::node_packages(install::CONTRACTS)?;
+    }
     if rings.contains(&Ring::Dashboard) {
         install::node_packages("tests/dashboard")?;
         install::chromium()?;
