@@ -109,9 +109,9 @@ impl Anvil {
     async fn answers(&mut self) -> Result<(), AnvilError> {
         let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
         while Instant::now() < deadline {
-            match &mut self.process {
-                Some(process) if process.ended()?.is_none() => {}
-                Some(_) | None => return Err(AnvilError::Silent),
+            let ended = self.process.as_mut().map(Tethered::ended).transpose()?;
+            if ended.is_none_or(|status| status.is_some()) {
+                return Err(AnvilError::Silent);
             }
             if self.ask("eth_chainId", json!([])).await.is_ok() {
                 return Ok(());
