@@ -1,8 +1,13 @@
 //! Which route is it: all of them, on one page.
 
 mod accounts;
+mod cloud_code;
 mod operations;
+mod path;
 pub(crate) mod push;
+mod schemas;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
@@ -10,10 +15,10 @@ use parsimony_engine::{WebhookKind, WebhookTarget};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::names::shorten;
 use parsimony_model::{ClassName, ErrorCode, ObjectId, ParseError};
-use percent_encoding::percent_decode_str;
 
 pub use self::accounts::AccountRoute;
 pub use self::operations::Operation;
+pub(crate) use self::path::{below, decoded, split};
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,83 +218,6 @@ impl Route {
         };
         Some(ObjectId::parse(id?).map(|id| route(class, id)))
     }
-
-    /// What Parse does not have: definitions, pushed and taken back.
-    fn own_schemas(method: &str, what: &str) -> Option<Self> {
-        match (method, what) {
-            ("POST", "plan") => Some(Self::PlanSchemas),
-            ("POST", "push") => Some(Self::PushSchemas),
-            ("POST", "rollback") => Some(Self::RollBackSchemas),
-            ("GET", "definitions") => Some(Self::SchemaDefinitions),
-            ("GET", "history") => Some(Self::SchemaHistory),
-            _ => None,
-        }
-    }
-
-    /// Jobs as this server runs them, or as the dashboard plans them.
-    fn jobs(method: &str, area: &str, id: Option<&str>) -> Option<Result<Self, ParseError>> {
-        let route: fn(ObjectId) -> Self = match (area, method, id) {
-            ("parsimony", "GET", None) => return Some(Ok(Self::Jobs)),
-            ("parsimony", "PUT", Some(name)) => return Some(Ok(Self::PauseJob(name.to_owned()))),
-            ("parsimony", "DELETE", Some(_)) => Self::CancelJob,
-            ("cloud_code", "GET", None) => return Some(Ok(Self::JobSchedules)),
-            ("cloud_code", "GET", Some("data")) => return Some(Ok(Self::JobsData)),
-            ("cloud_code", "POST", None) => return Some(Ok(Self::CreateJobSchedule)),
-            ("cloud_code", "PUT", Some(_)) => Self::UpdateJobSchedule,
-            ("cloud_code", "DELETE", Some(_)) => Self::DeleteJobSchedule,
-            _ => return None,
-        };
-        Some(ObjectId::parse(id?).map(route))
-    }
-
-    /// Hook scripts. A name has one or two segments.
-    fn scripts(method: &str, after: &[&str]) -> Option<Self> {
-        let (name, what) = match (method, after) {
-            (_, []) => return (method == "GET").then_some(Self::Scripts),
-            ("GET", [name @ .., "history"]) if !name.is_empty() => (name, Self::ScriptHistory as fn(String) -> Self),
-            ("POST", [name @ .., "rollback"]) => (name, Self::RollBackScript as fn(String) -> Self),
-            ("POST", [name @ .., "try"]) => (name, Self::RehearseScript as fn(String) -> Self),
-            ("GET", name) => (name, Self::Script as fn(String) -> Self),
-            ("PUT", name) => (name, Self::PutScript as fn(String) -> Self),
-            ("DELETE", name) => (name, Self::DeleteScript as fn(String) -> Self),
-            _ => return None,
-        };
-        ((1..=2).contains(&name.len()) && !name.contains(&"")).then(|| what(name.join("/")))
-    }
-
-    fn webhooks(method: &str, kind: Option<&str>, name: Option<&str>, trigger: Option<&str>) -> Option<Self> {
-        let target = match (kind, name, trigger) {
-            (Some("functions"), Some(name), None) => WebhookTarget::Function(name.to_owned()),
-            (Some("triggers"), Some(class), Some(trigger)) => {
-                WebhookTarget::Trigger { class: class.to_owned(), trigger: trigger.to_owned() }
-            }
-            (Some(kind @ ("functions" | "triggers")), None, None) => {
-                let listed = if kind == "functions" { WebhookKind::Functions } else { WebhookKind::Triggers };
-                return match method {
-                    "GET" => Some(Self::Webhooks(listed)),
-                    "POST" => Some(Self::CreateWebhook),
-                    _ => None,
-                };
-            }
-            _ => return None,
-        };
-        match method {
-            "GET" => Some(Self::Webhook(target)),
-            "PUT" => Some(Self::ChangeWebhook(target)),
-            _ => None,
-        }
-    }
-
-    fn schemas(method: &str, class: Option<&str>) -> Option<Self> {
-        let class = class.map(str::to_owned);
-        match method {
-            "POST" => Some(Self::CreateSchema(class)),
-            "GET" => Some(class.map_or(Self::Schemas, Self::Schema)),
-            "PUT" => class.map(Self::UpdateSchema),
-            "DELETE" => class.map(Self::DeleteSchema),
-            _ => None,
-        }
-    }
 }
 
 fn lower(text: &str) -> Cow<'_, str> {
@@ -321,229 +249,4 @@ pub(crate) fn unroutable<S: AsRef<str>>(method: &str, segments: &[S]) -> ParseEr
     let path: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let text = format!("cannot route {} /{}", shorten(method), shorten(&path.join("/")));
     ParseError::new(ErrorCode::RouteNotFound, text)
-}
-
-/// Splits a path below the mount path. Parse: one slash too many, at the start or at the end, does not matter.
-pub(crate) fn split(path: &str) -> impl Iterator<Item = &str> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let path = path.strip_suffix('/').unwrap_or(path);
-    path.split('/')
-}
-
-/// The segments of a path of a URL, each decoded once.
-pub(crate) fn decoded(path: &str) -> Result<Vec<Cow<'_, str>>, ParseError> {
-    split(path)
-        .map(|segment| percent_decode_str(segment).decode_utf8())
-        .collect::<Result<_, _>>()
-        .map_err(|_error| ParseError::new(ErrorCode::RouteNotFound, "The path is no UTF-8 text."))
-}
-
-/// What follows the mount path, if the path is below it. Parse: its case does not matter.
-pub(crate) fn below<'a>(mount: &str, path: &'a str) -> Option<&'a str> {
-    let rest = path.get(mount.len()..)?;
-    let same = path.as_bytes().get(..mount.len())?.eq_ignore_ascii_case(mount.as_bytes());
-    (same && (rest.is_empty() || rest.starts_with('/'))).then_some(rest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &str) -> Result<Route, ParseError> {
-        let (method, path) = line.split_once(' ').unwrap();
-        Route::parse(method, &decoded(path)?)
-    }
-
-    fn class(name: &str) -> ClassName {
-        ClassName::parse(name).unwrap()
-    }
-
-    fn id(text: &str) -> ObjectId {
-        ObjectId::parse(text).unwrap()
-    }
-
-    #[test]
-    fn every_route_is_found() {
-        for (line, route) in [
-            ("GET /classes/Post", Route::Find(class("Post"))),
-            ("POST /classes/Post", Route::Create(class("Post"))),
-            ("GET /classes/Post/x", Route::Get(class("Post"), id("x"))),
-            ("PUT /classes/Post/x", Route::Update(class("Post"), id("x"))),
-            ("DELETE /classes/Post/x", Route::Delete(class("Post"), id("x"))),
-            ("GET /users", Route::Find(class("_User"))),
-            ("POST /users", Route::Create(class("_User"))),
-            ("GET /users/me", Route::Me),
-            ("PUT /users/me", Route::Update(class("_User"), id("me"))),
-            ("GET /users/u1", Route::Get(class("_User"), id("u1"))),
-            ("GET /login", Route::LogIn),
-            ("POST /login", Route::LogIn),
-            ("POST /logout", Route::LogOut),
-            ("POST /loginAs", Route::Account(AccountRoute::LogInAs)),
-            ("POST /requestPasswordReset", Route::Account(AccountRoute::RequestPasswordReset)),
-            ("POST /verificationEmailRequest", Route::Account(AccountRoute::RequestVerification)),
-            ("POST /upgradeToRevocableSession", Route::Account(AccountRoute::UpgradeSession)),
-            ("POST /challenge", Route::Challenge),
-            ("GET /verifyPassword", Route::VerifyPassword),
-            ("GET /sessions/me", Route::MySession),
-            ("PUT /sessions/me", Route::Update(class("_Session"), id("me"))),
-            ("POST /sessions", Route::Create(class("_Session"))),
-            ("DELETE /roles/r", Route::Delete(class("_Role"), id("r"))),
-            ("GET /installations", Route::Find(class("_Installation"))),
-            ("GET /aggregate/Post", Route::Aggregate(class("Post"))),
-            ("POST /functions/hello", Route::Call("hello".to_owned())),
-            ("POST /functions/a.b", Route::Call("a.b".to_owned())),
-            ("POST /batch", Route::Batch),
-            ("GET /schemas", Route::Schemas),
-            ("GET /schemas/A", Route::Schema("A".to_owned())),
-            ("POST /schemas", Route::CreateSchema(None)),
-            ("POST /schemas/A", Route::CreateSchema(Some("A".to_owned()))),
-            ("PUT /schemas/A", Route::UpdateSchema("A".to_owned())),
-            ("DELETE /schemas/A", Route::DeleteSchema("A".to_owned())),
-            ("GET /hooks/scripts", Route::Scripts),
-            ("GET /hooks/scripts/Item", Route::Script("Item".to_owned())),
-            ("GET /hooks/scripts/app/Item", Route::Script("app/Item".to_owned())),
-            ("GET /hooks/scripts/app%2FItem/history", Route::ScriptHistory("app/Item".to_owned())),
-            ("GET /hooks/scripts/app/Item/history", Route::ScriptHistory("app/Item".to_owned())),
-            ("PUT /hooks/scripts/functions", Route::PutScript("functions".to_owned())),
-            ("DELETE /hooks/scripts/app/Item", Route::DeleteScript("app/Item".to_owned())),
-            ("POST /hooks/scripts/Item/rollback", Route::RollBackScript("Item".to_owned())),
-            ("POST /hooks/scripts/app/Item/try", Route::RehearseScript("app/Item".to_owned())),
-            ("POST /parsimony/schema/plan", Route::PlanSchemas),
-            ("POST /parsimony/schema/push", Route::PushSchemas),
-            ("POST /parsimony/schema/rollback", Route::RollBackSchemas),
-            ("GET /parsimony/schema/definitions", Route::SchemaDefinitions),
-            ("GET /parsimony/schema/history", Route::SchemaHistory),
-            ("GET /hooks/functions", Route::Webhooks(WebhookKind::Functions)),
-            ("POST /hooks/triggers", Route::CreateWebhook),
-            ("PUT /hooks/functions/f", Route::ChangeWebhook(WebhookTarget::Function("f".to_owned()))),
-            (
-                "GET /hooks/triggers/C/beforeSave",
-                Route::Webhook(WebhookTarget::Trigger { class: "C".to_owned(), trigger: "beforeSave".to_owned() }),
-            ),
-            ("POST /jobs", Route::StartJob(None)),
-            ("POST /jobs/clean", Route::StartJob(Some("clean".to_owned()))),
-            ("GET /parsimony/jobs", Route::Jobs),
-            ("DELETE /parsimony/jobs/r", Route::CancelJob(id("r"))),
-            ("GET /cloud_code/jobs", Route::JobSchedules),
-            ("GET /cloud_code/jobs/data", Route::JobsData),
-            ("POST /cloud_code/jobs", Route::CreateJobSchedule),
-            ("PUT /cloud_code/jobs/s", Route::UpdateJobSchedule(id("s"))),
-            ("DELETE /cloud_code/jobs/s", Route::DeleteJobSchedule(id("s"))),
-            ("GET /serverInfo", Route::ServerInfo),
-            ("PATCH /health", Route::Health),
-        ] {
-            assert_eq!(parse(line).unwrap(), route, "{line}");
-        }
-    }
-
-    #[test]
-    fn metrics_and_pauses_have_routes() {
-        assert_eq!(parse("GET /parsimony/metrics"), Ok(Route::Metrics));
-        assert_eq!(parse("PUT /parsimony/jobs/clean"), Ok(Route::PauseJob("clean".to_owned())));
-        for line in ["POST /parsimony/metrics", "GET /parsimony/metrics/x", "PUT /parsimony/jobs"] {
-            assert_eq!(parse(line).unwrap_err().code, ErrorCode::RouteNotFound, "{line}");
-        }
-    }
-
-    #[test]
-    fn case_slashes_and_encoding_do_not_matter() {
-        for line in ["GET /CLASSES/Post/", "GET //classes/Post", "GET /classes/P%6Fst", "GET //Classes/Post/"] {
-            assert_eq!(parse(line).unwrap(), Route::Find(class("Post")), "{line}");
-        }
-        assert_eq!(parse("GET /classes/Post/a%2Fb%2541").unwrap(), Route::Get(class("Post"), id("a/b%41")));
-        assert_eq!(parse("GET /USERS/Me").unwrap(), Route::Me);
-    }
-
-    #[test]
-    fn what_is_no_route_says_so() {
-        for line in [
-            "GET /",
-            "GET /nope",
-            "GET /classes",
-            "GET /classes/Post/x/y",
-            "PATCH /classes/Post/x",
-            "POST /classes/Post/x",
-            "PUT /classes/Post",
-            "GET /classes//x/",
-            "GET /functions/hello",
-            "GET /aggregate",
-            "POST /aggregate/Post",
-            "GET /batch",
-            "GET /logout",
-            "GET /loginAs",
-            "POST /requestPasswordReset/x",
-            "GET /apps",
-            "PUT /schemas",
-            "GET /parsimony/schema",
-            "GET /parsimony/schema/push",
-            "GET /users/me/x",
-            "DELETE /hooks/functions/f",
-            "GET /hooks/triggers/C",
-            "GET /hooks/triggers/C/beforeSave/x",
-            "GET /hooks",
-            "GET /classes/Post//",
-            "GET /%ff",
-        ] {
-            // An empty class name is no name, which is refused as such.
-            let code = parse(line).unwrap_err().code;
-            assert!(matches!(
-                code,
-                ErrorCode::RouteNotFound | ErrorCode::InvalidClassName | ErrorCode::MissingObjectId
-            ));
-        }
-        assert_eq!(parse("GET /nope/x").unwrap_err().message, "cannot route GET /nope/x");
-        for (line, number) in [
-            ("GET /classes/no-name", 103),
-            ("POST /classes/no-name", 107),
-            ("GET /classes/_Join:users:_Role", 119),
-            ("POST /classes/_Join:users:_Role", 119),
-        ] {
-            assert_eq!(parse(line).unwrap_err().number(), Some(number), "{line}");
-        }
-        assert_eq!(parse(&format!("GET /classes/A/{}", "x".repeat(129))).unwrap_err().number(), Some(101));
-    }
-
-    #[test]
-    fn what_is_of_the_whole_application_is_known() {
-        for (line, operation) in [
-            ("GET /config", Operation::Config),
-            ("PUT /CONFIG", Operation::UpdateConfig),
-            ("GET /scriptlog", Operation::LogLines),
-            ("GET /security", Operation::Security),
-            ("POST /events/AppOpened", Operation::Event),
-            ("POST /validate_purchase", Operation::ValidatePurchase),
-        ] {
-            assert_eq!(parse(line), Ok(Route::Operation(operation)), "{line}");
-        }
-        for line in
-            ["POST /config", "GET /config/x", "POST /events", "GET /events/x", "POST /scriptlog", "POST /files/a"]
-        {
-            assert_eq!(parse(line).unwrap_err().code, ErrorCode::RouteNotFound, "{line}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_offered_is_known() {
-        for (line, master_only) in [("GET /graphql-config", true), ("PUT /graphql-config", true)] {
-            let Ok(Route::Unavailable(missing)) = parse(line) else { panic!("{line}") };
-            assert_eq!(missing.master_only, master_only, "{line}");
-        }
-    }
-
-    #[test]
-    fn a_path_is_below_the_mount_or_not() {
-        for (mount, path, rest) in [
-            ("/parse", "/parse/classes/A", Some("/classes/A")),
-            ("/parse", "/PARSE/health", Some("/health")),
-            ("/parse", "/parse", Some("")),
-            ("/parse", "/parser/x", None),
-            ("/parse", "/p", None),
-            ("/parse", "/é", None),
-            ("/parse", "/parsé", None),
-            ("", "/health", Some("/health")),
-        ] {
-            assert_eq!(below(mount, path), rest, "{path}");
-        }
-    }
 }

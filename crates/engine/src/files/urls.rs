@@ -1,20 +1,9 @@
 //! Where can a file be read?
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use crate::options::Options;
-
-/// What JavaScript's `encodeURIComponent` leaves as it is.
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
+use crate::uri::URI_COMPONENT;
 
 /// The URL of a file of this name. Parse: files from the time of parse.com, which their names tell, are where they were.
 pub(crate) fn url_of(options: &Options, name: &str) -> String {
@@ -27,10 +16,10 @@ pub(crate) fn url_of(options: &Options, name: &str) -> String {
             None
         };
         if let Some(host) = host {
-            return format!("http://{host}/{key}/{}", utf8_percent_encode(name, COMPONENT));
+            return format!("http://{host}/{key}/{}", utf8_percent_encode(name, URI_COMPONENT));
         }
     }
-    let parts: Vec<String> = name.split('/').map(|part| utf8_percent_encode(part, COMPONENT).to_string()).collect();
+    let parts: Vec<String> = name.split('/').map(|part| utf8_percent_encode(part, URI_COMPONENT).to_string()).collect();
     format!("{}{}", options.files_url, parts.join("/"))
 }
 

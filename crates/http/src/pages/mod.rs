@@ -9,9 +9,9 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use parsimony_engine::{AccountOptions, Work};
+use parsimony_engine::{AccountOptions, URI_COMPONENT, Work};
 use parsimony_model::{ErrorCode, Map as Fields, ParseError};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::{Map, Value};
 
 use self::content::Page;
@@ -23,18 +23,6 @@ const HEADER: &str = "x-parse-page-param-";
 
 /// The page of a token that is too old says so, and no more than this of whatever else there is to say.
 const ERROR_CHARS_MAX: usize = 300;
-
-/// What may stand in a header as it is, as in JavaScript's `encodeURIComponent`.
-const PART: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
 
 /// A request for a page.
 pub(crate) struct Asked<'a> {
@@ -282,7 +270,7 @@ impl Pages<'_> {
             }
         }
         let base = self.accounts.public_url.as_deref().unwrap_or_default();
-        let application = utf8_percent_encode(self.application_id, PART);
+        let application = utf8_percent_encode(self.application_id, URI_COMPONENT);
         texts.insert("action".to_owned(), format!("{base}/{}/{application}", self.accounts.pages_endpoint).into());
         Some((template.to_owned(), texts))
     }
@@ -306,7 +294,7 @@ impl Pages<'_> {
         let header = |(name, value): (&String, &Value)| {
             let value = value.as_str()?;
             let value = if self.options.encodes_headers {
-                utf8_percent_encode(value, PART).to_string()
+                utf8_percent_encode(value, URI_COMPONENT).to_string()
             } else {
                 value.chars().filter(|letter| !letter.is_ascii_control()).collect()
             };
