@@ -8,13 +8,13 @@ use futures::stream;
 use parking_lot::Mutex;
 use parsimony_cloud::{HttpClient, HttpResponse, PushDevice, PushMessage, PushOutcome, PushSender};
 use parsimony_model::value::{Map, json as model_json};
-use parsimony_model::{Date, Value, map};
+use parsimony_model::{Date, Value};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::config::{ApnsConfig, Apple, pem_or_file};
 use super::signing::Signer;
-use super::{Ground, fcm, patience};
+use super::{Ground, apple, fcm, patience};
 use crate::Http;
 
 const PRODUCTION: &str = "https://api.push.apple.com";
@@ -209,34 +209,11 @@ struct Notification {
 /// What of `data` is no part of the payload.
 const HEADERS: [&str; 8] = ["id", "collapseId", "channelId", "requestId", "pushType", "topic", "expiry", "priority"];
 
-/// What of `data` has another name in `aps`.
-const RENAMED: [(&str, &str); 8] = [
-    ("badge", "badge"),
-    ("sound", "sound"),
-    ("content-available", "content-available"),
-    ("mutable-content", "mutable-content"),
-    ("targetContentIdentifier", "target-content-id"),
-    ("interruptionLevel", "interruption-level"),
-    ("category", "category"),
-    ("threadId", "thread-id"),
-];
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
 impl Notification {
     fn of(message: &PushMessage) -> Self {
         let data = message.data();
-        let either = |name: &str| {
-            let value = message.body.get(name).filter(|value| value.is_truthy()).or_else(|| data.get(name));
-            value.and_then(text)
-        };
-        let own = |name: &str| data.get(name).and_then(text);
+        let either = |name: &str| apple::either(message, &data, name);
+        let own = |name: &str| data.get(name).and_then(apple::text);
         let push_type = own("pushType").or_else(|| either("push_type")).unwrap_or_else(|| "alert".to_owned());
         // Apple takes a message for the background with this priority only.
         let usual = (push_type == "background").then(|| "5".to_owned());
@@ -249,14 +226,14 @@ impl Notification {
                 .get("expiry")
                 .and_then(Value::as_f64)
                 .map(|seconds| seconds as i64)
-                .or_else(|| message.expires_at().map(|at| (at.millis() + 500).div_euclid(1_000))),
+                .or_else(|| apple::expiration(message)),
             push_type,
             data,
         }
     }
 
     fn headers(&self, device: &PushDevice, topic: Option<&str>) -> Vec<(String, String)> {
-        let own = |name: &str| self.data.get(name).and_then(text);
+        let own = |name: &str| self.data.get(name).and_then(apple::text);
         let app = device.app_identifier.as_deref().or(topic);
         let topic = own("topic").or_else(|| Some(format!("{}{}", app?, suffix(&self.push_type))));
         let id = own("id").unwrap_or_else(|| id(&self.push, &device.installation));
@@ -304,20 +281,8 @@ fn id(push: &str, installation: &str) -> String {
 
 /// What the device gets.
 fn payload(data: &Map) -> Map {
-    let mut aps = data.get("aps").and_then(Value::as_object).cloned().unwrap_or_default();
-    if let Some(alert) = data.get("alert") {
-        aps.insert("alert".into(), alert.clone());
-    }
-    if let Some(title) = data.get("title") {
-        let mut alert = match aps.get("alert") {
-            Some(Value::Object(alert)) => alert.clone(),
-            Some(body) => map! { "body" => body.clone() },
-            None => Map::default(),
-        };
-        alert.insert("title".into(), title.clone());
-        aps.insert("alert".into(), alert.into());
-    }
-    for (name, renamed) in RENAMED {
+    let mut aps = apple::aps(data, false);
+    for (name, renamed) in apple::IN_APS {
         let Some(value) = data.get(name) else { continue };
         // Parse: these are there or not.
         if !renamed.ends_with("-available") && renamed != "mutable-content" || *value == Value::Number(1.0) {
@@ -327,7 +292,7 @@ fn payload(data: &Map) -> Map {
     let is_ours = |key: &str| {
         HEADERS.contains(&key)
             || matches!(key, "aps" | "alert" | "title")
-            || RENAMED.iter().any(|(name, _)| *name == key)
+            || apple::IN_APS.iter().any(|(name, _)| *name == key)
     };
     let own = data.iter().filter(|(key, _)| !is_ours(key)).map(|(key, value)| (key.clone(), value.clone()));
     own.chain([("aps".into(), Value::Object(aps))]).collect()

@@ -6,6 +6,7 @@ use parsimony_model::Value as Parse;
 use parsimony_model::value::json as model_json;
 use serde_json::{Map, Value, json};
 
+use super::apple;
 use super::fcm::For;
 
 /// How long Google keeps a message at most: four weeks.
@@ -23,14 +24,14 @@ pub(super) fn message(push: &PushMessage, device: &PushDevice, (to, now): (For, 
     let raw = push.body.get("rawPayload").map(plain);
     let mut message = match (raw, to) {
         (Some(Value::Object(raw)), _) => raw,
-        (_, For::Android) => android(push, now),
-        (_, For::Apple) => apple(push),
+        (_, For::Android) => for_android(push, now),
+        (_, For::Apple) => for_apple(push),
     };
     message.insert("token".to_owned(), device.token.as_str().into());
     json!({ "message": message })
 }
 
-fn android(push: &PushMessage, now: Date) -> Map<String, Value> {
+fn for_android(push: &PushMessage, now: Date) -> Map<String, Value> {
     let mut android = json!({ "priority": "high" });
     let Some(fields) = android.as_object_mut() else { return Map::new() };
     if let Some(notification) = push.body.get("notification") {
@@ -51,62 +52,26 @@ fn android(push: &PushMessage, now: Date) -> Map<String, Value> {
     Map::from_iter([("android".to_owned(), android)])
 }
 
-/// What of `data` has another name in `aps`.
-const APS: [(&str, &str); 8] = [
-    ("badge", "badge"),
-    ("sound", "sound"),
-    ("content-available", "content-available"),
-    ("mutable-content", "mutable-content"),
-    ("targetContentIdentifier", "target-content-id"),
-    ("interruptionLevel", "interruption-level"),
-    ("category", "category"),
-    ("threadId", "thread-id"),
-];
-
 /// What stands in the headers.
 const HEADERS: [(&str, &str); 3] =
     [("collapse_id", "apns-collapse-id"), ("push_type", "apns-push-type"), ("priority", "apns-priority")];
 
-/// A header's value: text, always.
-fn text(value: &Parse) -> Option<Value> {
-    match value {
-        Parse::String(text) => Some(text.as_str().into()),
-        Parse::Number(number) => Some(number.to_string().into()),
-        _ => None,
-    }
-}
-
-fn apple(push: &PushMessage) -> Map<String, Value> {
+fn for_apple(push: &PushMessage) -> Map<String, Value> {
     let data = push.data();
     let mut headers = Map::from_iter([("apns-push-type".to_owned(), Value::from("alert"))]);
     for (name, header) in HEADERS {
-        let value = push.body.get(name).filter(|value| value.is_truthy()).or_else(|| data.get(name));
-        headers.extend(value.and_then(text).map(|value| (header.to_owned(), value)));
+        headers.extend(apple::either(push, &data, name).map(|value| (header.to_owned(), value.into())));
     }
-    if let Some(expires_at) = push.expires_at() {
-        let seconds = (expires_at.millis() + 500).div_euclid(1_000);
+    if let Some(seconds) = apple::expiration(push) {
         headers.insert("apns-expiration".to_owned(), seconds.to_string().into());
     }
-    let mut aps = match data.get("aps").map(plain) {
-        Some(Value::Object(aps)) => aps,
-        _ => Map::new(),
-    };
-    if let Some(alert) = data.get("alert") {
-        let alert = if alert.as_object().is_some() { plain(alert) } else { json!({ "body": plain(alert) }) };
-        aps.insert("alert".to_owned(), alert);
-    }
-    if let Some(title) = data.get("title") {
-        let alert = aps.entry("alert").or_insert_with(|| json!({}));
-        if let Some(alert) = alert.as_object_mut() {
-            alert.insert("title".to_owned(), plain(title));
-        }
-    }
-    for (name, renamed) in APS {
+    let Value::Object(mut aps) = plain(&Parse::Object(apple::aps(&data, true))) else { return Map::new() };
+    for (name, renamed) in apple::IN_APS {
         aps.extend(data.get(name).map(|value| (renamed.to_owned(), plain(value))));
     }
     let is_ours = |key: &str| {
         matches!(key, "aps" | "alert" | "title" | "expiration_time")
-            || APS.iter().chain(&HEADERS).any(|(name, _)| *name == key)
+            || apple::IN_APS.iter().chain(&HEADERS).any(|(name, _)| *name == key)
     };
     let own = data.iter().filter(|(key, _)| !is_ours(key)).map(|(key, value)| (key.to_string(), plain(value)));
     let payload: Map<String, Value> = own.chain([("aps".to_owned(), Value::Object(aps))]).collect();

@@ -5,6 +5,7 @@
 //! | what does the administrator write under `push` | `config.rs` |
 //! | how is a request sent again that a service was too busy for | `patience.rs` |
 //! | how does a server prove who it is | `signing.rs` |
+//! | what of a push is in Apple's words | `apple.rs` |
 //! | Apple's service | `apns.rs` |
 //! | Google's service | `fcm.rs`; what its messages hold, `fcm_message.rs` |
 //! | the services of browsers | `web_push.rs`; what only the browser can read, `web_push_encryption.rs` |
@@ -12,6 +13,7 @@
 //! | a service of the administrator's own | `own.rs` |
 
 mod apns;
+mod apple;
 mod config;
 mod expo;
 mod fcm;
