@@ -53,7 +53,7 @@ onEachStore(
     };
 
     for (const [name, { issuer, sent, forUs = { aud: 'our-app' }, forThem = { aud: 'x' } }] of Object.entries(signing)) {
-      test(`${name} vouches by a token that is signed, in time and for us`, async () => {
+      test(`GHSA-x6fw-778m-wr9v: ${name} vouches by a token that is signed, in time and for us`, async () => {
         const id = randomUUID();
         const claims = { iss: issuer, sub: id, ...forUs };
         const by = (token) => ({ [name]: sent(id, token) });
@@ -64,6 +64,7 @@ onEachStore(
         const sign = (more, how) => provider.sign({ ...claims, ...more }, how);
         for (const [token, text] of [
           [sign(forThem), name === 'keycloak' ? /not authorized for this client/ : /^jwt audience invalid\. expected: our-app/],
+          [sign(Object.fromEntries(Object.keys(forUs).map((claim) => [claim, undefined]))), name === 'keycloak' ? /not authorized for this client/ : /^jwt audience invalid\. expected: our-app/],
           [sign({ iss: 'https://evil.example' }), /expected: .* \| from: https:\/\/evil\.example$/],
           [sign({ exp: now - 1 }), /^jwt expired$/],
           [sign({ exp: undefined }), /^jwt has no exp$/],
@@ -195,11 +196,18 @@ onEachStore(
       return { user, codes, login: (mfa) => server.rest('POST', '/login', { body: { username: name, password: `pw-${name}`, ...(mfa && { authData: { mfa } }) } }) };
     };
 
-    test('a second factor is set up, asked for, changed and hidden', async () => {
+    test('GHSA-wp76-gg32-8258: a second factor is set up, asked for, changed and hidden', async () => {
       const { user, codes, login } = await withTotp('totp');
       assert.deepEqual(codes.map((code) => code.length), [30, 30]);
       await user.fetch(as(user));
       assert.deepEqual(user.get('authData'), { mfa: { status: 'enabled' } });
+      const asked = { username: 'totp', password: 'pw-totp' };
+      for (const { body } of [
+        await server.rest('POST', '/verifyPassword', { body: asked }),
+        await server.rest('GET', `/verifyPassword?${new URLSearchParams(asked)}`),
+      ]) {
+        assert.deepEqual(body.authData, { mfa: { status: 'enabled' } });
+      }
       assert.deepEqual((await login()).body, { code: -1, error: 'Missing additional authData mfa' });
       for (const token of ['000000x', undefined, 7, [codes[0]], oneTimeCode(secret, 9)]) {
         assert.deepEqual((await login({ token, n: 1 })).body, { code: 141, error: 'Invalid MFA token' }, String(token));
@@ -343,6 +351,8 @@ describe('what cannot be is refused at the start', () => {
 
   for (const [auth, text] of [
     [{ gooogle: { clientId: 'x' } }, /auth\.gooogle: there is no such provider/],
+    // GHSA-r657-33vp-gp22: what is no list of applications is not searched for a part of a name.
+    [{ facebook: { appIds: { a: 'abc' } } }, /auth\.facebook\.appIds: this must be a text or a list of texts/],
     [{ google: { clientid: 'x' } }, /auth\.google\.clientid: this provider has no such option/],
     [{ github: { clientId: 'x' } }, /auth\.github\.clientSecret: this is required/],
     [{ mfa: { options: ['SMS'] } }, /mfa\.sendSMS callback must be defined/],

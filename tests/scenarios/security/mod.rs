@@ -3,6 +3,8 @@
 
 mod accounts;
 mod cost;
+mod doors;
+mod files;
 mod permissions;
 mod queries;
 

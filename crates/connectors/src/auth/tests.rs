@@ -372,7 +372,7 @@ fn der(pem: &[u8]) -> &'static [u8] {
 }
 
 #[tokio::test]
-async fn game_center_signs_by_a_certificate_of_apple_that_the_authority_signed() {
+async fn ghsa_rh9j_f5f8_rvgc_game_center_signs_by_a_certificate_of_apple_that_the_authority_signed() {
     let (signer, stranger) = ("https://static.gc.apple.com/signer.cer", "https://static.gc.apple.com/stranger.cer");
     let answers = [
         ("https://authority.example/ca.pem", &include_bytes!("fixtures/authority.pem")[..]),
