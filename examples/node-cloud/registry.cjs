@@ -85,7 +85,13 @@ class Registry {
   }
 }
 
+/// What stands in the place of a class where it is about files, or about Parse Config.
+const FILE = '@File';
+const CONFIG = '@Config';
+
 function classNameOf(target) {
+  if (target === Parse.File) return FILE;
+  if (target === Parse.Config) return CONFIG;
   return typeof target === 'string' ? target : (target?.className ?? new target().className);
 }
 
@@ -143,4 +149,4 @@ async function checkOption(field, options, error, value) {
   if (fits === false) throw new Parse.Error(Parse.Error.VALIDATION_ERROR, error ?? `Validation failed. Invalid value for ${field}.`);
 }
 
-module.exports = { Registry };
+module.exports = { Registry, FILE, CONFIG };

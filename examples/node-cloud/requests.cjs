@@ -2,19 +2,20 @@
 
 const { isDeepStrictEqual } = require('node:util');
 const Parse = require('parse/node');
+const { FILE, CONFIG } = require('./registry.cjs');
 
 const COLUMNS = ['className', '__type', 'objectId', 'createdAt', 'updatedAt'];
 
 /// Runs a hook on a request; an error is an answer, too.
 async function answerTo(hook, body) {
   try {
-    const { prepare, answer } = KINDS[hook.kind] ?? TOLD;
+    const { prepare, answer } = kindOf(hook);
     const request = { ...requestFor(hook, body), ...prepare(hook, body) };
     // The state that `answer` compares with is that before the handler.
     const finish = answer?.(request, body);
     for (const check of hook.own) await validated(check, request);
     const result = await hook.handler(request);
-    const success = finish?.(result);
+    const success = await finish?.(result);
     return { ...(success !== undefined && { success }), ...left(request, body) };
   } catch (error) {
     return { error: errorJson(error) };
@@ -181,5 +182,70 @@ const KINDS = {
     },
   },
 };
+
+/// A file as it came, with its content if that came too.
+function fileFrom({ name, url, base64, contentType, metadata, tags, directory }) {
+  const file = base64 === undefined ? new Parse.File(name) : new Parse.File(name, { base64 }, contentType);
+  file._url = url;
+  file.setMetadata(metadata ?? {});
+  file.setTags(tags ?? {});
+  if (directory) file.setDirectory(directory);
+  return file;
+}
+
+/// A file as a handler leaves it; the content of another one than it was given.
+async function fileJson(file, isOther) {
+  const json = { name: file.name(), metadata: file.metadata(), tags: file.tags(), directory: file.directory() };
+  if (file.url()) json.url = file.url();
+  if (isOther && file._source) Object.assign(json, { base64: await file.getData(), contentType: file._source.type });
+  return json;
+}
+
+/// What is made of a file: the one that the handler answers, or the one it was given.
+const fileLeft = (given, result) => {
+  const file = result instanceof Parse.File ? result : given;
+  return fileJson(file, file !== given);
+};
+
+/// The file that the request is about.
+const aboutFile = (_, { file, fileSize }) => ({ file: fileFrom(file), fileSize });
+
+/// As [`KINDS`], of files.
+const FILE_KINDS = {
+  beforeSave: { prepare: aboutFile, answer: ({ file }) => (result) => fileLeft(file, result) },
+  beforeFind: { prepare: aboutFile, answer: ({ file }) => (result) => fileLeft(file, result) },
+  afterFind: {
+    prepare: (hook, body) => ({ ...aboutFile(hook, body), forceDownload: false, responseHeaders: body.responseHeaders }),
+    answer: (request) => {
+      const given = request.file;
+      return async (result) => {
+        const { file = request.file, forceDownload, responseHeaders } = { ...request, ...result };
+        return { file: await fileLeft(given, file), forceDownload, responseHeaders };
+      };
+    },
+  },
+};
+
+/// Hooks about files that are told.
+const FILE_TOLD = { prepare: aboutFile };
+
+/// Of Parse Config: what is to change or has changed, and what there was.
+const CONFIG_TOLD = {
+  prepare: (_, { object, original }) => {
+    const config = (params) => {
+      const made = new Parse.Config();
+      for (const [name, value] of Object.entries(params ?? {})) made.attributes[name] = Parse._decode(name, value);
+      return made;
+    };
+    return { object: config(object), original: original && config(original) };
+  },
+};
+
+/// How a hook is asked and answers.
+function kindOf({ kind, className }) {
+  if (className === FILE) return FILE_KINDS[kind] ?? FILE_TOLD;
+  if (className === CONFIG) return CONFIG_TOLD;
+  return KINDS[kind] ?? TOLD;
+}
 
 module.exports = { answerTo };

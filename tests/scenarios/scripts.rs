@@ -222,6 +222,7 @@ async fn a_bad_script_is_not_stored(shop: Shop) {
             "fn before_save(request) {}",
             "beforeSave Item is defined twice: by scripts (version 1 by somebody Item.rhai:1)",
         ),
+        ("_PushStatus", "fn before_save(request) {}", "Only afterSave is allowed on _PushStatus"),
         ("functions", "fn both(request) {}", "function both is defined twice: by scripted ("),
     ] {
         let seen = master.put(&format!("/hooks/scripts/{name}"), json!({"text": text})).await;

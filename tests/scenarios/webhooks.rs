@@ -59,6 +59,11 @@ impl Elsewhere {
         server
     }
 
+    /// The paths that were asked since the last time, in their order.
+    pub(crate) fn asked_paths(&self) -> Vec<String> {
+        self.take().into_iter().map(|asked| asked.path).collect()
+    }
+
     fn take(&self) -> Vec<Asked> {
         std::mem::take(&mut self.asked.lock())
     }
@@ -155,6 +160,12 @@ async fn hooks_are_registered_changed_and_taken_away(app: App) {
             "POST",
             "/hooks/triggers",
             json!({"className": "C", "triggerName": "n", "url": "x"}),
+            "invalid hook declaration",
+        ),
+        (
+            "POST",
+            "/hooks/triggers",
+            json!({"className": "_PushStatus", "triggerName": "beforeSave", "url": "http://x"}),
             "invalid hook declaration",
         ),
         ("PUT", "/hooks/functions/g", json!({"url": "x"}), "no function named: g is defined"),

@@ -68,6 +68,51 @@ onEachStore(
       assert.equal(await new Parse.Query('Trash').equalTo('was', 'Dune').count(master), 2);
     });
 
+    test('has triggers of files', async () => {
+      const { FILE_DELETE_ERROR } = Parse.Error;
+      const store = (name, text) => new Parse.File(name, { base64: btoa(text) }, 'text/plain').save(master);
+      const read = async (file) => {
+        const answer = await fetch(file.url());
+        return { status: answer.status, headers: answer.headers, text: await answer.text() };
+      };
+      const notes = async (what) => {
+        const found = await new Parse.Query('FileNote').equalTo('what', what).ascending('createdAt').find(master);
+        return found.map((object) => [object.get('file'), object.get('fileSize')]);
+      };
+      await refused(store('a.tmp', 'x'), SCRIPT_FAILED, /Nobody keeps those/);
+      const plain = await store('plain.txt', 'hello');
+      const metadata = await fetch(plain.url().replace(plain.name(), `metadata/${plain.name()}`));
+      assert.deepEqual((await metadata.json()).metadata, { size: 5 });
+      const page = await store('one.page.txt', 'a line');
+      const shown = await read(page);
+      assert.deepEqual([shown.status, shown.text], [200, 'The shelf\na line']);
+      assert.equal(shown.headers.get('x-shelf'), 'yes');
+      assert.match(shown.headers.get('content-disposition'), /^attachment/);
+      assert.equal((await read(plain)).headers.get('content-disposition'), null);
+      const secret = await store('secret.txt', 'x');
+      const hidden = await read(secret);
+      assert.match(hidden.text, /It is not for reading/);
+      const kept = await store('kept.txt', 'x');
+      await refused(kept.destroy(master), FILE_DELETE_ERROR, /It stays on the shelf|could not be deleted|Could not delete/i);
+      assert.equal((await read(kept)).text, 'x');
+      await plain.destroy(master);
+      assert.equal((await read(plain)).status, 404);
+      assert.deepEqual(await notes('deleted'), [['plain.txt', undefined]]);
+      assert.deepEqual(
+        await notes('stored'),
+        [['plain.txt', 5], ['one.page.txt', 16], ['secret.txt', 1], ['kept.txt', 1]],
+      );
+    });
+
+    test('has triggers of Parse Config', async () => {
+      await Parse.Config.save({ starsMax: 7, when: new Date(0) }, {}, master);
+      await refused(Parse.Config.save({ starsMax: 11 }, {}, master), SCRIPT_FAILED, /Nobody counts so many stars/);
+      await Parse.Config.save({ starsMax: 9 }, {}, master);
+      assert.equal((await Parse.Config.get(master)).get('starsMax'), 9);
+      const notes = await new Parse.Query('ConfigNote').ascending('createdAt').find(master);
+      assert.deepEqual(notes.map((note) => [note.get('now'), note.get('was')]), [[7, undefined], [9, 7]]);
+    });
+
     test('has jobs', async () => {
       await Parse.Object.saveAll([1, 2, 3].map((was) => new Parse.Object('Trash', { was: String(was) })), master);
       const count = await new Parse.Query('Trash').count(master);

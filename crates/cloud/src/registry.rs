@@ -181,6 +181,9 @@ tables! {
 /// What stands in the place of the class where a client connects: it concerns none.
 pub const CONNECT: &str = "@Connect";
 
+/// The class of what was pushed. Parse: its rows are the server's, and cloud code is told of them afterwards.
+const PUSH_STATUS: &str = "_PushStatus";
+
 /// Whether a trigger can be one of what has this name: files and Parse Config have moments of their own, called as those of
 /// classes are.
 fn is_of<T: Trigger>(name: &str) -> bool {
@@ -197,6 +200,9 @@ impl Tables {
         let is_of_a_class = T::CLASS.is_none() && ![Call::NAME, Job::NAME, Inbound::NAME].contains(&T::NAME);
         if !is_of::<T>(name) {
             return Err(format!("{place}: {name} has no such {}", T::NAME));
+        }
+        if T::NAME == BeforeSave::NAME && name == PUSH_STATUS {
+            return Err(format!("{place}: Only afterSave is allowed on {PUSH_STATUS}"));
         }
         if is_of_a_class && name != CONNECT {
             ClassName::parse(name).map_err(|error| format!("{place}: {error}"))?;

@@ -55,3 +55,43 @@ Parse.Cloud.job('forgetTrash', async ({ params, message }) => {
   await Parse.Object.destroyAll(trash, { useMasterKey: true });
   return `${trash.length} forgotten`;
 });
+
+Parse.Cloud.beforeSave(Parse.File, async ({ file, user, fileSize }) => {
+  if (file.name().endsWith('.tmp')) throw 'Nobody keeps those.';
+  file.addMetadata('size', fileSize);
+  if (user) file.addMetadata('by', user.id);
+  // A page has the same first line, whoever sends it.
+  if (!file.name().endsWith('.page.txt')) return file;
+  const page = new Parse.File(file.name(), { base64: btoa(`The shelf\n${atob(await file.getData())}`) }, 'text/plain');
+  page.setMetadata(file.metadata());
+  return page;
+});
+
+Parse.Cloud.afterSave(Parse.File, ({ file, fileSize }) => note('stored', file, { fileSize }));
+
+Parse.Cloud.beforeDelete(Parse.File, ({ file }) => {
+  if (file.name().endsWith('kept.txt')) throw new Parse.Error(Parse.Error.FILE_DELETE_ERROR, 'It stays on the shelf.');
+});
+
+Parse.Cloud.afterDelete(Parse.File, ({ file }) => note('deleted', file));
+
+Parse.Cloud.beforeFind(Parse.File, ({ file }) => {
+  if (file.name().endsWith('secret.txt')) throw new Parse.Error(Parse.Error.OPERATION_FORBIDDEN, 'It is not for reading.');
+});
+
+Parse.Cloud.afterFind(Parse.File, ({ file, responseHeaders }) => ({
+  forceDownload: file.name().endsWith('.page.txt'),
+  responseHeaders: { ...responseHeaders, 'X-Shelf': 'yes' },
+}));
+
+const note = (what, file, more) =>
+  new Parse.Object('FileNote', { what, file: file.name().replace(/^[0-9a-f]{32}_/, ''), ...more }).save(null, { useMasterKey: true });
+
+Parse.Cloud.beforeSave(Parse.Config, ({ object, original }) => {
+  const most = object.get('starsMax') ?? original?.get('starsMax') ?? 5;
+  if (most > 10) throw 'Nobody counts so many stars.';
+});
+
+Parse.Cloud.afterSave(Parse.Config, ({ object, original }) =>
+  new Parse.Object('ConfigNote', { now: object.get('starsMax'), was: original?.get('starsMax') }).save(null, { useMasterKey: true }),
+);

@@ -5,7 +5,7 @@ pub(crate) mod external;
 
 use std::sync::Arc;
 
-use parsimony_cloud::{Call, Elsewhere, Layer, Place, Trigger};
+use parsimony_cloud::{BeforeSave, Call, Elsewhere, Layer, Place, Trigger};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, Filter, Object, ParseError, Value, map};
@@ -79,6 +79,10 @@ impl Target {
     fn is_sound(&self) -> bool {
         match self {
             Self::Function(name) => !name.is_empty(),
+            // Parse: what was pushed is the server's; cloud code is told of it afterwards.
+            Self::Trigger { class, trigger } if trigger == BeforeSave::NAME => {
+                !class.is_empty() && Builtin::PushStatus.name().as_str() != class
+            }
             Self::Trigger { class, trigger } => {
                 !class.is_empty() && (TRIGGERS.contains(&trigger.as_str()) || trigger == AFTER_EVENT)
             }
