@@ -28,7 +28,15 @@ async function becomes(ask, wanted) {
 
 describe('two servers on one replica set', { skip: !stores.includes('mongodb') }, () => {
   const databaseURI = stores.includes('mongodb') && mongoDatabase(`sdk_nodes_${process.pid}`);
-  const options = { databaseURI, allowClientClassCreation: true, liveQuery: { classNames: ['Note'] }, cacheTTL: 600_000 };
+  const options = {
+    databaseURI,
+    allowClientClassCreation: true,
+    liveQuery: { classNames: ['Note', '_User'] },
+    cacheTTL: 600_000,
+    rateLimit: { requestPath: '/functions/limited', requestTimeWindow: 3_600_000, requestCount: 5, includeInternalRequests: true },
+    accountLockout: { threshold: 5, duration: 5 },
+    enforcePrivateUsers: false,
+  };
   const [one, other] = [0, 1].map(() => new Server({ store: 'mongodb', options }));
   const sockets = [];
 
@@ -54,8 +62,8 @@ describe('two servers on one replica set', { skip: !stores.includes('mongodb') }
     }
   };
 
-  /// The frames that a server tells a subscriber to a query of `Note`.
-  async function listen(server, where = {}) {
+  /// The frames that a server tells a subscriber to a query.
+  async function listen(server, where = {}, className = 'Note') {
     const socket = new WebSocket(server.url.replace(/^http/, 'ws'));
     sockets.push(socket);
     const frames = [];
@@ -67,7 +75,7 @@ describe('two servers on one replica set', { skip: !stores.includes('mongodb') }
     };
     socket.send(JSON.stringify({ op: 'connect', applicationId: Parse.applicationId }));
     assert.equal((await next()).op, 'connected');
-    socket.send(JSON.stringify({ op: 'subscribe', requestId: 1, query: { className: 'Note', where } }));
+    socket.send(JSON.stringify({ op: 'subscribe', requestId: 1, query: { className, where } }));
     assert.equal((await next()).op, 'subscribed');
     return next;
   }
@@ -86,6 +94,25 @@ describe('two servers on one replica set', { skip: !stores.includes('mongodb') }
         [['update', 'second', 'a', 'first'], ['leave', 'second', 'b', 'second'], ['create', 'third', 'a', undefined]],
       );
     }
+  });
+
+  test('a limit of requests is one limit for both', async () => {
+    const ask = (server) => server.rest('POST', '/functions/limited', { body: {} });
+    const seen = await Promise.all(Array.from({ length: 16 }, (_, number) => ask(number % 2 ? one : other)));
+    // There is no such function: that is what those are told who are not too many.
+    assert.deepEqual(seen.map(({ body }) => body.code).sort(), [...Array(11).fill(100), ...Array(5).fill(141)]);
+    for (const server of [one, other]) assert.equal((await ask(server)).status, 429);
+  });
+
+  test('a change of hidden fields alone is told by neither', async () => {
+    const user = await signUp('guessed');
+    const next = await listen(other, { objectId: user.id }, '_User');
+    for (let guess = 0; guess < 2; guess++) {
+      await Parse.User.logIn('guessed', 'wrong').catch((error) => assert.equal(error.code, 101));
+    }
+    await user.save({ nick: 'gus' }, as(user));
+    const { op, object } = await next();
+    assert.deepEqual([op, object.nick], ['update', 'gus']);
   });
 
   test('an object that another program changes is told too', async () => {

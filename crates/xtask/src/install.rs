@@ -34,6 +34,24 @@ pub(crate) fn pocketbase() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// What stands in for S3 in the tests with the SDK: moto, in a Python environment of its own.
+pub(crate) fn moto() -> Result<()> {
+    const REQUIREMENT: &str = "moto[server]==5.1.22";
+    let folder = tools::folder().join("moto");
+    let server = folder.join("bin/moto_server");
+    if server.is_file() {
+        return Ok(());
+    }
+    shell::need("python3", "--version", "to fetch moto, which stands in for S3: install Python 3 with pip and venv")?;
+    println!("Fetching {REQUIREMENT}");
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv", "--clear"]).arg(&folder);
+    shell::run(make)?;
+    let mut pip = Command::new(folder.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", REQUIREMENT]);
+    shell::run(pip).context("pip could not fetch it; is the package index within reach?")
+}
+
 /// The packages of a folder of tests for Node. Gives back that folder.
 pub(crate) fn node_packages(folder: &str) -> Result<PathBuf> {
     node()?;

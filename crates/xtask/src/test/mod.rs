@@ -44,6 +44,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if rings.contains(&Ring::Scenarios) {
         install::node_packages(install::CONTRACTS)?;
     }
+    if rings.contains(&Ring::Sdk) {
+        install::moto()?;
+    }
     if rings.contains(&Ring::Dashboard) {
         install::node_packages("tests/dashboard")?;
         install::chromium()?;
