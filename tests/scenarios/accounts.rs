@@ -24,6 +24,7 @@ crate::on_both_stores!(
     names_and_addresses_may_be_kept_in_small_letters,
     what_is_undone_writes_no_letter,
     cloud_code_writes_letters_and_may_forbid_them,
+    a_letter_that_was_not_taken_is_sent_again,
 );
 
 const MINUTE: i64 = 60_000;
@@ -459,4 +460,27 @@ async fn cloud_code_writes_letters_and_may_forbid_them(kind: StoreKind) {
     assert_eq!(app.post("/functions/greet", json!({})).await.body, json!({"result": true}));
     let letter = app.mail().wait_for(2).await;
     assert_eq!((letter.subject.as_str(), letter.text.trim()), ("Hello", "from cloud code"));
+}
+
+async fn a_letter_that_was_not_taken_is_sent_again(kind: StoreKind) {
+    let verification = Verification { on: true, ..Verification::default() };
+    let options = |options: &mut Options| {
+        options.accounts = AccountOptions { verification, ..accounts() };
+        options.limits.mail_attempts_max = 3;
+        options.limits.mail_pause = std::time::Duration::from_millis(5);
+    };
+    let app = App::start_with(kind, [], options).await;
+    // Two that come right, then one of each kind that does not.
+    app.mail().refuse(&["451 later", "421 the server is busy"]);
+    assert_eq!(sign_up(&app, "ann").await.status, 201);
+    assert_eq!(app.mail().wait_for(1).await.to, ["ann@example.com"]);
+    app.mail().refuse(&["550 no such person"]);
+    assert_eq!(sign_up(&app, "bob").await.status, 201);
+    app.mail().wait_for_refusals().await;
+    app.mail().refuse(&["451 later", "451 later", "451 later"]);
+    assert_eq!(sign_up(&app, "carl").await.status, 201);
+    app.mail().wait_for_refusals().await;
+    assert_eq!(sign_up(&app, "dora").await.status, 201);
+    assert_eq!(app.mail().wait_for(2).await.to, ["dora@example.com"]);
+    assert_eq!(app.mail().letters().len(), 2);
 }

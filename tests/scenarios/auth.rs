@@ -8,7 +8,7 @@ use parsimony_cloud::auth::{AuthAdapter, AuthPolicy, AuthRequest, Validated};
 use parsimony_cloud::{Application, BeforeLogin, BeforeSave, ErrorCode, ParseError, Pending};
 use parsimony_model::value::Map;
 use parsimony_model::{Value as Parsed, map};
-use parsimony_testkit::{App, StoreKind};
+use parsimony_testkit::{App, Lockout, StoreKind};
 use serde_json::{Value, json};
 
 crate::on_both_stores!(
@@ -21,6 +21,7 @@ crate::on_both_stores!(
     ghsa_8w3j_g983_8jh5_who_may_not_change_a_user_learns_nothing,
     anonymous_users_become_somebody,
     an_additional_provider_is_needed_too,
+    a_wrong_second_factor_is_a_guess,
     an_adapter_says_what_is_kept_and_told,
     steps_follow_who_asks_and_what_is_there,
     a_code_is_exchanged_before_anybody_is_looked_up,
@@ -346,6 +347,33 @@ async fn an_additional_provider_is_needed_too(doors: Doors) {
     let seen = doors.post("/login", login(json!({"more": data("a")}))).await;
     assert_eq!((seen.status, &seen.body["authDataResponse"]), (200, &json!({})));
     assert!(token(&seen.body).starts_with("r:"));
+}
+
+async fn a_wrong_second_factor_is_a_guess(doors: Doors) {
+    let lockout = Some(Lockout { threshold: 3, minutes: 5.0, opens_on_reset: false });
+    let app = doors.beside([application(&doors.asked)], |options| options.accounts.lockout = lockout).await.unwrap();
+    let (id, session) = app.sign_up("ann").await;
+    assert_eq!(app.as_user(&session).put(&format!("/users/{id}"), by("more", "a")).await.status, 200);
+    let login = |auth_data: Value| {
+        app.post("/login", json!({"username": "ann", "password": "password of ann", "authData": auth_data}))
+    };
+    let (right, wrong) = (json!({"more": data("a")}), json!({"more": {"id": "a"}}));
+    // What is missing is no guess, and who logs in has all guesses again.
+    for auth_data in [json!({}), json!({}), json!({}), wrong.clone(), wrong.clone()] {
+        assert_ne!(login(auth_data).await.status, 200);
+    }
+    assert_eq!(login(right.clone()).await.status, 200);
+    for _ in 0..3 {
+        let asked = app.post("/verifyPassword", json!({"username": "ann", "password": "password of ann"})).await;
+        assert_eq!(asked.status, 200);
+        let seen = login(wrong.clone()).await;
+        assert_eq!((seen.code(), seen.body["error"].as_str()), (101, Some("not validated")));
+    }
+    // The right password does not bring guesses back.
+    let asked = app.post("/verifyPassword", json!({"username": "ann", "password": "password of ann"})).await;
+    assert_ne!(asked.status, 200);
+    let locked = login(right).await;
+    assert!(locked.body["error"].as_str().unwrap().starts_with("Your account is locked"), "{}", locked.body);
 }
 
 async fn an_adapter_says_what_is_kept_and_told(doors: Doors) {

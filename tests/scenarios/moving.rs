@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use futures::{StreamExt as _, stream};
 use parsimony_model::builtin::Builtin;
 use parsimony_model::schema::{Field, Index};
 use parsimony_model::{
     ClassName, ClassSchema, FieldName, FieldType, Object, ObjectId, SystemClock, Value as Stored, map,
 };
 use parsimony_server::{Moved, Told, move_database};
-use parsimony_store::{ClassChange, Join, Store};
+use parsimony_store::{ClassChange, Join, NewFile, Store};
 use parsimony_testkit::{App, Seen, StoreKind, everything, fresh};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -321,4 +322,50 @@ async fn a_source_that_changes_is_noticed() {
     let change = ClassChange { drop_fields: vec![FieldName::parse("kin").unwrap()], ..ClassChange::default() };
     source.change_class(&name("Row"), &change).await.unwrap();
     moved(&*source, &*target).await.unwrap();
+}
+
+/// A file that is longer than any buffer on the way.
+const LONG_BYTES: usize = 24 << 20;
+
+/// The content of a file, and what is known of it.
+async fn file(store: &dyn Store, name: &str) -> (Vec<u8>, Option<parsimony_model::Map>) {
+    let files = store.files();
+    let found = files.find_file(name).await.unwrap().unwrap_or_else(|| panic!("there is no {name}"));
+    let mut bytes = Vec::with_capacity(found.length as usize);
+    while (bytes.len() as u64) < found.length {
+        bytes.extend_from_slice(&files.read(&found, bytes.len() as u64).await.unwrap());
+    }
+    (bytes, found.metadata)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_arrive_byte_by_byte_and_come_back() {
+    let (first, _files): Side = fresh(Sqlite).await;
+    let bytes = |count: usize| (0..count).map(|place| (place % 251) as u8 ^ (place >> 16) as u8).collect::<Vec<u8>>();
+    let all = [("empty.txt", 0), ("a folder/ünï.bin", 1_000_003), ("long.bin", LONG_BYTES)].map(|(name, count)| {
+        let metadata = map! { "of" => name, "n" => 1.5, "deep" => map! { "list" => Stored::Array(vec!["a".into()]) } };
+        (name, bytes(count), metadata)
+    });
+    for (name, content, metadata) in &all {
+        let new = NewFile {
+            name: (*name).to_owned(),
+            content_type: None,
+            metadata: metadata.clone(),
+            tags: parsimony_model::Map::default(),
+            stored_at: parsimony_model::Date::EPOCH,
+        };
+        let parts: Vec<_> = content.chunks(1 << 20).map(|part| Ok(part.to_vec().into())).collect();
+        first.files().put(&new, stream::iter(parts).boxed()).await.unwrap();
+    }
+    let (middle, _middle): Side = fresh(Mongo).await;
+    let (last, _last): Side = fresh(Sqlite).await;
+    for (from, to) in [(&first, &middle), (&middle, &last)] {
+        let moved = moved(&**from, &**to).await.unwrap();
+        assert_eq!((moved.files, moved.warnings), (3, Vec::new()));
+        for (name, content, metadata) in &all {
+            let (arrived, known) = file(&**to, name).await;
+            assert!(arrived == *content, "{name} is what it was");
+            assert_eq!(known.as_ref(), Some(metadata), "{name}");
+        }
+    }
 }

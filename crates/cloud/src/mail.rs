@@ -108,7 +108,9 @@ impl Letter {
 pub enum MailFailure {
     /// It cannot be sent as it is: an address that is none, nothing to say.
     Unfit(String),
-    /// It was not taken.
+    /// It was not taken, and will not be.
+    Refused(String),
+    /// It was not taken this time: nobody answered, or asked for it to be sent later.
     Unsent(String),
 }
 
@@ -116,7 +118,7 @@ impl fmt::Display for MailFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unfit(reason) => write!(f, "the e-mail cannot be sent: {reason}"),
-            Self::Unsent(reason) => write!(f, "the e-mail was not taken: {reason}"),
+            Self::Refused(reason) | Self::Unsent(reason) => write!(f, "the e-mail was not taken: {reason}"),
         }
     }
 }

@@ -38,6 +38,7 @@ impl MailWebhook {
             let answer = sent.await.map_err(|failure| MailFailure::Unsent(failure.to_string()))?;
             let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
             match body.get("error") {
+                Some(error) if answer.status < 500 => Err(MailFailure::Refused(error.to_string())),
                 Some(error) => Err(MailFailure::Unsent(error.to_string())),
                 None if answer.status < 300 => Ok(()),
                 None => Err(MailFailure::Unsent(format!("the mail adapter answered {}", answer.status))),

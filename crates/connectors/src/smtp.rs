@@ -108,7 +108,10 @@ impl Mailer for Smtp {
         let transport = self.transport.clone();
         Box::pin(async move {
             let sent = transport.send(message?).await;
-            sent.map(drop).map_err(|error| MailFailure::Unsent(told(&error)))
+            sent.map(drop).map_err(|error| match told(&error) {
+                why if error.is_permanent() => MailFailure::Refused(why),
+                why => MailFailure::Unsent(why),
+            })
         })
     }
 }
@@ -228,7 +231,7 @@ mod tests {
         let (port, heard) = sink();
         let smtp = Smtp::new(options(port)).unwrap();
         let refused = smtp.send(Email::plain("nobody@example.com", "s", "t")).await;
-        assert!(matches!(&refused, Err(MailFailure::Unsent(why)) if why.contains("no such person")), "{refused:?}");
+        assert!(matches!(&refused, Err(MailFailure::Refused(why)) if why.contains("no such person")), "{refused:?}");
         drop(heard);
         let unfit = smtp.send(Email::plain("not an address\r\nBcc: all@example.com", "s", "t")).await;
         assert!(matches!(unfit, Err(MailFailure::Unfit(_))), "{unfit:?}");

@@ -8,9 +8,10 @@ use parsimony_cloud::{Delivery, HttpClient, Interpreter, Mailer, Registry, Scrip
 use parsimony_model::value::Map;
 use parsimony_model::{Clock, ParseError};
 use parsimony_store::{FileStore, Objects, Store};
+use tokio::sync::Semaphore;
 
 use crate::caller::{Caller, Credentials};
-use crate::files::place;
+use crate::files::{self, place};
 use crate::inbound;
 use crate::jobs::{self, Jobs};
 use crate::live::{self, Live};
@@ -82,6 +83,8 @@ pub struct Engine {
     pub(crate) pushes: Arc<Pushes>,
     pub(crate) tasks: Tasks,
     pub(crate) rate_counts: Counts,
+    /// The places for letters that were not taken and are sent again.
+    pub(crate) letters_waiting: Semaphore,
 }
 
 impl Engine {
@@ -93,7 +96,7 @@ impl Engine {
         registry: Registry,
         surroundings: Surroundings,
     ) -> Result<Arc<Self>, String> {
-        let Surroundings { clock, http, files, logs, metrics, mail, auth, .. } = surroundings;
+        let Surroundings { clock, http, files: place_of_files, logs, metrics, mail, auth, .. } = surroundings;
         let Surroundings { interpreter, script_files, starts_without_scripts, .. } = surroundings;
         let store: Arc<dyn Store> = Arc::new(Timed::new(store, metrics.clone()));
         let told = |error: ParseError| error.to_string();
@@ -104,11 +107,12 @@ impl Engine {
         let auth = auth_data::providers(auth, &registry, &options)?;
         let registry = Registered::new(registry);
         let jobs = Arc::new(Jobs::new(&*clock));
+        let letters_waiting = Semaphore::new(options.limits.mail_waiting_max);
         let engine = Arc::new(Self {
             live: Live::new(store.watching()),
             logs,
             metrics,
-            files: place(&options, &store, &clock, files),
+            files: place(&options, &store, &clock, place_of_files),
             options,
             store,
             objects,
@@ -125,6 +129,7 @@ impl Engine {
             pushes: Arc::default(),
             tasks: Tasks::new(),
             rate_counts: Counts::default(),
+            letters_waiting,
         });
         definitions::apply(&engine).await?;
         definitions::create_roles(&engine).await.map_err(told)?;
@@ -136,6 +141,7 @@ impl Engine {
         jobs::begin(&engine);
         inbound::begin(&engine);
         push::begin(&engine);
+        files::begin(&engine);
         Ok(engine)
     }
 

@@ -25,10 +25,20 @@ pub struct Limits {
     pub token_chars_max: usize,
     /// How many passwords may be hashed at one time; more wait.
     pub password_hashes_max: usize,
+    /// How many requests may wait for their passwords to be hashed; more are refused.
+    pub password_hashes_waiting_max: usize,
+    /// How often it is tried to send a letter to a user.
+    pub mail_attempts_max: u32,
+    /// How long a letter waits that was not taken; four times as long after each try.
+    pub mail_pause: Duration,
+    /// How many letters wait to be sent again; one more is given up.
+    pub mail_waiting_max: usize,
     /// Requests that must not tell by time who has an account are answered at moments so far apart.
     pub account_answer_step: Duration,
     /// How long an identity provider may take to say whether something is true.
     pub auth_time_max: Duration,
+    /// How long nothing of an upload may come before it counts as broken off with its server.
+    pub upload_idle_max: Duration,
     /// How many fields a class may have.
     pub fields_max: usize,
     /// How many frames may wait for a client of LiveQuery that reads slowly.
@@ -53,6 +63,10 @@ pub struct Limits {
     pub inbound_kept: Duration,
     /// How many counts of rate limits are kept; those who come when there are so many share one.
     pub rate_counts_max: usize,
+    /// How long a request that comes again waits for the answer to the first one, where answers are kept.
+    pub saved_reply_wait_max: Duration,
+    /// How many bytes an answer that is kept may have; a request with a longer one is refused when it comes again.
+    pub saved_reply_bytes_max: usize,
     /// How often a server looks whether a job is due, and whether the server that starts them is still there.
     pub job_tick: Duration,
     /// For how long a server that says nothing counts as there: after that, and a tick, another one starts the jobs, and
@@ -103,8 +117,13 @@ impl Default for Limits {
             hook_depth_max: 16,
             token_chars_max: 512,
             password_hashes_max: 2,
+            password_hashes_waiting_max: 200,
+            mail_attempts_max: 5,
+            mail_pause: Duration::from_secs(15),
+            mail_waiting_max: 1_000,
             account_answer_step: Duration::from_millis(50),
             auth_time_max: Duration::from_secs(30),
+            upload_idle_max: Duration::from_secs(24 * 3_600),
             fields_max: 1_000,
             live_frames_waiting_max: 1_000,
             live_subscriptions_max: 1_000,
@@ -117,6 +136,8 @@ impl Default for Limits {
             inbound_attempts_max: 10,
             inbound_kept: Duration::from_secs(90 * 24 * 3_600),
             rate_counts_max: 100_000,
+            saved_reply_wait_max: Duration::from_secs(10),
+            saved_reply_bytes_max: 1 << 20,
             job_tick: Duration::from_secs(1),
             job_lease: Duration::from_secs(15),
             job_stop_time_max: Duration::from_secs(5),

@@ -16,7 +16,7 @@ use crate::idempotency::Idempotency;
 use crate::limits::{Complexity, Limits};
 use crate::live::LiveOptions;
 use crate::purchases::PurchaseOptions;
-use crate::rate_limits::PatternLimit;
+use crate::rate_limits::{CountedBy, PatternLimit};
 use crate::security::SecurityOptions;
 use crate::users::auth_data::is_of_provider;
 use crate::users::options::AccountOptions;
@@ -232,6 +232,8 @@ pub struct Options {
     pub route_allow_list: Option<Vec<regex::Regex>>,
     /// `rateLimit`
     pub rate_limits: Vec<PatternLimit>,
+    /// `parsimony.rateLimitCounts`
+    pub rate_counted_by: CountedBy,
     /// `schema`
     pub schema: Option<DefinedSchemas>,
     /// The indexes of built-in classes that are not to be made at the start, `databaseOptions.createIndex…`.
@@ -310,6 +312,7 @@ impl Options {
             live: None,
             route_allow_list: None,
             rate_limits: Vec::new(),
+            rate_counted_by: CountedBy::default(),
             schema: None,
             indexes_left_out: Vec::new(),
             installations: InstallationOptions::default(),

@@ -1,16 +1,19 @@
 //! How often may a path be asked, and by whom together: `rateLimit`, of the configuration and of cloud code.
 //!
-//! The counts are this server's own. A count begins with the first request, and begins anew when its time is over.
+//! A count begins with the first request, and begins anew when its time is over.
 
-use std::collections::HashMap;
+mod counts;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use parsimony_cloud::{RateLimit, Zone};
-use parsimony_model::{Date, ErrorCode, ParseError};
+use parsimony_model::{ErrorCode, ParseError};
 use regex::Regex;
 
+pub use self::counts::CountedBy;
+pub(crate) use self::counts::Counts;
+use self::counts::Key;
 use crate::caller::{Credentials, holder};
 use crate::engine::Engine;
 use crate::work::Work;
@@ -24,46 +27,14 @@ pub struct PatternLimit {
     pub limit: RateLimit,
 }
 
-/// One count.
-#[derive(Debug, Clone, Copy)]
-struct Count {
-    requests: u64,
-    ends: Date,
-}
-
-/// The counts, by the limit and by who shares them.
-#[derive(Default)]
-pub(crate) struct Counts(Mutex<HashMap<(u64, String), Count>>);
-
-/// Who shares a count when there are too many counts already.
-const OTHERS: &str = "others";
-
-impl Counts {
-    /// Counts a request. `false` if it is one too many.
-    fn admit(&self, key: (u64, String), limit: &RateLimit, now: Date, counts_max: usize) -> bool {
-        let mut counts = self.0.lock();
-        let mut key = key;
-        if counts.len() >= counts_max && !counts.contains_key(&key) {
-            counts.retain(|_, count| count.ends > now);
-            if counts.len() >= counts_max {
-                // Whoever makes up names for themselves gets one count with all the others.
-                OTHERS.clone_into(&mut key.1);
-            }
-        }
-        let millis = i64::try_from(limit.window.as_millis()).unwrap_or(i64::MAX);
-        let fresh = Count { requests: 0, ends: now.plus_millis(millis) };
-        let count = counts.entry(key).or_insert(fresh);
-        if count.ends <= now {
-            *count = fresh;
-        }
-        count.requests = count.requests.saturating_add(1);
-        count.requests <= limit.count
-    }
-}
+/// What says that a request came through a proxy: then it is not this machine that asks, whatever the header names.
+const FORWARDED: &str = "x-forwarded-for";
 
 /// Who asks, as far as a limit wants to know.
 struct Asker<'a> {
     ip: Option<IpAddr>,
+    /// Whether the address is what a proxy says.
+    is_forwarded: bool,
     is_master: bool,
     /// The id of the user and the token of the session, if there is a good one.
     session: Option<(String, &'a str)>,
@@ -90,7 +61,7 @@ impl Asker<'_> {
 
     /// Whether a limit does not count this request, in Parse's order.
     fn is_free(&self, limit: &RateLimit, methods: &[&str]) -> bool {
-        let internal = self.ip == Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let internal = self.ip == Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) && !self.is_forwarded;
         if internal && !limit.include_internal_requests {
             return true;
         }
@@ -102,19 +73,28 @@ impl Asker<'_> {
     }
 }
 
-/// Every limit that stands before a path, with a number of its own.
+/// A limit that stands before a path.
+struct Standing<'a> {
+    /// Its place among all.
+    number: u64,
+    /// The paths it stands before, as they are written.
+    paths: &'a str,
+    limit: &'a RateLimit,
+}
+
+/// Every limit that stands before a path.
 fn limits_before<'a>(
     engine: &'a Engine,
     registry: &'a parsimony_cloud::Registry,
     path: &'a str,
-) -> impl Iterator<Item = (u64, &'a RateLimit)> {
+) -> impl Iterator<Item = Standing<'a>> {
     let patterns = engine.options.rate_limits.iter();
     let patterns = (0..).zip(patterns).filter(move |(_, own)| own.pattern.is_match(path));
-    // Those of cloud code have odd numbers.
     let handlers = (0..).zip(registry.limits()).filter(move |(_, own)| own.covers(path));
-    patterns
-        .map(|(number, own)| (number * 2, &own.limit))
-        .chain(handlers.map(|(number, own)| (number * 2 + 1, &own.limit)))
+    // Those of cloud code have odd numbers.
+    let patterns = patterns.map(|(place, own)| (place * 2, own.pattern.as_str(), &own.limit));
+    let handlers = handlers.map(|(place, own)| (place * 2 + 1, own.path.as_str(), &own.limit));
+    patterns.chain(handlers).map(|(number, paths, limit)| Standing { number, paths, limit })
 }
 
 /// Whether there is any limit.
@@ -122,18 +102,17 @@ pub(crate) fn has_limits(engine: &Engine, registry: &parsimony_cloud::Registry) 
     !engine.options.rate_limits.is_empty() || !registry.limits().is_empty()
 }
 
-fn admit(
+async fn admit(
     engine: &Engine,
     registry: &parsimony_cloud::Registry,
     asker: &Asker<'_>,
     request: Asked<'_>,
 ) -> Result<(), ParseError> {
-    let (now, counts_max) = (engine.clock.now(), engine.options.limits.rate_counts_max);
     let mut refusal = None;
     // Parse: all of them count, whichever refuses first.
-    for (number, limit) in limits_before(engine, registry, request.path) {
-        let counted = !asker.is_free(limit, request.methods);
-        if counted && !engine.rate_counts.admit((number, asker.key(limit.zone)), limit, now, counts_max) {
+    for Standing { number, paths, limit } in limits_before(engine, registry, request.path) {
+        let key = Key { number, who: asker.key(limit.zone) };
+        if !asker.is_free(limit, request.methods) && !counts::admit(engine, key, paths, limit).await? {
             refusal = refusal.or_else(|| Some(limit.message.clone()));
         }
     }
@@ -148,7 +127,7 @@ pub(crate) async fn admit_request(
     (method, path): (&str, &str),
 ) -> Result<(), ParseError> {
     let registry = engine.registry.now();
-    let mut zones = limits_before(engine, &registry, path).map(|(_, limit)| limit.zone).peekable();
+    let mut zones = limits_before(engine, &registry, path).map(|standing| standing.limit.zone).peekable();
     if zones.peek().is_none() {
         return Ok(());
     }
@@ -160,27 +139,28 @@ pub(crate) async fn admit_request(
         let account = engine.accounts.of_token(engine, token).await;
         session = account.ok().map(|account| (account.user.id.to_string(), token));
     }
-    let asker = Asker { ip: credentials.ip, is_master: holder.is_master, session };
-    admit(engine, &registry, &asker, Asked { path, methods: &[method] })
+    let is_forwarded = credentials.headers.get(FORWARDED).is_some();
+    let asker = Asker { ip: credentials.ip, is_forwarded, is_master: holder.is_master, session };
+    admit(engine, &registry, &asker, Asked { path, methods: &[method] }).await
 }
 
 /// How long deliveries of webhooks are counted.
 const DELIVERIES_WINDOW: Duration = Duration::from_secs(60);
 
-/// Counts a delivery of a webhook, whether it will be believed or not.
+/// Counts a delivery of a webhook, whether it will be believed or not. Each server counts for itself: this bounds its work.
 pub(crate) fn admit_delivery(engine: &Engine, webhook: &str, ip: Option<&str>) -> Result<(), ParseError> {
     let limits = &engine.options.limits;
     let limit = RateLimit::new(limits.inbound_requests_max, DELIVERIES_WINDOW);
     // No limit of a path has this number.
-    let key = (u64::MAX, format!("{webhook} {}", ip.unwrap_or_default()));
-    if engine.rate_counts.admit(key, &limit, engine.clock.now(), limits.rate_counts_max) {
+    let key = Key { number: u64::MAX, who: format!("{webhook} {}", ip.unwrap_or_default()) };
+    if engine.rate_counts.add(key, &limit, engine.clock.now(), limits.rate_counts_max) {
         return Ok(());
     }
     Err(ParseError::new(ErrorCode::ConnectionFailed, limit.message))
 }
 
 /// Counts a part of a batch. Parse: a login in it is nobody's.
-pub(crate) fn admit_part(work: &Work, method: &str, path: &str) -> Result<(), ParseError> {
+pub(crate) async fn admit_part(work: &Work, method: &str, path: &str) -> Result<(), ParseError> {
     if !has_limits(&work.engine, &work.registry) {
         return Ok(());
     }
@@ -188,10 +168,11 @@ pub(crate) fn admit_part(work: &Work, method: &str, path: &str) -> Result<(), Pa
     let session = work.caller.session().filter(|_| !is_login);
     let asker = Asker {
         ip: work.caller.who().ip.as_deref().and_then(|ip| ip.parse().ok()),
+        is_forwarded: work.caller.who().headers.get(FORWARDED).is_some(),
         is_master: work.is_master(),
         session: session.map(|session| (session.account.user.id.to_string(), session.token.as_str())),
     };
-    let counted = admit(&work.engine, &work.registry, &asker, Asked { path, methods: &[method, "POST"] });
+    let counted = admit(&work.engine, &work.registry, &asker, Asked { path, methods: &[method, "POST"] }).await;
     // Parse: within a batch it is an ordinary error, whose status says nothing of its number.
     counted.map_err(|error| ParseError { own_number: error.number(), code: ErrorCode::ScriptFailed, ..error })
 }
@@ -200,40 +181,14 @@ pub(crate) fn admit_part(work: &Work, method: &str, path: &str) -> Result<(), Pa
 mod tests {
     use super::*;
 
-    fn admitted(counts: &Counts, who: &str, now: i64, limit: &RateLimit) -> bool {
-        counts.admit((0, who.to_owned()), limit, Date::from_millis(now), 3)
-    }
-
-    #[test]
-    fn a_count_begins_anew_when_its_time_is_over() {
-        let counts = Counts::default();
-        let limit = RateLimit::new(2, Duration::from_millis(100));
-        let seen = [0, 10, 99, 100, 150, 199, 200].map(|now| admitted(&counts, "a", now, &limit));
-        assert_eq!(seen, [true, true, false, true, true, false, true]);
-        assert!(!admitted(&counts, "b", 0, &RateLimit::new(0, Duration::from_millis(100))));
-    }
-
-    #[test]
-    fn there_are_only_so_many_counts() {
-        let counts = Counts::default();
-        let limit = RateLimit::new(1, Duration::from_millis(100));
-        for who in ["a", "b", "c"] {
-            assert!(admitted(&counts, who, 0, &limit), "{who}");
-        }
-        // The others share one.
-        assert!(admitted(&counts, "d", 1, &limit));
-        assert!(!admitted(&counts, "e", 2, &limit));
-        assert!(!admitted(&counts, "a", 3, &limit));
-        assert_eq!(counts.0.lock().len(), 4);
-        // What is over makes room.
-        assert!(admitted(&counts, "f", 200, &limit));
-        assert_eq!(counts.0.lock().len(), 1);
-    }
-
     #[test]
     fn who_is_counted_and_with_whom() {
-        let asker =
-            |ip: &str, is_master| Asker { ip: ip.parse().ok(), is_master, session: Some(("u".to_owned(), "r:1")) };
+        let asker = |ip: &str, is_master| Asker {
+            ip: ip.parse().ok(),
+            is_forwarded: false,
+            is_master,
+            session: Some(("u".to_owned(), "r:1")),
+        };
         let limit = RateLimit::new(1, Duration::from_secs(1)).methods(["POST"]);
         for (asker, limit, method, free) in [
             (asker("1.2.3.4", false), limit.clone(), "POST", false),
@@ -245,6 +200,8 @@ mod tests {
         ] {
             assert_eq!(asker.is_free(&limit, &[method]), free, "{:?} {method}", asker.ip);
         }
+        let told = Asker { is_forwarded: true, ..asker("127.0.0.1", false) };
+        assert!(!told.is_free(&limit, &["POST"]), "a proxy may say anything");
         let asker = asker("1.2.3.4", false);
         let keys = [Zone::Ip, Zone::Session, Zone::User, Zone::Global].map(|zone| asker.key(zone));
         assert_eq!(keys, ["ip 1.2.3.4", "session r:1", "user u", "everybody"]);

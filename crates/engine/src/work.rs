@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::classes::rules_for;
 use crate::engine::Engine;
 use crate::find::pieces::Rest;
+use crate::idempotency::{Claim, Kept, Once, Repeatable};
 use crate::jobs::api as jobs;
 use crate::push::api as pushes;
 use crate::schema::{api, push};
@@ -234,9 +235,14 @@ impl Work {
         push::history(self, params).await
     }
 
-    /// Refuses a request whose id was seen before (159), where its path is watched.
-    pub async fn once(&self, path: &str, id: &str) -> Answer<()> {
-        idempotency::once(self, path, id).await
+    /// Whether a request came before; if so, it is refused (159), or told what it was answered, where its path is watched.
+    pub async fn once(&self, request: Repeatable<'_>) -> Answer<Once> {
+        idempotency::once(self, request).await
+    }
+
+    /// Keeps what a request was answered, for when it comes again.
+    pub async fn keep(&self, claim: Claim, kept: Option<Kept>) {
+        idempotency::keep(self, claim, kept).await;
     }
 
     /// Starts a job, master only; gives the id of the run's `_JobStatus`.
@@ -420,8 +426,8 @@ impl Work {
     }
 
     /// Counts a part of a batch, as [`Engine::count`] counts the batch.
-    pub fn count_part(&self, method: &str, path: &str) -> Answer<()> {
-        rate_limits::admit_part(self, method, path)
+    pub async fn count_part(&self, method: &str, path: &str) -> Answer<()> {
+        rate_limits::admit_part(self, method, path).await
     }
 
     /// Does something of so many steps in one transaction: all of it becomes visible, or nothing. When another transaction gets

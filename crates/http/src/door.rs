@@ -15,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures::stream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use parsimony_engine::metrics::{Level, REQUESTS_UNDER_WAY};
-use parsimony_engine::{Delivery, Engine, Headers, LiveConnection, Work};
+use parsimony_engine::{Delivery, Engine, Headers, LiveConnection, Repeatable, Work};
 use parsimony_model::{ErrorCode, ParseError};
 
 use crate::caller::TrustProxy;
@@ -23,10 +23,11 @@ use crate::envelope::{Envelope, Head, Params};
 use crate::error::Telling;
 use crate::layers::cors::Cors;
 use crate::layers::{log, measure, request_id};
+use crate::once::Turn;
 use crate::pages::{Asked as PageAsked, Pages, PagesOptions};
 use crate::reply::{Coming, Reply};
 use crate::routes::{AccountRoute, Route, below, decoded};
-use crate::{body, files, live_socket, rest};
+use crate::{body, files, live_socket, once, rest};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -165,15 +166,15 @@ impl Door {
         }
         request_id.clone_into(&mut envelope.credentials.request_id);
         let options = self.engine.options();
-        let watched = options.idempotency.is_some() && may_be_watched(&envelope.method, area);
-        let once = watched.then(|| request.headers().get(X_PARSE_REQUEST_ID)).flatten();
-        let once = once.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()).filter(|id| !id.is_empty());
+        let watched = options.idempotency.is_some() && once::may_be_watched(&envelope.method, area);
+        let id = watched.then(|| request.headers().get(once::X_PARSE_REQUEST_ID)).flatten();
+        let id = id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()).filter(|id| !id.is_empty());
         let counts = self.engine.counts();
         let asked = Asked {
             route: Route::parse(&envelope.method, &segments),
-            path: (options.route_allow_list.is_some() || once.is_some() || counts).then(|| segments.join("/")),
+            path: (options.route_allow_list.is_some() || id.is_some() || counts).then(|| segments.join("/")),
             counts,
-            once,
+            once: id,
             envelope,
             query: request.uri().query().unwrap_or_default().to_owned(),
             request_id: request_id.to_owned(),
@@ -256,11 +257,20 @@ impl Door {
             self.admit(&work, path)?;
         }
         let route = route?;
+        let (query, telling) = (asked.query.as_str(), self.telling(&asked.request_id));
+        let mut claim = None;
         if let (Some(id), Some(path)) = (&asked.once, &asked.path) {
-            Box::pin(work.once(path, id)).await?;
+            let request = Repeatable { id, method: &method, path, query, body: &body };
+            match Box::pin(once::turn(&work, request)).await? {
+                Turn::Again(reply) => return Ok(reply),
+                Turn::Done(own) => claim = own,
+            }
         }
-        let params = Params { body, query: &asked.query };
-        rest::answer(&self, &work, self.telling(&asked.request_id), route, params).await
+        let answer = rest::answer(&self, &work, telling, route, Params { body, query }).await;
+        match claim {
+            None => answer,
+            Some(claim) => Box::pin(once::keep(&work, claim, answer, telling)).await,
+        }
     }
 
     fn measure(&self, method: &str, path: &str, reply: &Reply, started: Instant) {
@@ -298,15 +308,6 @@ fn webhook<'a>(method: &Method, segments: &'a [Cow<'_, str>]) -> Option<(&'a str
         }
         _ => None,
     }
-}
-
-/// The id a client gives a request, the same when it sends it again.
-const X_PARSE_REQUEST_ID: &str = "x-parse-request-id";
-
-/// Whether a request can be one that must not happen twice.
-fn may_be_watched(method: &str, area: &str) -> bool {
-    let areas = ["classes", "users", "installations", "functions", "jobs"];
-    matches!(method, "POST" | "PUT") && areas.iter().any(|watched| area.eq_ignore_ascii_case(watched))
 }
 
 /// A request, as it is handed over to the work on it.

@@ -26,6 +26,7 @@ mod frame_guard;
 mod layers;
 mod listen;
 mod live_socket;
+mod once;
 mod pages;
 mod reply;
 mod rest;

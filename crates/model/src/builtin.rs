@@ -34,6 +34,10 @@ pub enum Builtin {
     Audience,
     /// Request ids seen.
     Idempotency,
+    /// What requests were answered that may come again; ours.
+    SavedReply,
+    /// How often something was asked, where all servers count together; ours.
+    RateCount,
     /// What was pushed to the classes, by whom; ours.
     SchemaChange,
     /// Who may start jobs, and what of each schedule is done; ours.
@@ -151,6 +155,8 @@ const TABLE: &[Row] = &[
     (Builtin::GraphQLConfig, "_GraphQLConfig", true, &["config:Object"]),
     (Builtin::Audience, "_Audience", true, &["name:String", "query:String", "lastUsed:Date", "timesUsed:Number"]),
     (Builtin::Idempotency, "_Idempotency", true, &["reqId:String", "expire:Date"]),
+    (Builtin::SavedReply, "_SavedReply", true, &["asked:String", "reply:Object", "expire:Date"]),
+    (Builtin::RateCount, "_RateCount", true, &["requests:Number", "expire:Date"]),
     (
         Builtin::SchemaChange,
         "_SchemaChange",

@@ -7,9 +7,9 @@ use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, DateTime, Document, doc};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use mongodb::options::IndexOptions;
+use mongodb::options::{Hint, IndexOptions};
 use mongodb::{Collection, IndexModel};
-use parsimony_model::Value;
+use parsimony_model::{Date, Value};
 use parsimony_store::{Answer, CHUNK_BYTES, Content, Cutter, FileStore, NAMES_MAX, NewFile, StoreError, StoredFile};
 
 use crate::documents;
@@ -164,6 +164,48 @@ async fn names(shared: &Shared, after: Option<&str>) -> Result<Vec<String>, Stor
     Ok(found.iter().filter_map(|entry| entry.get_str("_id").ok()).map(str::to_owned).collect())
 }
 
+/// The least id that drivers make at this moment.
+fn first_id_of(moment: Date) -> ObjectId {
+    let seconds = u32::try_from(moment.millis() / 1_000).unwrap_or_default();
+    let mut bytes = [0; 12];
+    for (byte, of_time) in bytes.iter_mut().zip(seconds.to_be_bytes()) {
+        *byte = of_time;
+    }
+    ObjectId::from_bytes(bytes)
+}
+
+/// Deletes the pieces of files that never became whole, if the newest of them is older than this.
+async fn sweep(shared: &Shared, since: Date) -> Result<u64, StoreError> {
+    let pieces = chunks(shared);
+    let oldest = first_id_of(since);
+    // The index of the pieces tells all of it; without one nobody has stored a file.
+    let pipeline = [
+        doc! { "$match": { "files_id": { "$lt": oldest }, "n": 0 } },
+        doc! { "$project": { "_id": 0, "files_id": 1 } },
+        doc! { "$lookup": { "from": "fs.files", "localField": "files_id", "foreignField": "_id", "as": "whole" } },
+        doc! { "$match": { "whole": [] } },
+        doc! { "$project": { "files_id": 1 } },
+    ];
+    let by_file = Hint::Keys(doc! { "files_id": 1, "n": 1 });
+    let mut found = match pieces.aggregate(pipeline).hint(by_file).await {
+        Ok(found) => found,
+        Err(_no_index) if files(shared).find_one(doc! {}).await.is_ok_and(|file| file.is_none()) => return Ok(0),
+        Err(error) => return Err(error::of_read(error)),
+    };
+    let mut swept = 0;
+    while let Some(broken) = found.try_next().await.map_err(error::of_read)? {
+        let Ok(id) = broken.get_object_id("files_id") else { continue };
+        let newest = pieces.find_one(doc! { "files_id": id }).sort(doc! { "n": -1 }).projection(doc! { "_id": 1 });
+        let newest = newest.await.map_err(error::of_read)?;
+        let is_idle = newest.and_then(|piece| piece.get_object_id("_id").ok()).is_some_and(|newest| newest < oldest);
+        if is_idle {
+            pieces.delete_many(doc! { "files_id": id }).await.map_err(error::of_write)?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
 impl FileStore for MongoStore {
     fn describe_files(&self) -> String {
         format!("GridFS in MongoDB {}", self.clients.home().place)
@@ -187,5 +229,9 @@ impl FileStore for MongoStore {
 
     fn names<'a>(&'a self, after: Option<&'a str>) -> Answer<'a, Vec<String>> {
         Box::pin(async move { names(&self.clients.here(), after).await })
+    }
+
+    fn sweep(&self, since: Date) -> Answer<'_, u64> {
+        Box::pin(async move { sweep(&self.clients.here(), since).await })
     }
 }

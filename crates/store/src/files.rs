@@ -65,6 +65,12 @@ pub trait FileStore: Send + Sync {
 
     /// The names after this one in the order of their bytes, each once, [`NAMES_MAX`] at most.
     fn names<'a>(&'a self, after: Option<&'a str>) -> Answer<'a, Vec<String>>;
+
+    /// Deletes what is left of uploads that broke off with their server, if nothing has come of them since then; gives how many
+    /// there were. Others may store files meanwhile. A place that is never left with such parts has nothing to do.
+    fn sweep(&self, _since: Date) -> Answer<'_, u64> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
 }
 
 /// Cuts content into pieces of one size.

@@ -10,7 +10,8 @@ use parsimony_cloud::{Application, HttpClient, Registry};
 use parsimony_connectors::Http;
 use parsimony_engine::metrics::Metrics;
 pub use parsimony_engine::{
-    AccountOptions, DefinedSchemas, Lockout, Options, PasswordPolicy, PatternLimit, PushOptions, Verification,
+    AccountOptions, CountedBy, DefinedSchemas, Idempotency, Lockout, Options, PasswordPolicy, PatternLimit,
+    PushOptions, Verification,
 };
 use parsimony_engine::{Engine, Surroundings};
 use parsimony_http::{Door, HttpOptions, Listening, PagesOptions, TrustProxy};
@@ -303,6 +304,12 @@ impl Client {
         self.with("X-Parse-Session-Token", token)
     }
 
+    /// With a request id.
+    #[must_use]
+    pub fn with_request_id(&self, id: &str) -> Self {
+        self.with("X-Parse-Request-Id", id)
+    }
+
     /// Without an application id.
     #[must_use]
     pub fn as_nobody(&self) -> Self {
@@ -340,7 +347,9 @@ impl Client {
     pub async fn ask_raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Option<Seen> {
         let method = reqwest::Method::from_bytes(method.as_bytes()).ok()?;
         let mut request = self.http.request(method, format!("{}{path}", self.url)).body(body);
-        request = request.header("Content-Type", "application/json");
+        if !headers.iter().any(|(header, _)| header.eq_ignore_ascii_case("Content-Type")) {
+            request = request.header("Content-Type", "application/json");
+        }
         let own = self.headers.iter().map(|(header, value)| (*header, value.as_str()));
         for (header, value) in own.chain(headers.iter().copied()) {
             request = request.header(header, value);

@@ -16,8 +16,8 @@ pub mod wire;
 pub use anvil::Anvil;
 #[cfg(feature = "app")]
 pub use app::{
-    AccountOptions, App, Client, DefinedSchemas, Lockout, Options, PasswordPolicy, PatternLimit, PushOptions, Seen,
-    StoreKind, Verification, everything, fresh,
+    AccountOptions, App, Client, CountedBy, DefinedSchemas, Idempotency, Lockout, Options, PasswordPolicy,
+    PatternLimit, PushOptions, Seen, StoreKind, Verification, everything, fresh,
 };
 #[cfg(feature = "app")]
 pub use mail_sink::{MailSink, SunkLetter};

@@ -1,6 +1,7 @@
 //! Where do the letters of a test go? To a mail server that keeps them, spoken to over real SMTP.
 #![expect(clippy::expect_used, reason = "a failed set-up fails the test")]
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub struct MailSink {
     port: u16,
     letters: Arc<Mutex<Vec<SunkLetter>>>,
     came: Arc<Notify>,
+    refusals: Arc<Mutex<VecDeque<&'static str>>>,
 }
 
 impl MailSink {
@@ -52,14 +54,15 @@ impl MailSink {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("a bound port").port();
-        let sink = Self { port, letters: Arc::default(), came: Arc::default() };
+        let sink = Self { port, letters: Arc::default(), came: Arc::default(), refusals: Arc::default() };
         let (letters, came) = (Arc::clone(&sink.letters), Arc::clone(&sink.came));
+        let refusals = Arc::clone(&sink.refusals);
         #[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (letters, came) = (Arc::clone(&letters), Arc::clone(&came));
+                let (letters, came, refusals) = (Arc::clone(&letters), Arc::clone(&came), Arc::clone(&refusals));
                 #[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
-                tokio::spawn(async move { converse(stream, &letters, &came).await.unwrap_or_default() });
+                tokio::spawn(async move { converse(stream, &letters, &came, &refusals).await.unwrap_or_default() });
             }
         });
         sink
@@ -80,6 +83,28 @@ impl MailSink {
             time_max: TIME_MAX,
         };
         Smtp::new(options).expect("a mailer")
+    }
+
+    /// Refuses the next letters, one by each of these answers, such as `451 later`.
+    pub fn refuse(&self, answers: &[&'static str]) {
+        self.refusals.lock().extend(answers);
+    }
+
+    /// Waits until as many letters were refused as were to be.
+    ///
+    /// # Panics
+    /// When they do not come.
+    pub async fn wait_for_refusals(&self) {
+        let refused = async {
+            loop {
+                let came = self.came.notified();
+                if self.refusals.lock().is_empty() {
+                    return;
+                }
+                came.await;
+            }
+        };
+        tokio::time::timeout(TIME_MAX, refused).await.expect("the letters are refused");
     }
 
     /// What has arrived.
@@ -106,7 +131,12 @@ impl MailSink {
 }
 
 /// Takes letters over one connection.
-async fn converse(stream: TcpStream, letters: &Mutex<Vec<SunkLetter>>, came: &Notify) -> std::io::Result<()> {
+async fn converse(
+    stream: TcpStream,
+    letters: &Mutex<Vec<SunkLetter>>,
+    came: &Notify,
+    refusals: &Mutex<VecDeque<&'static str>>,
+) -> std::io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader).lines();
     writer.write_all(b"220 sink\r\n").await?;
@@ -125,6 +155,12 @@ async fn converse(stream: TcpStream, letters: &Mutex<Vec<SunkLetter>>, came: &No
             continue;
         }
         let upper = line.to_uppercase();
+        let refusal = upper.starts_with("RCPT TO:").then(|| refusals.lock().pop_front()).flatten();
+        if let Some(refusal) = refusal {
+            writer.write_all(format!("{refusal}\r\n").as_bytes()).await?;
+            came.notify_waiters();
+            continue;
+        }
         let answer = if upper.starts_with("RCPT TO:") {
             to.extend(line.split(['<', '>']).nth(1).map(str::to_owned));
             "250 who else\r\n"

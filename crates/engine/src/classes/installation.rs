@@ -34,6 +34,11 @@ fn fixed(field: &str) -> ParseError {
 }
 
 impl ClassRules for Installation {
+    /// Parse: they are asked for by the master key alone, who is told all of them.
+    fn is_bounded(&self) -> bool {
+        false
+    }
+
     fn admit(&self, caller: &Caller, request: &mut SaveRequest) -> Result<(), ParseError> {
         for field in [DEVICE_TOKEN, INSTALLATION_ID, DEVICE_TYPE, APP_IDENTIFIER] {
             refuse_other_than_text(request, field)?;

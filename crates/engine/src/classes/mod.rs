@@ -68,6 +68,11 @@ pub(crate) trait ClassRules: Send + Sync {
         Ok(None)
     }
 
+    /// Whether `maxLimit` bounds a query for its objects.
+    fn is_bounded(&self) -> bool {
+        true
+    }
+
     /// Reads a condition as the class keeps what it asks for.
     fn ask(&self, _options: &Options, _filter: &mut Filter) {}
 
@@ -114,6 +119,8 @@ pub(crate) fn rules_for(class: &ClassName) -> &'static dyn ClassRules {
             | Builtin::GlobalConfig
             | Builtin::GraphQLConfig
             | Builtin::Idempotency
+            | Builtin::SavedReply
+            | Builtin::RateCount
             | Builtin::SchemaChange
             | Builtin::JobLease
             | Builtin::JobRun

@@ -6,6 +6,7 @@ mod names;
 mod place;
 mod ranges;
 mod sealed;
+mod sweep;
 mod upload;
 mod urls;
 
@@ -19,6 +20,7 @@ pub use self::download::Download;
 pub(crate) use self::download::{download, metadata};
 pub(crate) use self::place::place;
 pub use self::sealed::Sealed;
+pub(crate) use self::sweep::begin;
 pub use self::upload::{Upload, Uploaded};
 pub(crate) use self::upload::{delete, upload};
 pub(crate) use self::urls::url_of;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parsimony_model::Clock;
+use parsimony_model::{Clock, Date};
 use parsimony_store::{Answer, Content, FileStore, NewFile, Store, StoredFile};
 
 use super::Sealed;
@@ -35,6 +35,10 @@ impl FileStore for InStore {
 
     fn names<'a>(&'a self, after: Option<&'a str>) -> Answer<'a, Vec<String>> {
         self.0.files().names(after)
+    }
+
+    fn sweep(&self, since: Date) -> Answer<'_, u64> {
+        self.0.files().sweep(since)
     }
 }
 

@@ -18,7 +18,7 @@ use futures::stream::{self, StreamExt as _};
 use ghash::GHash;
 use ghash::universal_hash::UniversalHash as _;
 use moka::sync::Cache;
-use parsimony_model::Clock;
+use parsimony_model::{Clock, Date};
 use parsimony_store::{Answer, Content, FileStore, NewFile, StoreError, StoredFile};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -244,5 +244,9 @@ impl FileStore for Sealed {
 
     fn names<'a>(&'a self, after: Option<&'a str>) -> Answer<'a, Vec<String>> {
         self.inner.names(after)
+    }
+
+    fn sweep(&self, since: Date) -> Answer<'_, u64> {
+        self.inner.sweep(since)
     }
 }

@@ -317,7 +317,8 @@ fn selection(work: &Work, admitted: Admitted, purpose: Purpose) -> Result<Asking
         Purpose::Lookup => query.limit,
         Purpose::Question => {
             let limit = query.limit.unwrap_or(options.default_limit);
-            Some(options.max_limit.map_or(limit, |max| limit.min(max)))
+            let max = options.max_limit.filter(|_| rules_for(&class.name).is_bounded());
+            Some(max.map_or(limit, |max| limit.min(max)))
         }
     };
     include::expand_all(&mut query, &class);

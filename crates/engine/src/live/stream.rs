@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use compact_str::CompactString;
 use futures::StreamExt;
 use parking_lot::Mutex;
-use parsimony_model::{ClassName, ParseError};
+use parsimony_model::{ClassName, Object, ParseError, Value};
 use parsimony_store::{Happening, Written};
 use tokio::sync::{Notify, watch};
 
@@ -95,7 +96,61 @@ async fn change(engine: &Engine, written: &Written) -> Result<Option<Change>, Pa
     if before.is_none() && after.is_none() {
         return Ok(None);
     }
+    if let (Some(before), Some(after)) = (&before, &after)
+        && differ_in_hidden_fields(before, after)
+    {
+        return Ok(None);
+    }
     // Where the store does not know what an object was, it counts as what it is: an update, and neither enter nor leave.
     let before = if written.created { None } else { before.or_else(|| after.clone()) };
     Ok(Some(Change { class: written.class.clone(), before, after }))
+}
+
+/// Whether two images of an object are not the same, and nobody may see why: a failed login is counted, a token is made.
+fn differ_in_hidden_fields(before: &Object, after: &Object) -> bool {
+    let is_shown = |(name, _): &(&CompactString, &Value)| !name.starts_with('_');
+    let shown = |object: &'_ Object| object.fields.iter().filter(is_shown).count();
+    let alike = |(name, value): (&CompactString, &Value)| after.fields.get(name) == Some(value);
+    before != after
+        && (before.updated_at, before.created_at) == (after.updated_at, after.created_at)
+        && before.acl == after.acl
+        && shown(before) == shown(after)
+        && before.fields.iter().filter(is_shown).all(alike)
+}
+
+#[cfg(test)]
+mod tests {
+    use parsimony_model::value::Map;
+    use parsimony_model::{Acl, Date, ObjectId, map};
+
+    use super::*;
+
+    fn user(fields: Map) -> Object {
+        Object {
+            class: ClassName::parse("_User").unwrap(),
+            id: ObjectId::parse("u").unwrap(),
+            created_at: None,
+            updated_at: Some(Date::EPOCH),
+            acl: None,
+            fields,
+        }
+    }
+
+    #[test]
+    fn a_change_of_hidden_fields_alone_is_none() {
+        let before = user(map! { "name" => "ann", "_failed_login_count" => 1 });
+        let hidden = |after: &Object| differ_in_hidden_fields(&before, after);
+        assert!(hidden(&user(map! { "name" => "ann", "_failed_login_count" => 2 })));
+        assert!(hidden(&user(map! { "_perishable_token" => "t", "name" => "ann" })));
+        for after in [
+            before.clone(),
+            user(map! { "name" => "bob", "_failed_login_count" => 1 }),
+            user(map! { "_failed_login_count" => 2 }),
+            user(map! { "name" => "ann", "more" => 1 }),
+            Object { updated_at: Some(Date::from_millis(1)), ..user(map! { "name" => "ann" }) },
+            Object { acl: Some(Acl::default()), ..user(map! { "name" => "ann" }) },
+        ] {
+            assert!(!hidden(&after), "{after:?}");
+        }
+    }
 }

@@ -216,7 +216,7 @@ pub(crate) fn with_builtin_indexes(mut class: ClassSchema) -> ClassSchema {
             class.indexes.insert(name.into(), Index::on(&[field]).sparse().ignoring_case());
         }
     }
-    if Builtin::of(&class.name) == Some(Builtin::Idempotency) {
+    if let Some(Builtin::Idempotency | Builtin::SavedReply | Builtin::RateCount) = Builtin::of(&class.name) {
         class.indexes.insert("ttl".into(), Index::on(&["expire"]).sparse().expiring_after(0));
     }
     class

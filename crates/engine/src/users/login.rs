@@ -23,8 +23,10 @@ fn wrong_login() -> ParseError {
 /// Logs in: opens a session and gives the user as that user may see itself, with `sessionToken`.
 pub(crate) async fn log_in(work: &Work, login: LogIn) -> Result<Object, ParseError> {
     work.caller.may_write("perform the login operation")?;
-    let user = check(work, &login).await?;
+    let user = check_password(work, &login).await?;
     let second = second::prove(work, &login.fields, &user).await?;
+    // Not before: whoever knows the password would have as many guesses at the second factor as they like.
+    lockout::right(work, &user).await?;
     policy::refuse_aged(work, &user).await?;
     let class = user.class.clone();
     if work.registry.has::<BeforeLogin>(class.as_str()) {
@@ -93,8 +95,17 @@ pub(crate) async fn upgrade_session(work: &Work) -> Result<Object, ParseError> {
     find::get(work, &session.class, &session.id, Query::default()).await
 }
 
-/// The user whose name and password these are.
+/// The user whose name and password these are. Who needs nothing else to log in has all guesses again.
 pub(crate) async fn check(work: &Work, login: &LogIn) -> Result<Object, ParseError> {
+    let user = check_password(work, login).await?;
+    if auth_data::stored(&user).is_none_or(Map::is_empty) {
+        lockout::right(work, &user).await?;
+    }
+    Ok(user)
+}
+
+/// The user whose name and password these are.
+async fn check_password(work: &Work, login: &LogIn) -> Result<Object, ParseError> {
     let field = |name: &str| login.fields.get(name).filter(|value| !value.is_null() && **value != Value::from(""));
     let (username, email) = (field("username"), field("email"));
     if username.is_none() && email.is_none() {
@@ -119,7 +130,6 @@ pub(crate) async fn check(work: &Work, login: &LogIn) -> Result<Object, ParseErr
         lockout::wrong(work, &user).await?;
         return Err(wrong_login());
     }
-    lockout::right(work, &user).await?;
     // Parse: an empty ACL locks a user out.
     let locked_out = user.acl.as_ref().is_some_and(|acl| acl.entries().next().is_none());
     if locked_out && !work.caller.is_privileged() {

@@ -3,26 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parsimony_cloud::{Letter, Occasion};
+use parsimony_cloud::{Letter, MailFailure, Mailer, Occasion};
 use parsimony_model::{ErrorCode, Object, ParseError};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use tokio::time::Instant;
 
 use crate::engine::Engine;
 use crate::find::redact;
+use crate::uri::URI_COMPONENT;
 use crate::work::Work;
-
-/// What may stand in a part of a URL as it is, as in JavaScript's `encodeURIComponent`.
-const PART: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
 
 /// Refuses what needs letters where none can be written.
 pub(crate) fn require(work: &Work) -> Result<(), ParseError> {
@@ -47,10 +36,10 @@ pub(crate) async fn write(work: &Work, occasion: Occasion, user: &Object, token:
         Occasion::PasswordReset => "request_password_reset",
     };
     let application = &work.engine.options.keys.application_id;
-    let path = format!("/{}/{}/{page}", options.pages_endpoint, utf8_percent_encode(application, PART));
-    let token = utf8_percent_encode(token, PART);
+    let path = format!("/{}/{}/{page}", options.pages_endpoint, utf8_percent_encode(application, URI_COMPONENT));
+    let token = utf8_percent_encode(token, URI_COMPONENT);
     let link = match &options.frame_url {
-        Some(frame) => format!("{frame}?link={}&token={token}", utf8_percent_encode(&path, PART)),
+        Some(frame) => format!("{frame}?link={}&token={token}", utf8_percent_encode(&path, URI_COMPONENT)),
         None => format!("{public_url}{path}?token={token}"),
     };
     let class = work.engine.schemas.require(&user.class).await?;
@@ -66,19 +55,42 @@ pub(crate) async fn write(work: &Work, occasion: Occasion, user: &Object, token:
     Ok(())
 }
 
-/// Posts a letter. Nobody waits for that; a failure is logged.
+/// Posts a letter. Nobody waits for that.
 pub(crate) fn post(engine: &Arc<Engine>, letter: Letter) {
     let Some(mail) = engine.mail.clone() else {
         tracing::warn!("no letter is written: there is no mail adapter");
         return;
     };
-    let (user, occasion) = (letter.user.id.clone(), letter.occasion);
-    engine.tasks.spawn(async move {
-        if let Err(failure) = mail.write(letter).await {
-            tracing::error!(%user, ?occasion, %failure, "a letter to a user did not go out");
-        }
-    });
+    let own = Arc::clone(engine);
+    engine.tasks.spawn(async move { deliver(&own, &*mail, letter).await });
 }
+
+/// Sends a letter, again after a pause if it was not taken this time. What is given up is logged.
+async fn deliver(engine: &Engine, mail: &dyn Mailer, letter: Letter) {
+    let (user, occasion) = (letter.user.id.clone(), letter.occasion);
+    let limits = &engine.options.limits;
+    let (mut pause, mut place) = (limits.mail_pause, None);
+    for attempt in 1.. {
+        let Err(failure) = mail.write(letter.clone()).await else { return };
+        let may_come_right = matches!(failure, MailFailure::Unsent(_)) && attempt < limits.mail_attempts_max;
+        // A letter that waits keeps its place.
+        place = place.or_else(|| engine.letters_waiting.try_acquire().ok());
+        if !may_come_right || place.is_none() || engine.tasks.is_stopping() {
+            tracing::error!(%user, ?occasion, %failure, attempt, "a letter to a user did not go out");
+            return;
+        }
+        tracing::warn!(%user, ?occasion, %failure, attempt, ?pause, "a letter to a user is sent again later");
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // The last try, at once: whoever waits for it can ask for another letter, but may not know that.
+            () = engine.tasks.stopped() => {}
+        }
+        pause = pause.saturating_mul(MAIL_PAUSE_GROWS);
+    }
+}
+
+/// By how much each pause is longer than the one before it.
+const MAIL_PAUSE_GROWS: u32 = 4;
 
 /// Does work, and answers at the next of moments that lie `step` apart: how long it took does not tell what was found.
 pub(crate) async fn evenly<T>(step: Duration, work: impl Future<Output = T>) -> T {

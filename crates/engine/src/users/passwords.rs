@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use argon2::Argon2;
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
-use parsimony_model::ParseError;
+use parsimony_model::{ErrorCode, ParseError};
 use tokio::sync::Semaphore;
 
 use super::options::HashKind;
@@ -21,16 +21,20 @@ pub(crate) struct Passwords {
     cost: u32,
     /// How many may be hashed at one time: hashing is work for a whole core.
     turns: Arc<Semaphore>,
+    /// How many may be hashed or wait for it: whoever asks for more than a server can do is told so.
+    places: Arc<Semaphore>,
     /// What an unknown user's password is checked against, so that the answer takes as long.
     decoy: OnceLock<String>,
 }
 
 impl Passwords {
     pub(crate) fn new(options: &Options) -> Self {
+        let (at_once, waiting) = (options.limits.password_hashes_max, options.limits.password_hashes_waiting_max);
         Self {
             kind: options.accounts.hash,
             cost: options.password_cost,
-            turns: Arc::new(Semaphore::new(options.limits.password_hashes_max)),
+            turns: Arc::new(Semaphore::new(at_once)),
+            places: Arc::new(Semaphore::new(at_once.saturating_add(waiting))),
             decoy: OnceLock::new(),
         }
     }
@@ -66,15 +70,20 @@ impl Passwords {
     }
 
     async fn work<T: Send + 'static>(&self, task: impl FnOnce() -> T + Send + 'static) -> Result<T, ParseError> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_full| too_many())?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(ParseError::internal)?;
         tokio::task::spawn_blocking(move || {
             let done = task();
-            drop(turn);
+            drop((turn, place));
             done
         })
         .await
         .map_err(ParseError::internal)
     }
+}
+
+fn too_many() -> ParseError {
+    ParseError::new(ErrorCode::ConnectionFailed, "Too many passwords are being checked. Please try again later.")
 }
 
 /// Argon2id by the parameters that OWASP recommends, which stand in the hash.
@@ -120,6 +129,18 @@ mod tests {
                 assert!(!reader.matches("pass\0".to_owned(), Some(hash.clone())).await.unwrap());
             }
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_when_too_many_wait_is_refused() {
+        let mut options = Options { password_cost: 4, ..Options::new("a", "m") };
+        (options.limits.password_hashes_max, options.limits.password_hashes_waiting_max) = (1, 2);
+        let passwords = Passwords::new(&options);
+        let hashes = futures::future::join_all((0..10).map(|_| passwords.hash("secret".to_owned()))).await;
+        let refusals: Vec<_> = hashes.iter().filter_map(|hash| hash.as_ref().err()).collect();
+        assert_eq!((hashes.len() - refusals.len(), refusals.len()), (3, 7));
+        assert!(refusals.iter().all(|refusal| refusal.code == ErrorCode::ConnectionFailed));
+        assert!(passwords.hash("later".to_owned()).await.is_ok());
     }
 
     #[tokio::test]

@@ -30,7 +30,7 @@ type Answers = Vec<Result<Reply, ParseError>>;
 
 pub(super) async fn run(door: &Door, work: &Work, telling: Telling<'_>, mut body: Map) -> Result<Reply, ParseError> {
     let transaction = body.get("transaction") == Some(&Value::Bool(true));
-    let parts = parts(door, work, body.swap_remove("requests"))?;
+    let parts = parts(door, work, body.swap_remove("requests")).await?;
     if !transaction {
         return written(&side_by_side(door, work, parts).await, telling);
     }
@@ -72,7 +72,7 @@ async fn one_by_one(door: &Door, work: &Work, parts: &[Part]) -> Result<Answers,
 }
 
 /// Reads the parts. What is wrong with the batch is its error; what is wrong with a part is the part's.
-fn parts(door: &Door, work: &Work, requests: Option<Value>) -> Result<Vec<Part>, ParseError> {
+async fn parts(door: &Door, work: &Work, requests: Option<Value>) -> Result<Vec<Part>, ParseError> {
     let Some(Value::Array(requests)) = requests else {
         return Err(invalid("requests must be an array"));
     };
@@ -81,10 +81,14 @@ fn parts(door: &Door, work: &Work, requests: Option<Value>) -> Result<Vec<Part>,
         let count = requests.len();
         return Err(invalid(format!("Batch request contains {count} sub-requests, which exceeds the limit of {max}.")));
     }
-    requests.into_iter().map(|request| part(door, work, request)).collect()
+    let mut parts = Vec::with_capacity(requests.len());
+    for request in requests {
+        parts.push(part(door, work, request).await?);
+    }
+    Ok(parts)
 }
 
-fn part(door: &Door, work: &Work, request: Value) -> Result<Part, ParseError> {
+async fn part(door: &Door, work: &Work, request: Value) -> Result<Part, ParseError> {
     let Value::Object(mut request) = request else { return Err(no_path()) };
     let Some(Value::String(path)) = request.swap_remove("path") else { return Err(no_path()) };
     let Some(rest) = below_any(door.batch_prefixes(), &path) else {
@@ -96,7 +100,7 @@ fn part(door: &Door, work: &Work, request: Value) -> Result<Part, ParseError> {
         return Err(nested());
     }
     // Parse: one part too many, and nothing of the batch is done.
-    work.count_part(&method.to_ascii_uppercase(), &format!("/{}", segments.join("/")))?;
+    work.count_part(&method.to_ascii_uppercase(), &format!("/{}", segments.join("/"))).await?;
     let route = match route(method, &segments) {
         // Parse: one part that leads nowhere, and nothing of the batch is done.
         Err(error) if error.code == ErrorCode::InvalidJson => return Err(error),

@@ -312,7 +312,8 @@ fn idempotency(raw: &Raw) -> Result<Option<Idempotency>, String> {
     };
     let paths = raw.list("idempotencyOptions.paths")?.unwrap_or_default();
     let paths = paths.iter().map(begins).collect::<Result<Vec<_>, _>>()?;
-    Ok((!paths.is_empty()).then_some(Idempotency { paths, seconds }))
+    let saves_replies = raw.flag("parsimony.idempotency.savedReplies")?.unwrap_or(false);
+    Ok((!paths.is_empty()).then_some(Idempotency { paths, seconds, saves_replies }))
 }
 
 /// `liveQuery` and `liveQueryServerOptions`. A server without a configuration tells the changes of every class.

@@ -24,7 +24,7 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use parsimony_engine::Options;
+use parsimony_engine::{CountedBy, Options};
 use parsimony_http::{PagesOptions, TrustProxy};
 use serde_json::Value;
 
@@ -158,6 +158,7 @@ impl Config {
         let body_bytes_max = body_bytes_max(raw)?;
         options.files.bytes_max = body_bytes_max as u64;
         options.security = files::security(raw)?;
+        options.rate_counted_by = rate_limits::counted_by(raw, matches!(database, Database::Mongo { .. }))?;
         let keys = &options.keys;
         let complete = !keys.application_id.is_empty() && !keys.master_key.is_missing();
         if !complete && matches!(database, Database::Mongo { .. }) {
@@ -200,7 +201,7 @@ impl Config {
             options,
             warnings: raw.warnings.clone(),
         };
-        if rate_limits::wants_redis(raw) {
+        if rate_limits::wants_redis(raw) && config.options.rate_counted_by == CountedBy::Server {
             let text = "rateLimit.redisUrl has no effect: each server keeps its own counts";
             config.warnings.push(text.to_owned());
         }

@@ -1,6 +1,6 @@
 //! How often may paths be asked, `rateLimit`: read as Parse reads it, with its texts for what cannot be.
 
-use parsimony_engine::{PatternLimit, RateLimit};
+use parsimony_engine::{CountedBy, PatternLimit, RateLimit};
 use parsimony_model::value::json;
 use serde_json::Value;
 
@@ -16,6 +16,16 @@ pub(super) fn read(raw: &Raw) -> Result<Vec<PatternLimit>, String> {
         Some(_) => return Err("rateLimit must be an array or object".to_owned()),
     };
     written.into_iter().map(one).collect()
+}
+
+/// `parsimony.rateLimitCounts`: who counts together. Servers that share a database count in it unless told otherwise.
+pub(super) fn counted_by(raw: &Raw, is_shared: bool) -> Result<CountedBy, String> {
+    match raw.text("parsimony.rateLimitCounts")?.as_deref() {
+        None if is_shared => Ok(CountedBy::Database),
+        None | Some("server") => Ok(CountedBy::Server),
+        Some("database") => Ok(CountedBy::Database),
+        Some(_) => Err("parsimony.rateLimitCounts must be server or database.".to_owned()),
+    }
 }
 
 /// Whether any of them wants its counts kept in Redis.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod classes;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod given;
 #[cfg(test)]
 mod reading;

@@ -86,7 +86,7 @@ pub(crate) fn admit(update: &mut Update) -> Result<(), ParseError> {
 }
 
 /// What a user has of all providers.
-fn stored(user: &Object) -> Option<&Map> {
+pub(crate) fn stored(user: &Object) -> Option<&Map> {
     user.get(AUTH_DATA).and_then(Value::as_object)
 }
 

@@ -2,10 +2,11 @@
 //! a provider.
 
 use parsimony_model::value::Map;
-use parsimony_model::{Object, ParseError, Value};
+use parsimony_model::{ErrorCode, Object, ParseError, Value};
 
 use super::validate::{Outcome, validate};
 use super::{changes, no_object, policy, search, used};
+use crate::users::lockout;
 use crate::work::Work;
 
 /// What a login brought besides its password, found true and not yet stored.
@@ -29,11 +30,23 @@ pub(crate) async fn prove(work: &Work, fields: &Map, user: &Object) -> Result<Se
     // The provider says who somebody is: an id that is only claimed would be another one's.
     search::prepare(work, &mut sent, None).await?;
     let others = search::users(work, &sent).await?.iter().any(|found| found.id != user.id);
-    let outcome = validate(work, &sent, Some(user)).await?;
+    let outcome = match validate(work, &sent, Some(user)).await {
+        Err(error) if is_guess(&error) => {
+            // A code of few digits is guessed sooner than a password.
+            lockout::wrong(work, user).await?;
+            return Err(error);
+        }
+        outcome => outcome?,
+    };
     if others {
         return Err(used());
     }
     Ok(Second(Some(outcome)))
+}
+
+/// Whether a refusal says that what was sent is not true, and not that nobody could tell.
+fn is_guess(error: &ParseError) -> bool {
+    !matches!(error.code, ErrorCode::InternalServerError | ErrorCode::Timeout | ErrorCode::UnsupportedService)
 }
 
 impl Second {
