@@ -37,7 +37,7 @@ impl HttpClient for Measured<dyn HttpClient> {
 fn posted(posted: &Result<(), MailFailure>) -> Outcome {
     match posted {
         Ok(()) => Outcome::Done,
-        Err(MailFailure::Unfit(_)) => Outcome::Refused,
+        Err(MailFailure::Unfit(_) | MailFailure::Refused(_)) => Outcome::Refused,
         Err(MailFailure::Unsent(_)) => Outcome::Failed,
     }
 }

@@ -11,6 +11,7 @@ use parsimony_cloud::{Email, Host, HostApi, Pending, ResealFrom, ResealStep, no_
 use parsimony_model::value::Map;
 use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
 use parsimony_store::Resealed;
+use tokio::task::JoinSet;
 
 use crate::work::Work;
 use crate::{find, functions, save};
@@ -36,11 +37,34 @@ pub(crate) async fn guarded<T>(code: impl Future<Output = Result<T, ParseError>>
     }
 }
 
+/// How many levels of cloud code that calls cloud code stand on one stack.
+const LEVELS_ON_A_STACK: u8 = 4;
+
+/// What cloud code asks for. Every few levels it is done by a task of its own, on a stack that begins anew: as deep as cloud
+/// code may call itself, no stack is deep enough. The task ends with whoever waits for it.
+fn on_some_stack<T: Send + 'static>(
+    depth: u8,
+    asked: impl Future<Output = Result<T, ParseError>> + Send + 'static,
+) -> Pending<'static, T> {
+    if !depth.is_multiple_of(LEVELS_ON_A_STACK) {
+        return Box::pin(asked);
+    }
+    Box::pin(async move {
+        let mut alone = JoinSet::new();
+        alone.spawn(asked);
+        match alone.join_next().await {
+            Some(done) => done.map_err(ParseError::internal)?,
+            None => Err(ParseError::internal("a task that was begun is not there")),
+        }
+    })
+}
+
 struct EngineHost(Work);
 
 impl HostApi for EngineHost {
     fn find(&self, class: ClassName, query: Query) -> Pending<'_, Vec<Object>> {
-        Box::pin(async move { Ok(find::find(&self.0, &class, query).await?.results) })
+        let work = self.0.clone();
+        on_some_stack(self.0.depth, async move { Ok(find::find(&work, &class, query).await?.results) })
     }
 
     fn count(&self, class: ClassName, query: Query) -> Pending<'_, u64> {
@@ -48,15 +72,18 @@ impl HostApi for EngineHost {
     }
 
     fn save(&self, class: ClassName, id: Option<ObjectId>, fields: Map) -> Pending<'_, Object> {
-        Box::pin(async move { Ok(save::save(&self.0, &class, id.as_ref(), fields).await?.1) })
+        let work = self.0.clone();
+        on_some_stack(self.0.depth, async move { Ok(save::save(&work, &class, id.as_ref(), fields).await?.1) })
     }
 
     fn delete(&self, class: ClassName, id: ObjectId) -> Pending<'_, ()> {
-        Box::pin(async move { self.0.delete(&class, &id).await })
+        let work = self.0.clone();
+        on_some_stack(self.0.depth, async move { work.delete(&class, &id).await })
     }
 
     fn call(&self, function: String, params: Map) -> Pending<'_, Value> {
-        Box::pin(async move { functions::call(&self.0, &function, params).await?.0.to_value() })
+        let work = self.0.clone();
+        on_some_stack(self.0.depth, async move { functions::call(&work, &function, params).await?.0.to_value() })
     }
 
     fn push(&self, body: Map) -> Pending<'_, ObjectId> {

@@ -300,7 +300,7 @@ fn payload(data: &Map) -> Map {
 
 #[cfg(test)]
 mod tests {
-    use parsimony_model::ObjectId;
+    use parsimony_model::{ObjectId, map};
 
     use super::super::patience::tests::{answer, ground};
     use super::*;

@@ -38,7 +38,12 @@ impl Route {
     }
 
     /// Webhooks, of functions and of triggers.
-    pub(super) fn webhooks(method: &str, kind: Option<&str>, name: Option<&str>, trigger: Option<&str>) -> Option<Self> {
+    pub(super) fn webhooks(
+        method: &str,
+        kind: Option<&str>,
+        name: Option<&str>,
+        trigger: Option<&str>,
+    ) -> Option<Self> {
         let target = match (kind, name, trigger) {
             (Some("functions"), Some(name), None) => WebhookTarget::Function(name.to_owned()),
             (Some("triggers"), Some(class), Some(trigger)) => {

@@ -139,10 +139,7 @@ fn what_is_no_route_says_so() {
     ] {
         // An empty class name is no name, which is refused as such.
         let code = parse(line).unwrap_err().code;
-        assert!(matches!(
-            code,
-            ErrorCode::RouteNotFound | ErrorCode::InvalidClassName | ErrorCode::MissingObjectId
-        ));
+        assert!(matches!(code, ErrorCode::RouteNotFound | ErrorCode::InvalidClassName | ErrorCode::MissingObjectId));
     }
     assert_eq!(parse("GET /nope/x").unwrap_err().message, "cannot route GET /nope/x");
     for (line, number) in [
@@ -168,9 +165,7 @@ fn what_is_of_the_whole_application_is_known() {
     ] {
         assert_eq!(parse(line), Ok(Route::Operation(operation)), "{line}");
     }
-    for line in
-        ["POST /config", "GET /config/x", "POST /events", "GET /events/x", "POST /scriptlog", "POST /files/a"]
-    {
+    for line in ["POST /config", "GET /config/x", "POST /events", "GET /events/x", "POST /scriptlog", "POST /files/a"] {
         assert_eq!(parse(line).unwrap_err().code, ErrorCode::RouteNotFound, "{line}");
     }
 }
