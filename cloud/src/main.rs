@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    parsimony_server::run([parsimony_identity_management::application()])
+    parsimony_server::run([parsimony_identity_management::application(), parsimony_digital_assets::application()])
 }

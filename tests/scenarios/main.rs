@@ -15,6 +15,8 @@ mod bad_input;
 mod batch;
 mod defined;
 mod devices;
+mod digital_assets;
+mod digital_assets_chain;
 mod file_hooks;
 mod files;
 mod functions;

@@ -1,0 +1,27 @@
+//! The cloud functions, one file each. Each goes the same way: authenticated caller, validated parameters, permission,
+//! the work with its audit entries in one transaction, typed result. None of them asks a chain: a job brings what they decide
+//! there.
+
+mod burn_tokens;
+mod common;
+mod create_digital_asset;
+mod deploy_asset;
+mod freeze_holding;
+mod get_asset_portfolio;
+mod mint_tokens;
+mod pause_asset;
+mod permissions;
+mod transfer_tokens;
+
+pub use burn_tokens::{BurnTokens, burn_tokens};
+pub use common::TransactionCreated;
+pub use create_digital_asset::{AssetCreated, CreateDigitalAsset, create_digital_asset};
+pub use deploy_asset::{DeployAsset, deploy_asset};
+pub use freeze_holding::{FreezeHolding, freeze_holding};
+pub use get_asset_portfolio::{GetAssetPortfolio, Portfolio, get_asset_portfolio};
+pub use mint_tokens::{MintTokens, mint_tokens};
+pub use pause_asset::{PauseAsset, pause_asset};
+pub use permissions::{
+    GrantAssetPermission, PermissionGranted, RevokeAssetPermission, grant_asset_permission, revoke_asset_permission,
+};
+pub use transfer_tokens::{TransferTokens, transfer_tokens};

@@ -1,0 +1,86 @@
+//! `getAssetPortfolio`: what somebody holds, and how much of it they may use.
+
+use parsimony_cloud::{Host, Request};
+use parsimony_kit::{Acting, params, permission, roles};
+use parsimony_model::query::Constraint;
+use parsimony_model::value::Map;
+use parsimony_model::{Filter, Object, ObjectId, ParseError, Query, Value, map};
+use serde::{Deserialize, Serialize};
+
+use crate::APPLICATION;
+use crate::holding::Holding;
+use crate::model::HOLDING;
+use crate::party::user_pointer;
+
+/// How many holdings one answer has at most.
+const HOLDINGS_MAX: u32 = 1_000;
+
+/// How many it has unless told otherwise.
+const HOLDINGS: u32 = 100;
+
+/// What is asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GetAssetPortfolio {
+    /// The id of the user; the caller, unless they are staff.
+    pub holder: Option<String>,
+    /// How many holdings to leave out first.
+    #[serde(default)]
+    pub skip: u32,
+    /// How many to tell.
+    pub limit: Option<u32>,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Portfolio {
+    /// The id of the user.
+    pub holder: String,
+    /// How many holdings there are in all.
+    pub count: u64,
+    /// The holdings, the newest first.
+    pub holdings: Vec<Map>,
+}
+
+/// Tells what somebody holds.
+pub async fn get_asset_portfolio(request: Request<GetAssetPortfolio>) -> Result<Portfolio, ParseError> {
+    let acting = Acting::new(APPLICATION, HOLDING, &request);
+    let caller = acting.user()?;
+    let params = &request.params;
+    let holder = params.holder.as_deref().map(|holder| params::object_id("holder", holder)).transpose()?;
+    let limit = params.limit.unwrap_or(HOLDINGS);
+    if limit == 0 || limit > HOLDINGS_MAX {
+        return Err(params::invalid("limit", format!("it may be from 1 to {HOLDINGS_MAX}")));
+    }
+    let holder = holder.unwrap_or_else(|| caller.id.clone());
+    if holder != caller.id {
+        let staff = [roles::ASSET_MANAGER, roles::COMPLIANCE_OFFICER, roles::AUDITOR, roles::SUPPORT];
+        let done = permission::require_role(&request.who, &staff, "look at the portfolio of others");
+        acting.settle(None, done).await?;
+    }
+    portfolio(&request.host.as_master(), &holder, params.skip, limit).await
+}
+
+async fn portfolio(host: &Host, holder: &ObjectId, skip: u32, limit: u32) -> Result<Portfolio, ParseError> {
+    let held = Filter::equals("holder", user_pointer(holder)?)
+        .and(Filter::Field("balance".into(), Constraint::NotEquals("0".into())));
+    let mut query = Query::new(held.clone()).descending("createdAt").limit(u64::from(limit));
+    query.skip = u64::from(skip);
+    query.include = vec!["asset".into()];
+    let rows = host.find(HOLDING, query).await?;
+    let count = host.count(HOLDING, Query::new(held)).await?;
+    let holdings = rows.iter().filter(|row| Holding::is_some(row)).map(shown).collect();
+    Ok(Portfolio { holder: holder.to_string(), count, holdings })
+}
+
+fn shown(row: &Object) -> Map {
+    let mut shown = Holding::shown(row);
+    if let Some(Value::Included(asset)) = row.get("asset") {
+        let fields = ["name", "symbol", "standard", "decimals", "status"];
+        let mut told = map! { "assetId" => asset.id.as_str() };
+        told.extend(fields.iter().filter_map(|field| Some(((*field).into(), asset.get(field)?.clone()))));
+        shown.insert("asset".into(), Value::Object(told));
+    }
+    shown
+}

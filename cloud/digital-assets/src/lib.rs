@@ -1,0 +1,118 @@
+//! Digital assets: tokens on chains, who holds them, and the ledger that keeps both in step.
+//!
+//! | function | who may call it |
+//! | --- | --- |
+//! | `createDigitalAsset` | issuers and asset managers |
+//! | `deployAsset`, `grantAssetPermission`, `revokeAssetPermission` | the issuer of the asset, asset managers |
+//! | `mintTokens`, `pauseAsset` | the same, and who has the permission |
+//! | `transferTokens`, `burnTokens` | every user, of what they hold; of what others hold as above |
+//! | `freezeHolding` | as `mintTokens`, and compliance officers |
+//! | `getAssetPortfolio` | every user, their own; staff |
+//!
+//! | question | file |
+//! | --- | --- |
+//! | may these tokens change hands | `compliance.rs` |
+//! | how much does somebody hold | `holding.rs` |
+//! | what is written when something is decided | `ledger.rs` |
+//! | how does that get to its chain | `outbox.rs` |
+//! | what does the ledger do when the chain has decided | `settle.rs` |
+#![deny(clippy::future_not_send)]
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod amount;
+pub mod compliance;
+pub mod contracts;
+pub mod functions;
+mod holding;
+mod hooks;
+mod jobs;
+mod ledger;
+pub mod model;
+mod outbox;
+mod party;
+pub mod settings;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parsimony_cloud::{Application, HttpClient, JobPlan, JobRequest, Request, Rules};
+use parsimony_connectors::Http;
+
+use functions::{
+    DeployAsset, burn_tokens, create_digital_asset, deploy_asset, freeze_holding, get_asset_portfolio,
+    grant_asset_permission, mint_tokens, pause_asset, revoke_asset_permission, transfer_tokens,
+};
+pub use jobs::{Installed, install};
+use model::{ASSET, DEPLOYMENT, HOLDING, PERMISSION, TRANSACTION};
+use settings::{Chains, Settings};
+
+/// The name of the application: its audit trail and its settings bear it.
+pub const APPLICATION: &str = "digital-assets";
+
+/// The application, with everything it needs.
+pub fn application() -> Application {
+    // The master key alone is nobody: who decides something has to be a person.
+    let person = || Rules::none().require_user().validate_master_key();
+    with_classes(Application::new(APPLICATION).sharing(parsimony_kit::application()))
+        .before_save(ASSET, hooks::keep_asset)
+        .before_save(DEPLOYMENT, hooks::keep_deployment)
+        .before_save(TRANSACTION, hooks::keep_transaction)
+        .before_save(HOLDING, hooks::keep_holding)
+        .before_save(PERMISSION, hooks::keep_permission)
+        .define("createDigitalAsset", person(), create_digital_asset)
+        .define("mintTokens", person(), mint_tokens)
+        .define("transferTokens", person(), transfer_tokens)
+        .define("burnTokens", person(), burn_tokens)
+        .define("pauseAsset", person(), pause_asset)
+        .define("freezeHolding", person(), freeze_holding)
+        .define("grantAssetPermission", person(), grant_asset_permission)
+        .define("revokeAssetPermission", person(), revoke_asset_permission)
+        .define("getAssetPortfolio", Rules::none().require_user(), get_asset_portfolio)
+        .configured(|application, settings| {
+            let settings: Settings = settings.read()?;
+            let http: Arc<dyn HttpClient> = Arc::new(Http::new()?);
+            Ok(with_chains(application, &Chains::new(&settings, &http)?))
+        })
+}
+
+/// What needs the chains of the settings.
+fn with_chains(application: Application, chains: &Chains) -> Application {
+    let person = || Rules::none().require_user().validate_master_key();
+    let plan =
+        |cron: &str, minutes: u64| JobPlan::manual().cron(cron, "UTC").timeout(Duration::from_secs(minutes * 60));
+    let deploy = {
+        let chains = chains.clone();
+        move |request: Request<DeployAsset>| deploy_asset(request, chains.clone())
+    };
+    let confirm = {
+        let chains = chains.clone();
+        move |request: JobRequest<_>| jobs::confirm_transactions(request, chains.clone())
+    };
+    let reconcile = {
+        let chains = chains.clone();
+        move |request: JobRequest<_>| jobs::reconcile_holdings(request, chains.clone())
+    };
+    let install = {
+        let chains = chains.clone();
+        move |request: JobRequest<_>| jobs::install_contracts(request, chains.clone())
+    };
+    application
+        .define("deployAsset", person(), deploy)
+        .job("confirmTransactions", plan("*/15 * * * * *", 10), confirm)
+        .job("reconcileHoldings", plan("23 * * * *", 50), reconcile)
+        .job("installContracts", JobPlan::manual(), install)
+}
+
+fn with_classes(application: Application) -> Application {
+    application
+        .schema(include_str!("../../../schemas/digital-assets/DigitalAsset.json"))
+        .schema(include_str!("../../../schemas/digital-assets/AssetDeployment.json"))
+        .schema(include_str!("../../../schemas/digital-assets/AssetTransaction.json"))
+        .schema(include_str!("../../../schemas/digital-assets/AssetHolding.json"))
+        .schema(include_str!("../../../schemas/digital-assets/AssetPermission.json"))
+        .schema(include_str!("../../../schemas/digital-assets/ChainSender.json"))
+}
+
+#[cfg(test)]
+mod tests;

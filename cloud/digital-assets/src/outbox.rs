@@ -1,0 +1,251 @@
+//! How does what was decided get to its chain? It is signed and written down in one transaction with its nonce, and sent after
+//! that, as often as it takes.
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::sol_types::SolCall as _;
+use parsimony_cloud::{Host, Job};
+use parsimony_connectors::chain::{ChainError, Count, Fees, Signed, Signer, TxPlan};
+use parsimony_kit::state;
+use parsimony_model::query::Constraint;
+use parsimony_model::value::Map;
+use parsimony_model::{ErrorCode, Filter, Object, ObjectId, ParseError, Query, Value, map};
+
+use crate::amount;
+use crate::compliance::ComplianceRules;
+use crate::contracts::abi::Factory;
+use crate::contracts::{Doing, asset_key};
+use crate::ledger::Asset;
+use crate::model::{SENDER, Standard, TRANSACTION, TransactionStatus, TransactionType, pointer, text, whole, word};
+use crate::settings::Place;
+use crate::settle;
+
+/// The number of the error that makes [`Host::transaction`] try again.
+const CONFLICT: i32 = 251;
+
+/// What became of one that was to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is on its way.
+    Submitted,
+    /// It has to wait for others.
+    Waits,
+    /// The chain would refuse it.
+    Failed,
+}
+
+/// Why nothing could be done with one.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The chain: with this one, none of its others can be helped.
+    Chain(ChainError),
+    /// The store, or an object in it.
+    Parse(ParseError),
+}
+
+impl From<ChainError> for Trouble {
+    fn from(error: ChainError) -> Self {
+        Self::Chain(error)
+    }
+}
+
+impl From<ParseError> for Trouble {
+    fn from(error: ParseError) -> Self {
+        Self::Parse(error)
+    }
+}
+
+/// Where something is told, and what.
+pub(crate) struct Message {
+    pub(crate) to: Address,
+    pub(crate) input: Bytes,
+}
+
+impl Message {
+    /// What a transaction tells which contract.
+    pub(crate) fn of(place: &Place, asset: &Asset, transaction: &Object) -> Result<Self, ParseError> {
+        let kind = word(transaction, "type", TransactionType::parse)?;
+        if kind == TransactionType::Deploy {
+            let to = place.factory.ok_or_else(|| ParseError::internal("the chain has no factory any more"))?;
+            return Ok(Self { to, input: deployment(place, asset)? });
+        }
+        let address = |object: &Object, field: &str| -> Result<Option<Address>, ParseError> {
+            object.text(field).map(|text| text.parse().map_err(ParseError::internal)).transpose()
+        };
+        let to = address(&asset.object, "address")?
+            .ok_or_else(|| ParseError::internal(format!("DigitalAsset {} has no address", asset.object.id)))?;
+        let doing = Doing {
+            kind,
+            standard: asset.standard,
+            from: address(transaction, "fromAddress")?,
+            to: address(transaction, "toAddress")?,
+            token: U256::from_str_radix(text(transaction, "tokenId")?, 10).map_err(ParseError::internal)?,
+            amount: amount::of(transaction, "amount")?,
+        };
+        Ok(Self { to, input: doing.input()? })
+    }
+}
+
+fn deployment(place: &Place, asset: &Asset) -> Result<Bytes, ParseError> {
+    let rules = ComplianceRules::of(&asset.object)?;
+    let max_balance = match &rules.max_balance {
+        Some(max) => amount::parse("maxBalance", max)?,
+        None => U256::ZERO,
+    };
+    let asks = rules.require_verified || asset.standard == Standard::Erc3643;
+    let registry = place.identity_registry.filter(|_| asks).unwrap_or_default();
+    let decimals = whole(&asset.object, "decimals").and_then(|decimals| u8::try_from(decimals).ok());
+    let described = Factory::Asset {
+        name: text(&asset.object, "name")?.to_owned(),
+        symbol: text(&asset.object, "symbol")?.to_owned(),
+        uri: asset.object.text("baseUri").unwrap_or_default().to_owned(),
+        decimals: decimals.unwrap_or_default(),
+        cap: asset.cap()?.unwrap_or_default(),
+        maxBalance: max_balance,
+        registry,
+    };
+    let key = asset_key(asset.object.id.as_str());
+    Ok(Factory::deployCall { key, standard: asset.standard.number(), asset: described }.abi_encode().into())
+}
+
+/// Sends one that waits to be sent.
+pub(crate) async fn submit(job: &Job, place: &Place, waiting: &Object) -> Result<Sent, Trouble> {
+    let Some(key) = &place.signer else { return Ok(Sent::Waits) };
+    let asset = Asset::load(&job.host, &pointer(waiting, "asset")?.id).await?;
+    let message = Message::of(place, &asset, waiting)?;
+    let gas = match place.chain.estimate(key.address(), Some(message.to), message.input.clone()).await {
+        Ok(gas) => gas,
+        Err(error @ ChainError::Refused { .. }) => {
+            if has_earlier(&job.host, waiting).await? {
+                return Ok(Sent::Waits);
+            }
+            settle::fail(job, &waiting.id, &error.to_string()).await?;
+            return Ok(Sent::Failed);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let fees = place.chain.fees().await?;
+    let known = place.chain.transaction_count(key.address(), Count::WithWaiting).await?;
+    let draft = TxPlan { chain: place.chain.id(), nonce: known, to: Some(message.to), input: message.input, gas, fees };
+    let Some(signed) = write_down(&job.host, key, &waiting.id, &draft).await? else { return Ok(Sent::Waits) };
+    send(place, &signed.raw).await?;
+    Ok(Sent::Submitted)
+}
+
+/// Hands in what was written down. That the chain refuses it now is not its end: it is looked at again.
+pub(crate) async fn send(place: &Place, raw: &Bytes) -> Result<(), Trouble> {
+    match place.chain.send(raw.clone()).await {
+        Ok(()) => Ok(()),
+        Err(error @ ChainError::Refused { .. }) => {
+            tracing::warn!(chain = place.chain.id(), %error, "a transaction was not taken, and will be sent again");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether something of the same asset has to come first.
+async fn has_earlier(host: &Host, waiting: &Object) -> Result<bool, ParseError> {
+    let open = TransactionStatus::OPEN.map(Value::from).to_vec();
+    let mut earlier = Filter::equals("asset", pointer(waiting, "asset")?)
+        .and(Filter::Field("status".into(), Constraint::In(open)))
+        .and(Filter::Field("objectId".into(), Constraint::NotEquals(waiting.id.as_str().into())));
+    if let Some(created_at) = waiting.created_at {
+        earlier = earlier.and(Filter::Field("createdAt".into(), Constraint::LessOrEqual(created_at.into())));
+    }
+    host.first(TRANSACTION, Query::new(earlier)).await.map(|found| found.is_some())
+}
+
+/// Gives it the next nonce, signs it and writes both down, all in one: no two servers give one nonce to two.
+async fn write_down(host: &Host, key: &Signer, id: &ObjectId, draft: &TxPlan) -> Result<Option<Signed>, ParseError> {
+    let work = |host: Host| async move {
+        let waiting = host.get(TRANSACTION, id).await?;
+        if state::of::<TransactionStatus>(&waiting)? != TransactionStatus::Created {
+            return Ok(None);
+        }
+        let nonce = take_nonce(&host, draft.chain, key.address(), draft.nonce).await?;
+        let plan = TxPlan { nonce, ..draft.clone() };
+        let signed = key.sign(&plan).map_err(ParseError::internal)?;
+        let mut changes = attempt(&waiting, &plan, &signed, host.now().into());
+        changes.insert("status".into(), TransactionStatus::Submitted.into());
+        changes.insert("nonce".into(), (nonce as f64).into());
+        // One field, so that what has no nonce yet is not taken for the same.
+        let nonce_key = format!("{}:{}:{nonce}", draft.chain, key.address());
+        changes.insert("nonceKey".into(), nonce_key.into());
+        changes.insert("sender".into(), key.address().to_string().into());
+        host.update(TRANSACTION, id, changes).await?;
+        Ok(Some(signed))
+    };
+    host.transaction(work).await
+}
+
+/// The next nonce of a sender: one after the last that was given, and none that the chain has seen already.
+async fn take_nonce(host: &Host, chain: u64, sender: Address, known: u64) -> Result<u64, ParseError> {
+    let address = sender.to_string();
+    let row = Filter::equals("chainId", chain as f64).and(Filter::equals("address", address.as_str()));
+    if let Some(row) = host.first(SENDER, Query::new(row)).await? {
+        let nonce = whole(&row, "nextNonce").unwrap_or_default().max(known);
+        host.update(SENDER, &row.id, map! { "nextNonce" => (nonce + 1) as f64 }).await?;
+        return Ok(nonce);
+    }
+    let fields = map! { "chainId" => chain as f64, "address" => address, "nextNonce" => (known + 1) as f64 };
+    host.create(SENDER, fields).await.map_err(|error| {
+        if error.code == ErrorCode::DuplicateValue {
+            return ParseError::with_number(CONFLICT, "Another server sends for the first time.");
+        }
+        error
+    })?;
+    Ok(known)
+}
+
+/// What is written of an attempt: the hash under which it may be found, beside those of the ones before.
+fn attempt(transaction: &Object, plan: &TxPlan, signed: &Signed, now: Value) -> Map {
+    let mut hashes = transaction.get("hashes").and_then(Value::as_array).map(<[Value]>::to_vec).unwrap_or_default();
+    hashes.push(signed.hash.to_string().into());
+    map! {
+        "transactionHash" => signed.hash.to_string(),
+        "hashes" => hashes,
+        "rawTransaction" => signed.raw.to_string(),
+        "gas" => plan.gas.to_string(),
+        "maxFeePerGas" => plan.fees.max_fee.to_string(),
+        "maxPriorityFeePerGas" => plan.fees.priority_fee.to_string(),
+        "submittedAt" => now,
+        "missingSince" => Value::Null,
+    }
+}
+
+/// Offers more for one that waits too long: the same nonce, so that only one of both can be.
+pub(crate) async fn offer_more(job: &Job, place: &Place, stuck: &Object) -> Result<bool, Trouble> {
+    let Some(key) = &place.signer else { return Ok(false) };
+    let asset = Asset::load(&job.host, &pointer(stuck, "asset")?.id).await?;
+    let message = Message::of(place, &asset, stuck)?;
+    let number =
+        |field: &str| -> Result<u128, ParseError> { text(stuck, field)?.parse().map_err(ParseError::internal) };
+    let before = Fees { max_fee: number("maxFeePerGas")?, priority_fee: number("maxPriorityFeePerGas")? };
+    let Ok(fees) = before.raised(place.chain.fees().await?, place.max_fee) else { return Ok(false) };
+    let nonce = whole(stuck, "nonce").ok_or_else(|| ParseError::internal("a transaction was sent without a nonce"))?;
+    let gas = text(stuck, "gas")?.parse().map_err(ParseError::internal)?;
+    let plan = TxPlan { chain: place.chain.id(), nonce, to: Some(message.to), input: message.input, gas, fees };
+    let signed = &key.sign(&plan)?;
+    let plan = &plan;
+    let work = |host: Host| async move {
+        let now = host.get(TRANSACTION, &stuck.id).await?;
+        // Another server may have done the same, or it is in a block by now.
+        let status: TransactionStatus = state::of(&now)?;
+        if now.text("transactionHash") != stuck.text("transactionHash") || status != TransactionStatus::Submitted {
+            return Ok(false);
+        }
+        host.update(TRANSACTION, &stuck.id, attempt(&now, plan, signed, host.now().into())).await?;
+        Ok(true)
+    };
+    if job.host.transaction(work).await? {
+        send(place, &signed.raw).await?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// The hashes under which a transaction may be found, the newest first.
+pub(crate) fn hashes(transaction: &Object) -> Vec<B256> {
+    let hashes = transaction.get("hashes").and_then(Value::as_array).unwrap_or_default();
+    hashes.iter().rev().filter_map(|hash| hash.as_str()?.parse().ok()).collect()
+}
