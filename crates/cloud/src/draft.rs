@@ -40,6 +40,18 @@ impl Draft {
         self.original.as_deref()
     }
 
+    /// As [`Self::original`], to be kept.
+    pub fn shared_original(&self) -> Option<Arc<Object>> {
+        self.original.clone()
+    }
+
+    /// Takes the changes out of it, and leaves it without any.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let update = std::mem::take(&mut self.update);
+        Self { class: self.class.clone(), id: self.id.clone(), original: self.original.clone(), update }
+    }
+
     /// The value a field would have.
     pub fn get(&self, field: &str) -> Option<Value> {
         if !self.update.touches(field) {

@@ -65,6 +65,7 @@ mod retries;
 mod rules;
 mod scripts;
 mod settings;
+pub mod stack;
 mod triggers;
 mod validator;
 mod wire;

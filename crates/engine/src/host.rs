@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use parsimony_cloud::metrics::Metrics;
-use parsimony_cloud::{Email, Host, HostApi, Pending, ResealFrom, ResealStep, no_mail};
+use parsimony_cloud::{Email, Host, HostApi, Pending, ResealFrom, ResealStep, no_mail, stack};
 use parsimony_model::value::Map;
 use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
 use parsimony_store::Resealed;
@@ -41,12 +41,13 @@ pub(crate) async fn guarded<T>(code: impl Future<Output = Result<T, ParseError>>
 const LEVELS_ON_A_STACK: u8 = 4;
 
 /// What cloud code asks for. Every few levels it is done by a task of its own, on a stack that begins anew: as deep as cloud
-/// code may call itself, no stack is deep enough. The task ends with whoever waits for it.
+/// code may call itself, no stack is deep enough. The task ends with whoever waits for it. A thread with a stack for all of
+/// them goes on by itself: scripts that wait have such threads, and one within another must not stand in line for a second.
 fn on_some_stack<T: Send + 'static>(
     depth: u8,
     asked: impl Future<Output = Result<T, ParseError>> + Send + 'static,
 ) -> Pending<'static, T> {
-    if !depth.is_multiple_of(LEVELS_ON_A_STACK) {
+    if stack::is_roomy() || !depth.is_multiple_of(LEVELS_ON_A_STACK) {
         return Box::pin(asked);
     }
     Box::pin(async move {

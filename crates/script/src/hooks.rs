@@ -231,7 +231,7 @@ impl Scripted for AfterEvent {
 
 impl Scripted for BeforeSave {
     fn show(self) -> Result<Request, Thrown> {
-        let original = self.object.original().cloned().map(Arc::new);
+        let original = self.object.shared_original();
         let object = Some(Document::draft(self.object));
         let has = Has { object, original: original.map(Document::reading), ..Has::default() };
         Ok(Request::new(Self::NAME, self.origin, has))
@@ -239,7 +239,7 @@ impl Scripted for BeforeSave {
 
     fn read(request: &Request, _: Dynamic) -> Result<Draft, Thrown> {
         let object = request.0.has.object.as_ref();
-        object.map(Document::to_draft).ok_or_else(|| fault("the request lost its object"))
+        object.map(Document::take_draft).ok_or_else(|| fault("the request lost its object"))
     }
 }
 

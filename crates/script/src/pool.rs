@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Builder;
 use std::time::Duration;
 
+use parsimony_cloud::stack;
 use parsimony_model::{ErrorCode, ParseError};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -104,6 +105,7 @@ impl Pool {
 
 fn serve(jobs: &flume::Receiver<Job>, idle: &AtomicUsize) {
     IS_ONE.set(true);
+    stack::make_roomy();
     while let Ok(Job { work, permit }) = jobs.recv() {
         work();
         // In this order: whoever gets the permit finds the thread idle, and makes no other.

@@ -287,8 +287,8 @@ type Files<'a> = &'a [(&'a str, &'a [u8])];
 fn asked_at(verifier: &Verifier, delivery: &Delivery, now: i64, files: Files<'_>) -> (Result<String, Mismatch>, usize) {
     let files = files.iter().map(|(url, file)| ((*url).to_owned(), file.to_vec())).collect();
     let outside = Outside { files, ..Outside::default() };
-    let verified = verifier.verify(delivery, at(now), &outside).now_or_never().unwrap();
-    (verified.map(|verified| verified.event_id), outside.asked.lock().len())
+    let outcome = verifier.verify(delivery, at(now), &outside).now_or_never().unwrap();
+    (outcome.map(|believed| believed.event_id), outside.asked.lock().len())
 }
 
 fn asked(verifier: &Verifier, delivery: &Delivery, files: Files<'_>) -> (Result<String, Mismatch>, usize) {

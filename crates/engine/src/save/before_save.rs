@@ -31,7 +31,7 @@ pub(super) async fn before_save(work: &Work, mut drafted: Drafted) -> Result<Hoo
         Some(_) => Some(Some(Acl::default())),
     };
     refuse_reserved(&update)?;
-    keywords::refuse_denied_update(&work.engine.options.denied_keywords, &update)?;
+    keywords::refuse_denied_changes(&work.engine.options.denied_keywords, &asked.0, &update)?;
     request.update = update;
     Ok(Hooked { drafted, asked: Some(asked) })
 }

@@ -7,30 +7,41 @@ use crate::options::DeniedKeyword;
 
 /// Refuses a body with a denied key or value at any depth (105).
 pub(crate) fn refuse_denied(denied: &[DeniedKeyword], body: &Map) -> Result<(), ParseError> {
-    match denied.iter().find(|keyword| in_map(keyword, body)) {
-        None => Ok(()),
-        Some(keyword) => {
-            let mut shown = Map::default();
-            for (name, pattern) in [("key", &keyword.key), ("value", &keyword.value)] {
-                if let Some(pattern) = pattern {
-                    shown.insert(name.into(), pattern.as_str().into());
-                }
-            }
-            let shown =
-                String::from_utf8_lossy(&parsimony_model::value::json::write(&Value::Object(shown))).into_owned();
-            Err(ParseError::new(ErrorCode::InvalidKeyName, format!("Prohibited keyword in request data: {shown}.")))
-        }
-    }
+    let found = denied.iter().find(|keyword| in_map(keyword, body));
+    found.map_or(Ok(()), |keyword| Err(prohibited(keyword)))
 }
 
-/// As [`refuse_denied`], for what a hook made of the body.
-pub(super) fn refuse_denied_update(denied: &[DeniedKeyword], update: &Update) -> Result<(), ParseError> {
-    let values = update.0.iter().filter_map(|(field, op)| match op {
-        Op::Set(value) => Some((field.clone(), value.clone())),
-        Op::Add(items) | Op::AddUnique(items) => Some((field.clone(), Value::Array(items.clone()))),
-        Op::Delete | Op::Increment(_) | Op::Remove(_) | Op::Relate { .. } => None,
-    });
-    refuse_denied(denied, &values.collect())
+/// As [`refuse_denied`], for what a hook made of a body that has been looked at: only what it changed is looked at again.
+pub(super) fn refuse_denied_changes(
+    denied: &[DeniedKeyword],
+    asked: &Update,
+    update: &Update,
+) -> Result<(), ParseError> {
+    let changed = || update.0.iter().filter(|(field, op)| asked.0.get(*field) != Some(*op));
+    let found = denied.iter().find(|keyword| changed().any(|(field, op)| in_op(keyword, field, op)));
+    found.map_or(Ok(()), |keyword| Err(prohibited(keyword)))
+}
+
+fn prohibited(keyword: &DeniedKeyword) -> ParseError {
+    let mut shown = Map::default();
+    for (name, pattern) in [("key", &keyword.key), ("value", &keyword.value)] {
+        if let Some(pattern) = pattern {
+            shown.insert(name.into(), pattern.as_str().into());
+        }
+    }
+    let shown = String::from_utf8_lossy(&parsimony_model::value::json::write(&Value::Object(shown))).into_owned();
+    ParseError::new(ErrorCode::InvalidKeyName, format!("Prohibited keyword in request data: {shown}."))
+}
+
+fn in_op(keyword: &DeniedKeyword, field: &str, op: &Op) -> bool {
+    match op {
+        Op::Set(value) => hits(keyword, Some(field), value) || in_value(keyword, value),
+        Op::Add(items) | Op::AddUnique(items) => {
+            // The list itself is no text, so its name alone can be denied.
+            hits(keyword, Some(field), &Value::Null) || in_items(keyword, items)
+        }
+        Op::Delete | Op::Increment(_) | Op::Remove(_) | Op::Relate { .. } => false,
+    }
 }
 
 fn in_map(keyword: &DeniedKeyword, map: &Map) -> bool {
@@ -40,9 +51,13 @@ fn in_map(keyword: &DeniedKeyword, map: &Map) -> bool {
 fn in_value(keyword: &DeniedKeyword, value: &Value) -> bool {
     match value {
         Value::Object(map) => in_map(keyword, map),
-        Value::Array(items) => items.iter().any(|item| hits(keyword, None, item) || in_value(keyword, item)),
+        Value::Array(items) => in_items(keyword, items),
         _ => false,
     }
+}
+
+fn in_items(keyword: &DeniedKeyword, items: &[Value]) -> bool {
+    items.iter().any(|item| hits(keyword, None, item) || in_value(keyword, item))
 }
 
 /// A key pattern asks keys, a value pattern texts; a keyword with both wants both of one entry.
@@ -70,6 +85,28 @@ mod tests {
             let body = json::read(text.as_bytes()).unwrap();
             let refused = refuse_denied(&default_denied_keywords(), body.as_object().unwrap());
             assert_eq!(refused.is_err(), denied, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_hook_changes_is_looked_at_and_nothing_else() {
+        let denied = default_denied_keywords();
+        let update = |text: &str| {
+            let Ok(Value::Object(body)) = json::read(text.as_bytes()) else { panic!("{text}") };
+            Update::parse(body).unwrap()
+        };
+        let bad = r#"{"a":{"_bsontype":"Code"},"b":1}"#;
+        for (asked, left, refused) in [
+            (r#"{"b":1}"#, bad, true),
+            (r#"{"a":1}"#, r#"{"a":1,"c":[{"__proto__":1}]}"#, true),
+            (r#"{"a":1}"#, r#"{"constructor":{"__op":"Add","objects":[1]}}"#, true),
+            (r#"{"a":1}"#, r#"{"c":{"__op":"AddUnique","objects":[{"constructor":1}]}}"#, true),
+            (r#"{"a":1}"#, r#"{"a":2,"c":{"__op":"Delete"}}"#, false),
+            // What a client sends was looked at when it came.
+            (bad, bad, false),
+        ] {
+            let found = refuse_denied_changes(&denied, &update(asked), &update(left));
+            assert_eq!(found.is_err(), refused, "{asked} {left}");
         }
     }
 }

@@ -61,9 +61,9 @@ impl Document {
         Ok(Self::new(Draft::new(class, None, None, update), Part::Own))
     }
 
-    /// What became of the object that is being saved.
-    pub(crate) fn to_draft(&self) -> Draft {
-        self.0.lock().draft.clone()
+    /// What became of the object that is being saved. The script is at its end: nobody asks it again.
+    pub(crate) fn take_draft(&self) -> Draft {
+        self.0.lock().draft.take()
     }
 
     /// The object with all changes; none if it has no id yet.
