@@ -256,30 +256,6 @@ onEachStore(
       socket.terminate();
     });
 
-    test('a client that does not read is sent away, and nobody waits for it', async () => {
-      const { socket, ask } = await raw();
-      await ask({ op: 'connect', applicationId: 'x' });
-      assert.equal((await ask({ op: 'subscribe', requestId: 1, query: { className: 'Note', where: { long: true } } })).op, 'subscribed');
-      const heard = await listen(notes((query) => query.equalTo('name', 'last')));
-      socket._socket.pause();
-      const text = 'x'.repeat(20_000);
-      const saves = Array.from({ length: 50 }, () => new Parse.Object('Note', { long: true, text }));
-      const slow = async () => {
-        const { text } = await server.rest('GET', '/parsimony/metrics', { master: true });
-        return /^parsimony_live_closed_total\{reason="slow"\} [1-9]/m.test(text);
-      };
-      for (let batch = 0; batch < 60 && !(await slow()); batch++) {
-        for (const object of saves) object.increment('n');
-        await Parse.Object.saveAll(saves);
-      }
-      assert.ok(await slow());
-      await note({ name: 'last' });
-      await heard.heard('create last');
-      socket._socket.resume();
-      const [code] = await once(socket, 'close', { signal: AbortSignal.timeout(10_000) });
-      assert.equal(code, 1013);
-    });
-
     test('a ping whose length cannot be ends the socket at once', async () => {
       const { socket } = await raw();
       socket._socket.write(Buffer.from([0x89, 0xfe]));
