@@ -84,7 +84,9 @@ describe('devices of Parse Server and ours', { skip: target === 'oracle' || !sto
     await ours.kill();
     await theirs.start();
     theirs.useSdk();
-    assert.deepEqual(await all(theirs), kept, 'taken back as it was left');
+    // Each server says for itself where files are read.
+    const plain = (devices) => devices.map(({ face, ...device }) => ({ ...device, face: face?.name }));
+    assert.deepEqual(plain(await all(theirs)), plain(kept), 'taken back as it was left');
     await goOn(theirs, second);
     const session = await new Parse.Query(Parse.Session).equalTo('user', first.user).first(master);
     assert.equal(session.get('sessionToken'), first.user.getSessionToken());

@@ -121,8 +121,10 @@ describe('two servers on one replica set', { skip: !stores.includes('mongodb') }
     const program = await MongoClient.connect(databaseURI);
     await program.db().collection('Note').updateOne({ _id: object.id }, { $set: { name: 'theirs' } });
     await program.close();
-    const { op, object: told, original } = await next();
-    assert.deepEqual([op, told.name, original.name], ['update', 'theirs', 'mine']);
+    let frame = await next();
+    // The other server may hear of the object after somebody listens.
+    if (frame.op === 'create') frame = await next();
+    assert.deepEqual([frame.op, frame.object.name, frame.original.name], ['update', 'theirs', 'mine']);
   });
 
   test('a session that ends at one has ended at the other', async () => {

@@ -36,7 +36,7 @@ pub(crate) fn pocketbase() -> Result<PathBuf> {
 
 /// What stands in for S3 in the tests with the SDK: moto, in a Python environment of its own.
 pub(crate) fn moto() -> Result<()> {
-    const REQUIREMENT: &str = "moto[server]==5.1.22";
+    const REQUIREMENT: &str = "moto[server]==5.2.5";
     let folder = tools::folder().join("moto");
     let server = folder.join("bin/moto_server");
     if server.is_file() {
