@@ -23,6 +23,7 @@ mod functions;
 mod great_answers;
 mod hooks;
 mod idempotency;
+mod identity;
 mod inbound;
 mod job_schedules;
 mod jobs;

@@ -94,11 +94,12 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Asked> {
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
                 .collect();
             let length = headers.iter().find(|(name, _)| name == "content-length").map(|(_, length)| length.parse());
-            let length: usize = length.unwrap().unwrap();
+            let length: usize = length.unwrap_or(Ok(0)).unwrap();
             if buffer.len() >= end + 4 + length {
                 let text = String::from_utf8(buffer[end + 4..end + 4 + length].to_vec()).unwrap();
                 buffer.drain(..end + 4 + length);
-                let body = serde_json::from_str(&text).unwrap();
+                // Those who ask for something, or send a form, have no JSON.
+                let body = serde_json::from_str(&text).unwrap_or_default();
                 return Some(Asked { path, headers, text, body });
             }
         }

@@ -2,15 +2,20 @@
 //! the work with its audit entries in one transaction, typed result.
 
 mod create_identity;
+mod erase_person;
 mod get_identity_dashboard;
 mod log_audit_event;
 mod review_verification;
 mod submit_verification;
+mod upload_document;
 
 pub use create_identity::{CreateIdentity, IdentityCreated, create_identity};
+pub use erase_person::{ErasePerson, PersonErased, Remains, erase_person};
 pub use get_identity_dashboard::{
     Dashboard, GetIdentityDashboard, Overview, OwnIdentity, OwnVerification, get_identity_dashboard,
 };
 pub use log_audit_event::{AuditEventLogged, LogAuditEvent, log_audit_event};
 pub use review_verification::{Check, ReviewVerification, VerificationReviewed, review_verification};
+pub(crate) use submit_verification::DOCUMENTS_MAX;
 pub use submit_verification::{Document, SubmitVerification, VerificationSubmitted, submit_verification};
+pub use upload_document::{DocumentUploaded, UploadDocument, UploadedFile, upload_document};

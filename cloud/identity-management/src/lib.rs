@@ -6,6 +6,8 @@
 //! | `submitVerification` | the owner of the identity, compliance officers |
 //! | `reviewVerification` | verifiers and compliance officers, but not for themselves |
 //! | `getIdentityDashboard` | every user; the figures are for staff |
+//! | `uploadDocument` | the owner of the identity, compliance officers |
+//! | `erasePerson` | compliance officers and administrators |
 //! | `logAuditEvent` | staff who act; auditors only read |
 #![deny(clippy::future_not_send)]
 #![warn(clippy::wildcard_enum_match_arm)]
@@ -13,10 +15,16 @@
 pub mod functions;
 mod hooks;
 pub mod model;
+mod providers;
+mod ruling;
+mod settings;
 
 use parsimony_cloud::{Application, Rules};
 
-use functions::{create_identity, get_identity_dashboard, log_audit_event, review_verification, submit_verification};
+use functions::{
+    create_identity, erase_person, get_identity_dashboard, log_audit_event, review_verification, submit_verification,
+    upload_document,
+};
 use model::{DOCUMENT, IDENTITY, VERIFICATION};
 
 /// The name of the application: its audit trail bears it.
@@ -36,6 +44,9 @@ pub fn application() -> Application {
         .define("reviewVerification", person(), review_verification)
         .define("getIdentityDashboard", Rules::none().require_user(), get_identity_dashboard)
         .define("logAuditEvent", Rules::none().require_user(), log_audit_event)
+        .define("uploadDocument", person(), upload_document)
+        .define("erasePerson", person(), erase_person)
+        .configured(|application, settings| providers::with_providers(application, &settings.read()?))
 }
 
 fn with_classes(application: Application) -> Application {

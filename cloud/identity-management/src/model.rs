@@ -37,8 +37,8 @@ states! {
         Pending = "PENDING" => [InReview, Expired];
         /// Somebody is at it.
         InReview = "IN_REVIEW" => [Approved, Rejected, ResubmissionRequired, Expired];
-        /// It succeeded.
-        Approved = "APPROVED" => [Expired];
+        /// It succeeded. A provider may take that back.
+        Approved = "APPROVED" => [Expired, Rejected];
         /// It failed.
         Rejected = "REJECTED" => [];
         /// It is too old, or was never decided.
@@ -143,6 +143,17 @@ words! {
         Reject = "REJECT",
         /// More is needed to tell.
         RequestResubmission = "REQUEST_RESUBMISSION",
+    }
+}
+
+impl Decision {
+    /// Where it leads a verification.
+    pub const fn leads_to(self) -> VerificationStatus {
+        match self {
+            Self::Approve => VerificationStatus::Approved,
+            Self::Reject => VerificationStatus::Rejected,
+            Self::RequestResubmission => VerificationStatus::ResubmissionRequired,
+        }
     }
 }
 

@@ -35,6 +35,7 @@ const VERIFICATION_STEPS: &[(&str, &str)] = &[
     ("IN_REVIEW", "RESUBMISSION_REQUIRED"),
     ("IN_REVIEW", "EXPIRED"),
     ("APPROVED", "EXPIRED"),
+    ("APPROVED", "REJECTED"),
     ("RESUBMISSION_REQUIRED", "EXPIRED"),
 ];
 

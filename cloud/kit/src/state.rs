@@ -47,8 +47,13 @@ pub fn step<S: State>(from: S, to: S) -> Result<(), ParseError> {
     if from.next().contains(&to) {
         return Ok(());
     }
+    Err(illegal(from, to))
+}
+
+/// The refusal of a step.
+pub fn illegal<S: State>(from: S, to: S) -> ParseError {
     let text = format!("{} cannot go from {} to {}.", S::ENTITY, from.name(), to.name());
-    Err(ParseError::new(ErrorCode::ValidationError, text))
+    ParseError::new(ErrorCode::ValidationError, text)
 }
 
 /// The status of a stored object.

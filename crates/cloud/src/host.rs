@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use parsimony_model::value::Map;
+use parsimony_model::value::{File, Map};
 use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
 
 use crate::mail::Email;
@@ -59,6 +60,18 @@ pub trait HostApi: Send + Sync {
     fn send_email(&self, _email: Email) -> Pending<'_, ()> {
         Box::pin(std::future::ready(Err(no_mail())))
     }
+    /// Stores a file; gives it as it is called then. A host without files refuses it.
+    fn save_file(&self, _name: String, _content_type: Option<String>, _content: Bytes) -> Pending<'_, File> {
+        Box::pin(std::future::ready(Err(no_files())))
+    }
+    /// The content of a file that has so many bytes at most; `None` if there is none of that name.
+    fn read_file(&self, _name: String, _bytes_max: u64) -> Pending<'_, Option<Bytes>> {
+        Box::pin(std::future::ready(Err(no_files())))
+    }
+    /// Deletes a file.
+    fn delete_file(&self, _name: String) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(Err(no_files())))
+    }
     /// Seals some objects anew, for the master. A host without sealed data has nothing to do.
     fn reseal(&self, _from: Option<ResealFrom>) -> Pending<'_, ResealStep> {
         Box::pin(std::future::ready(Ok(ResealStep::default())))
@@ -100,6 +113,11 @@ pub struct Host(Arc<dyn HostApi>);
 
 /// How many letters make a throw of the dice.
 const DICE: usize = 8;
+
+/// The refusal of a file where none can be.
+fn no_files() -> ParseError {
+    ParseError::new(ErrorCode::ScriptFailed, "There is no place for files here.")
+}
 
 /// The refusal of an e-mail where none can be sent.
 pub fn no_mail() -> ParseError {
@@ -230,6 +248,22 @@ impl Host {
     /// be taken back from its reader.
     pub async fn send_email(&self, email: Email) -> Result<(), ParseError> {
         self.0.send_email(email).await
+    }
+
+    /// Stores a file, as an upload does, with all its rules and hooks. Inside a transaction it is refused: the file would stay
+    /// when the rest is undone.
+    pub async fn save_file(&self, name: &str, content_type: Option<&str>, content: Bytes) -> Result<File, ParseError> {
+        self.0.save_file(name.to_owned(), content_type.map(str::to_owned), content).await
+    }
+
+    /// The content of a file, with all the hooks of a download. One that has more bytes than this is an error (116).
+    pub async fn read_file(&self, name: &str, bytes_max: u64) -> Result<Option<Bytes>, ParseError> {
+        self.0.read_file(name.to_owned(), bytes_max).await
+    }
+
+    /// Deletes a file, for the master's rights only.
+    pub async fn delete_file(&self, name: &str) -> Result<(), ParseError> {
+        self.0.delete_file(name.to_owned()).await
     }
 
     /// Seals with the newest key what was sealed with an older one, or is in clear: one step of it. For the master's rights

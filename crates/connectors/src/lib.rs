@@ -9,11 +9,13 @@
 //! | how are calls of services measured | `measured.rs` |
 //! | where are files kept, if not in the database | `files/` |
 //! | what does a chain say, and how is something sent to it | `chain/` |
+//! | what do those say who verify identities | `kyc/` |
 
 pub mod auth;
 pub mod chain;
 pub mod files;
 mod http;
+pub mod kyc;
 mod mail_webhook;
 mod measured;
 mod push;

@@ -5,14 +5,16 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt;
 use parsimony_cloud::metrics::Metrics;
 use parsimony_cloud::{Email, Host, HostApi, Pending, ResealFrom, ResealStep, no_mail, stack};
-use parsimony_model::value::Map;
+use parsimony_model::value::{File, Map};
 use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
 use parsimony_store::Resealed;
 use tokio::task::JoinSet;
 
+use crate::files::{Upload, Uploaded};
 use crate::work::Work;
 use crate::{find, functions, save};
 
@@ -156,6 +158,27 @@ impl HostApi for EngineHost {
                 ..ParseError::new(ErrorCode::ScriptFailed, "The e-mail was not sent.")
             })
         })
+    }
+
+    fn save_file(&self, name: String, content_type: Option<String>, content: Bytes) -> Pending<'_, File> {
+        Box::pin(async move {
+            if self.0.transaction.is_some() {
+                return Err(ParseError::new(ErrorCode::ScriptFailed, "A transaction cannot store a file."));
+            }
+            let Uploaded { name, url } = self.0.upload(Upload::of_cloud_code(name, content_type, content)).await?;
+            Ok(File { name, url: Some(url) })
+        })
+    }
+
+    fn read_file(&self, name: String, bytes_max: u64) -> Pending<'_, Option<Bytes>> {
+        Box::pin(async move {
+            let Some(download) = self.0.download(&name, None).await? else { return Ok(None) };
+            download.whole(bytes_max).await.map(Some)
+        })
+    }
+
+    fn delete_file(&self, name: String) -> Pending<'_, ()> {
+        Box::pin(async move { self.0.delete_file(&name).await })
     }
 
     fn reseal(&self, from: Option<ResealFrom>) -> Pending<'_, ResealStep> {

@@ -22,7 +22,7 @@ use parsimony_store_sqlite::{Limits, SqliteStore};
 use parsimony_vault::{KeyRing, Vault};
 
 use crate::config::settings::configured;
-use crate::config::{Compatibility, Config, Database, Pushing};
+use crate::config::{Compatibility, Config, Database, MailConfig, Pushing};
 use crate::external::External;
 use crate::files;
 use crate::hooks::{folder, watch::watch};
@@ -83,32 +83,14 @@ pub async fn start(
     parts: Parts,
 ) -> Result<Running, String> {
     let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock));
-    let all: Vec<Application> = applications.into_iter().collect();
-    let known: Vec<String> = all.iter().flat_map(Application::names).map(str::to_owned).collect();
-    let applications = Application::with_shared(chosen(all, config.applications.as_deref())?);
-    let applications = configured(applications, std::mem::take(&mut config.settings), &known)?;
-    let names = names(&applications);
-    let registry = Registry::new(applications)?;
+    let (registry, names) = registered(&mut config, applications.into_iter().collect())?;
     let keys_path = complete_keys(&mut config, &*clock)?;
-    let listener = TcpListener::bind((config.host.as_str(), config.port))
-        .map_err(|error| format!("Nothing can listen on {} port {}: {error}.", config.host, config.port))?;
-    let port = listener.local_addr().map_err(|error| format!("The port is unknown: {error}."))?.port();
+    let (listener, port) = listen(&config)?;
     let server_url = config.reached_at(port);
     config.options.files_url = format!("{server_url}/files/{}/", config.options.keys.application_id);
-    let store = match parts.store {
-        Some(store) => store,
-        None => Box::pin(open_store(&config)).await?,
-    };
-    moving::refuse_half_moved(&*store).await?;
-    let ring = ring(&mut config, &registry, &*clock)?;
-    let vault = Vault::open(store, ring, Arc::clone(&clock)).await;
-    let store: Arc<dyn Store> = Arc::new(vault.map_err(|error| format!("Nothing can be sealed: {error}."))?);
+    let store = Box::pin(sealed_store(&mut config, parts.store, &registry, &clock)).await?;
     let described = store.describe();
     let url = config.local_url(port);
-    if config.external.is_some() {
-        let key = &mut config.options.keys.webhook_key;
-        key.get_or_insert_with(|| clock.hexadecimal(32));
-    }
     let metrics = begin_measuring(&*clock);
     let world: Arc<dyn HttpClient> = Arc::new(Http::new()?);
     let service =
@@ -121,30 +103,28 @@ pub async fn start(
     let interpreter = Arc::new(Rhai::new(config.script_limits, &outside));
     folder::make(&config.hooks_dir)?;
     let scripts = folder::read(&config.hooks_dir)?;
-    let (script_files, starts_without_scripts) = (scripts.clone(), config.starts_without_scripts);
-    let mail = config.mail.map(|mail| mail.mailer(&world)).transpose()?;
-    let mail = mail.map(|mail| Arc::new(Measured::new(mail, metrics.service("mail"))) as Arc<dyn Mailer>);
-    let tools = Tools {
-        http: service("auth"),
-        clock: Arc::clone(&clock),
-        sms: registry.sms().cloned(),
-        webhook_key: config.options.keys.webhook_key.clone(),
-        insecure: config.auth.insecure,
-    };
-    let auth = config.auth.providers(&registry, &tools)?;
-    let files = files::place(config.files)?;
-    let logs = parts.logs;
+    let mail = mailer(config.mail, &world, &metrics)?;
+    let auth = config.auth.providers(
+        &registry,
+        &Tools {
+            http: service("auth"),
+            clock: Arc::clone(&clock),
+            sms: registry.sms().cloned(),
+            webhook_key: config.options.keys.webhook_key.clone(),
+            insecure: config.auth.insecure,
+        },
+    )?;
     let surroundings = Surroundings {
         clock,
         http,
-        files,
-        logs,
+        files: files::place(config.files)?,
+        logs: parts.logs,
         metrics,
         mail,
         auth,
         interpreter,
-        script_files,
-        starts_without_scripts,
+        script_files: scripts.clone(),
+        starts_without_scripts: config.starts_without_scripts,
     };
     // Boxed: whoever waits for the start should not carry the room for all of it.
     let engine = Box::pin(Engine::open(config.options, store, registry, surroundings)).await?;
@@ -172,6 +152,50 @@ pub async fn start(
     let (compatibility, warnings) = (config.compatibility, config.warnings);
     let (store, applications) = (described, names);
     Ok(Running { url, engine, store, applications, compatibility, keys_path, warnings, listening, external })
+}
+
+/// The port, before anything else is begun: whoever has it already is told at once.
+fn listen(config: &Config) -> Result<(TcpListener, u16), String> {
+    let listener = TcpListener::bind((config.host.as_str(), config.port))
+        .map_err(|error| format!("Nothing can listen on {} port {}: {error}.", config.host, config.port))?;
+    let port = listener.local_addr().map_err(|error| format!("The port is unknown: {error}."))?.port();
+    Ok((listener, port))
+}
+
+/// What sends e-mails, measured.
+fn mailer(
+    mail: Option<MailConfig>,
+    http: &Arc<dyn HttpClient>,
+    metrics: &Metrics,
+) -> Result<Option<Arc<dyn Mailer>>, String> {
+    let mail = mail.map(|mail| mail.mailer(http)).transpose()?;
+    Ok(mail.map(|mail| Arc::new(Measured::new(mail, metrics.service("mail"))) as Arc<dyn Mailer>))
+}
+
+/// The applications that the configuration asks for, with what is set for them, and their names.
+fn registered(config: &mut Config, all: Vec<Application>) -> Result<(Registry, Vec<String>), String> {
+    let known: Vec<String> = all.iter().flat_map(Application::names).map(str::to_owned).collect();
+    let applications = Application::with_shared(chosen(all, config.applications.as_deref())?);
+    let applications = configured(applications, std::mem::take(&mut config.settings), &known)?;
+    let names = applications.iter().map(|application| application.name().to_owned()).collect();
+    Ok((Registry::new(applications)?, names))
+}
+
+/// The store, in a vault that lets it see no personal data.
+async fn sealed_store(
+    config: &mut Config,
+    given: Option<Arc<dyn Store>>,
+    registry: &Registry,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, String> {
+    let store = match given {
+        Some(store) => store,
+        None => open_store(config).await?,
+    };
+    moving::refuse_half_moved(&*store).await?;
+    let ring = ring(config, registry, &**clock)?;
+    let vault = Vault::open(store, ring, Arc::clone(clock)).await;
+    Ok(Arc::new(vault.map_err(|error| format!("Nothing can be sealed: {error}."))?))
 }
 
 /// What is measured, with what is known of the server before anything happens.
@@ -222,10 +246,6 @@ async fn verify(http: Arc<dyn HttpClient>, server_url: String) {
 }
 
 /// The applications that the configuration asks for.
-fn names(applications: &[Application]) -> Vec<String> {
-    applications.iter().map(|application| application.name().to_owned()).collect()
-}
-
 fn chosen(all: Vec<Application>, wanted: Option<&[String]>) -> Result<Vec<Application>, String> {
     let Some(wanted) = wanted else { return Ok(all) };
     if let Some(unknown) = wanted.iter().find(|name| !all.iter().any(|application| application.name() == *name)) {
@@ -239,6 +259,9 @@ fn chosen(all: Vec<Application>, wanted: Option<&[String]>) -> Result<Vec<Applic
 fn complete_keys(config: &mut Config, clock: &dyn Clock) -> Result<Option<PathBuf>, String> {
     if matches!(config.database, Database::Sqlite(_)) {
         keys::make_folder(&config.data_dir)?;
+    }
+    if config.external.is_some() {
+        config.options.keys.webhook_key.get_or_insert_with(|| clock.hexadecimal(32));
     }
     let chosen = &mut config.options.keys;
     if !chosen.application_id.is_empty() && !chosen.master_key.is_missing() {

@@ -1,6 +1,6 @@
 //! What happens to what is written and read? It is sealed on its way in and opened on its way out, in a transaction or not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parsimony_model::update::top;
@@ -160,25 +160,26 @@ impl<'a> Inner<'a> {
         let secrets = self.means.persons.of(persons, self.objects, self.made).await?;
         for object in objects {
             object.fields.retain(|field, _| !marks.is_index(field));
-            for sealing in marks.iter() {
-                let Some(sealed) = object.get(sealing.field).and_then(Sealed::of) else { continue };
-                let secret: Option<&[u8]> = match sealed.person {
-                    "" => Some(&[]),
-                    person => secrets.get(person).map(|secret| &**secret),
-                };
-                let at = At { class: object.class.as_str(), field: sealing.field, id: &object.id };
-                match secret.and_then(|secret| sealed.open(&self.means.ring, secret, at)) {
-                    Some(value) => drop(object.fields.insert(sealing.field.into(), value)),
-                    None => {
-                        if secret.is_some() {
-                            tracing::error!(class = at.class, field = at.field, id = %at.id, key = sealed.key, "a sealed value does not open");
-                        }
-                        object.fields.shift_remove(sealing.field);
-                    }
-                }
-            }
+            marks.iter().for_each(|sealing| self.open_field(object, sealing.field, &secrets));
         }
         Ok(())
+    }
+
+    fn open_field(self, object: &mut Object, field: &str, secrets: &BTreeMap<String, Arc<[u8]>>) {
+        let Some(sealed) = object.get(field).and_then(Sealed::of) else { return };
+        let secret: Option<&[u8]> = match sealed.person {
+            "" => Some(&[]),
+            person => secrets.get(person).map(|secret| &**secret),
+        };
+        let at = At { class: object.class.as_str(), field, id: &object.id };
+        let opened = secret.and_then(|secret| sealed.open(&self.means.ring, secret, at));
+        if opened.is_none() && secret.is_some() {
+            tracing::error!(class = at.class, field, id = %at.id, key = sealed.key, "a sealed value does not open");
+        }
+        match opened {
+            Some(value) => object.fields.insert(field.into(), value),
+            None => object.fields.shift_remove(field),
+        };
     }
 
     pub(crate) async fn seal(self, value: &Value, person: &str, at: At<'_>) -> Result<Value, StoreError> {

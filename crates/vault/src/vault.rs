@@ -82,6 +82,18 @@ impl Vault {
         }
     }
 
+    async fn opened_piece(
+        self,
+        piece: Result<Vec<Object>, StoreError>,
+        class: Arc<ClassSchema>,
+    ) -> Result<Vec<Object>, StoreError> {
+        let mut piece = piece?;
+        if let Some(marks) = Marks::of(&class) {
+            self.sealed().open(&mut piece, &marks).await?;
+        }
+        Ok(piece)
+    }
+
     /// Its images, opened; `None` if there is nothing to open.
     async fn opened_images(&self, written: &Written) -> Result<Option<(Option<Image>, Option<Image>)>, StoreError> {
         if written.before.is_none() && written.after.is_none() {
@@ -208,16 +220,7 @@ impl Bulk for Vault {
         Box::pin(async move {
             let pieces = self.inner.pieces(&asked(selection, &marks, &self.means.ring)?).await?;
             let (vault, class) = (self.clone(), Arc::clone(&selection.class));
-            let opened = pieces.then(move |piece| {
-                let (vault, class) = (vault.clone(), Arc::clone(&class));
-                async move {
-                    let mut piece = piece?;
-                    if let Some(marks) = Marks::of(&class) {
-                        vault.sealed().open(&mut piece, &marks).await?;
-                    }
-                    Ok(piece)
-                }
-            });
+            let opened = pieces.then(move |piece| vault.clone().opened_piece(piece, Arc::clone(&class)));
             Ok(opened.boxed())
         })
     }

@@ -115,7 +115,7 @@ mod tests {
     /// What the inner store has, as one text.
     async fn stored(inner: &Arc<dyn Store>, class: &Arc<ClassSchema>) -> String {
         let found = inner.find(&everything(class, Filter::And(Vec::new()))).await.unwrap();
-        found.iter().map(|object| format!("{object:?}")).collect()
+        format!("{found:?}")
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 /// How many documents one verification may rest on.
-pub(super) const DOCUMENTS_MAX: usize = 10;
+pub(crate) const DOCUMENTS_MAX: usize = 10;
 
 /// What is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]

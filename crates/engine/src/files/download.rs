@@ -30,6 +30,21 @@ pub struct Download {
     pub content: FileContent,
 }
 
+impl Download {
+    /// All of it at once, if it has no more bytes than this.
+    pub(crate) async fn whole(mut self, bytes_max: u64) -> Result<Bytes, ParseError> {
+        if self.length > bytes_max {
+            let text = format!("The file has {} bytes, and may have {bytes_max}.", self.length);
+            return Err(ParseError::new(ErrorCode::ObjectTooLarge, text));
+        }
+        let mut whole = BytesMut::new();
+        while let Some(piece) = self.content.next().await {
+            whole.extend_from_slice(&piece.map_err(ParseError::internal)?);
+        }
+        Ok(whole.freeze())
+    }
+}
+
 /// How many bytes of a file cloud code is given at most when it is read.
 const HOOK_BYTES_MAX: u64 = 20 << 20;
 

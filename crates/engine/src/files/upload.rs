@@ -38,6 +38,16 @@ pub struct Upload {
     pub content: FileContent,
 }
 
+impl Upload {
+    /// A file that cloud code has whole.
+    pub(crate) fn of_cloud_code(name: String, content_type: Option<String>, content: Bytes) -> Self {
+        let length = Some(content.len() as u64);
+        let content = stream::iter([Ok(content)]).boxed();
+        let (bytes_max, directory, metadata, tags) = (None, None, None, None);
+        Self { name, content_type, length, bytes_max, directory, metadata, tags, streamed: false, content }
+    }
+}
+
 /// Where a file is that was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uploaded {

@@ -135,7 +135,7 @@ async fn options_and_defaults_go_round(fresh: &dyn Fresh) {
     for (index, (field, text)) in defaults.iter().enumerate() {
         let (name, text_kind) = field.split_once(':').unwrap();
         let default = Some(value(text)).filter(|value| !value.is_null());
-        let other = fields(r#"{"required": false, "column": "x", "encrypted": true, "hint": {"en": "A hint"}}"#);
+        let other = fields(r#"{"required": false, "column": "x", "secret": true, "hint": {"en": "A hint"}}"#);
         let field = Field { required: index % 2 == 0, default, other, ..Field::plain(kind(text_kind)) };
         let field = Field::parse("Thing", name, field.to_value().as_object().unwrap()).unwrap();
         made.fields.insert(field_name(name), field);
