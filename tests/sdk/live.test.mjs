@@ -256,6 +256,39 @@ onEachStore(
       socket.terminate();
     });
 
+    test('a client that does not read is sent away, and nobody waits for it', async () => {
+      const { socket, ask } = await raw();
+      await ask({ op: 'connect', applicationId: 'x' });
+      assert.equal((await ask({ op: 'subscribe', requestId: 1, query: { className: 'Note', where: { long: true } } })).op, 'subscribed');
+      const heard = await listen(notes((query) => query.equalTo('name', 'last')));
+      socket._socket.pause();
+      const text = 'x'.repeat(20_000);
+      const saves = Array.from({ length: 50 }, () => new Parse.Object('Note', { long: true, text }));
+      const slow = async () => {
+        const { text } = await server.rest('GET', '/parsimony/metrics', { master: true });
+        return /^parsimony_live_closed_total\{reason="slow"\} [1-9]/m.test(text);
+      };
+      const until = async (what, is) => {
+        const deadline = Date.now() + 60_000;
+        while (!(await is())) {
+          assert.ok(Date.now() < deadline, what);
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      };
+      // As many as may wait for a client, and those for which the sockets have room.
+      for (let batch = 0; batch < 36 && !(await slow()); batch++) {
+        for (const object of saves) object.increment('n');
+        await Parse.Object.saveAll(saves);
+      }
+      await until('it is not sent away', slow);
+      await note({ name: 'last' });
+      await until('the others are not told', () => heard.events.length);
+      await heard.heard('create last');
+      socket._socket.resume();
+      const [code] = await once(socket, 'close', { signal: AbortSignal.timeout(10_000) });
+      assert.equal(code, 1013);
+    });
+
     test('a ping whose length cannot be ends the socket at once', async () => {
       const { socket } = await raw();
       socket._socket.write(Buffer.from([0x89, 0xfe]));

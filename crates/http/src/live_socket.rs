@@ -17,6 +17,12 @@ const FRAME_BYTES_MAX: usize = 256 << 10;
 /// How long a client may take to say who it is.
 const INTRODUCTION: Duration = Duration::from_secs(30);
 
+/// How long a client may take to read what it is sent, once there is no room for it on the way.
+const SEND_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How long a client that is sent away may take to read why.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(30);
+
 /// How many questions of ours a client may leave unanswered.
 const UNANSWERED_MAX: u8 = 1;
 
@@ -62,7 +68,12 @@ async fn serve(
     let end = loop {
         tokio::select! {
             frame = outgoing.next() => match frame {
-                Some(frame) => if session.text(frame).await.is_err() { return },
+                // Sending waits for as long as the client does not read.
+                Some(frame) => tokio::select! {
+                    sent = session.text(frame) => if sent.is_err() { return },
+                    () = outgoing.overflow() => break End::Slow,
+                    () = rt::time::sleep(SEND_TIME_MAX) => break End::Slow,
+                },
                 None => break End::Slow,
             },
             message = stream.next() => match message {
@@ -87,8 +98,8 @@ async fn serve(
     if let Some(why) = end.name() {
         connection.sent_away(why);
     }
-    // The client may be gone already.
-    session.close(Some(end.reason())).await.ok();
+    // The client may be gone already, or read nothing, not even that it is sent away.
+    rt::time::timeout(CLOSE_TIME_MAX, session.close(Some(end.reason()))).await.ok();
 }
 
 /// Why a socket is closed.

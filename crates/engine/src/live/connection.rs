@@ -41,6 +41,11 @@ impl Outgoing {
             () = self.wire.overflow() => None,
         }
     }
+
+    /// Waits until the client reads too slowly to be told everything.
+    pub async fn overflow(&self) {
+        self.wire.overflow().await;
+    }
 }
 
 /// One client. What it subscribed to ends with it.
