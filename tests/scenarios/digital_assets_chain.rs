@@ -397,7 +397,7 @@ async fn a_price_feed_is_believed_while_it_is_fresh() {
         let words = [B256::from(U256::from(price)), B256::from(U256::from(at))];
         Bytes::from([&selector[..], words[0].as_slice(), words[1].as_slice()].concat())
     };
-    tell(&chain, &key, Some(address), set(2_000_12345678, now)).await;
+    tell(&chain, &key, Some(address), set(200_012_345_678, now)).await;
     let price = read_feed(&chain, &feed).await.unwrap();
     assert_eq!((price.value, price.decimals, price.seconds), (U256::from(200_012_345_678_u64), 8, now));
     tell(&chain, &key, Some(address), set(1, now - 7_200)).await;

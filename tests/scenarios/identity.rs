@@ -1,5 +1,6 @@
 //! Identity management: providers that tell by signed webhooks, personal data that no store sees, documents that are looked at.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac};
@@ -21,6 +22,7 @@ crate::on_both_stores!(
     no_store_sees_personal_data_and_its_keys_can_be_rotated,
     who_is_erased_cannot_be_read_again,
     a_document_is_what_its_bytes_say,
+    what_is_too_old_expires_and_owners_are_told_in_time,
 );
 
 const WEBHOOK_SECRET: &str = "sumsub_test_secret";
@@ -48,8 +50,8 @@ fn application(url: &str) -> Application {
 }
 
 /// What the providers answer.
-fn provider(path: &str, _: &Json) -> Option<Json> {
-    Some(match path {
+fn provider(path: &str) -> Json {
+    match path {
         "/resources/applicants?levelName=basic" => json!({ "id": "applicant-1" }),
         "/resources/sdkIntegrations/levels/-/websdkLink" => json!({ "url": "https://provider/go" }),
         "/auth/oauth2/token" => json!({ "access_token": "T" }),
@@ -58,11 +60,11 @@ fn provider(path: &str, _: &Json) -> Option<Json> {
             json!({ "workflow": {"status": "PROCESSED"}, "decision": {"type": "REJECTED", "details": {"label": "FRAUD"}} })
         }
         other => panic!("nobody answers {other}"),
-    })
+    }
 }
 
 async fn open(store: StoreKind) -> Site {
-    let elsewhere = Elsewhere::start(provider).await;
+    let elsewhere = Elsewhere::start(|path, _| Some(provider(path))).await;
     let app = App::start_with(store, [application(&elsewhere.url)], |options| {
         quick(options);
         options.limits.inbound_tick = std::time::Duration::from_millis(10);
@@ -152,7 +154,8 @@ impl Site {
         {
             let class = self.app.store().class(&ClassName::parse(name).unwrap()).await.unwrap();
             let all = Selection::new(Arc::new(class.unwrap()), Filter::And(Vec::new()), Scope::Everything);
-            text += &format!("{:?}", self.app.store().find(&all).await.unwrap());
+            let found = self.app.store().find(&all).await.unwrap();
+            write!(text, "{found:?}").unwrap();
         }
         text
     }
@@ -289,4 +292,49 @@ async fn a_document_is_what_its_bytes_say(site: Site) {
     let (_, token) = site.app.sign_up("stranger").await;
     let refused = site.app.as_user(&token).post("/functions/uploadDocument", ask(&real, None)).await;
     assert_eq!(refused.code(), 101, "{}", refused.body);
+}
+
+async fn what_is_too_old_expires_and_owners_are_told_in_time(site: Site) {
+    let (identity, verification) = site.submitted("SUMSUB").await;
+    assert_eq!(site.sumsub("GREEN", "2026-02-21 13:23:19.321").await.status, 200);
+    site.becomes("IdentityVerification", &verification, "APPROVED").await;
+    let master = site.app.as_master();
+    let documents = master.get("/classes/VerificationDocument").await;
+    let document = documents.results()[0]["objectId"].as_str().unwrap().to_owned();
+    let date = |iso: &str| json!({ "__type": "Date", "iso": iso });
+    let soon = parsimony_model::Clock::now(&parsimony_model::SystemClock).plus_millis(10 * 86_400_000).to_iso();
+    for (class, id, at) in [
+        ("VerificationDocument", &document, soon.as_str()),
+        ("IdentityVerification", &verification, "2020-01-01T00:00:00.000Z"),
+        ("Identity", &identity, "2020-01-01T00:00:00.000Z"),
+    ] {
+        let changed = master.put(&format!("/classes/{class}/{id}"), json!({ "expiresAt": date(at) })).await;
+        assert_eq!(changed.status, 200, "{}", changed.body);
+    }
+    for job in ["expireVerifications", "checkDocumentExpiry", "checkDocumentExpiry"] {
+        assert_eq!(master.post(&format!("/jobs/{job}"), json!({})).await.status, 200);
+        eventually(job, async || {
+            let path = format!("/classes/_JobStatus?where={{\"jobName\":\"{job}\",\"status\":\"running\"}}");
+            Some(master.get(&path).await).filter(|running| running.results().is_empty())
+        })
+        .await;
+    }
+    site.becomes("IdentityVerification", &verification, "EXPIRED").await;
+    site.becomes("Identity", &identity, "EXPIRED").await;
+    let told = eventually("a notification", async || {
+        let told = site.ada.get("/classes/Notification").await;
+        Some(told).filter(|told| told.results().len() == 1)
+    })
+    .await;
+    let notification = &told.results()[0];
+    assert_eq!(notification["kind"], "DOCUMENT_EXPIRES");
+    assert_eq!(notification["title"], "Your PROOF_OF_ADDRESS expires in less than 15 days.");
+    assert_eq!(notification["data"]["days"], 14);
+
+    let path = format!("/classes/Notification/{}", notification["objectId"].as_str().unwrap());
+    assert_eq!(site.ada.put(&path, json!({ "readAt": date("2026-01-01T00:00:00.000Z") })).await.status, 200);
+    let refused = site.ada.put(&path, json!({ "title": "Something else" })).await;
+    assert_eq!(refused.code(), 119, "{}", refused.body);
+    let (_, token) = site.app.sign_up("stranger").await;
+    assert!(site.app.as_user(&token).get("/classes/Notification").await.results().is_empty());
 }

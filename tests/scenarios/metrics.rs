@@ -51,10 +51,10 @@ async fn handled(event: Inbound) -> Result<(), ParseError> {
 }
 
 async fn worked(request: JobRequest) -> Result<(), ParseError> {
-    match request.params.contains_key("fail") {
-        true => Err(ParseError::new(ErrorCode::ScriptFailed, "Not today.")),
-        false => Ok(()),
+    if request.params.contains_key("fail") {
+        return Err(ParseError::new(ErrorCode::ScriptFailed, "Not today."));
     }
+    Ok(())
 }
 
 async fn open(store: StoreKind) -> App {

@@ -14,6 +14,7 @@
 
 pub mod functions;
 mod hooks;
+mod jobs;
 pub mod model;
 mod providers;
 mod ruling;
@@ -34,7 +35,7 @@ pub const APPLICATION: &str = "identity-management";
 pub fn application() -> Application {
     // The master key alone is nobody: who creates, submits and reviews has to be a person.
     let person = || Rules::none().require_user().validate_master_key();
-    with_classes(Application::new(APPLICATION).sharing(parsimony_kit::application()))
+    jobs::with_jobs(with_classes(Application::new(APPLICATION).sharing(parsimony_kit::application())))
         .before_save(IDENTITY, hooks::keep_identity)
         .before_save(VERIFICATION, hooks::keep_verification)
         .before_save(DOCUMENT, hooks::keep_document)

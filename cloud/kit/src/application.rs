@@ -3,7 +3,7 @@
 use parsimony_cloud::{Application, JobPlan, Rules};
 
 use crate::functions::verify_audit_trail;
-use crate::{audit, pii, request_key, roles};
+use crate::{audit, notifications, pii, request_key, roles};
 
 /// Its name: the audit trail of what it does by itself bears it.
 pub const APPLICATION: &str = "kit";
@@ -14,7 +14,9 @@ pub fn application() -> Application {
     roles::with_roles(Application::new(APPLICATION))
         .schema(include_str!("../../../schemas/kit/AuditLog.json"))
         .schema(include_str!("../../../schemas/kit/RequestKey.json"))
+        .schema(include_str!("../../../schemas/kit/Notification.json"))
         .before_save(audit::CLASS, audit::take_place)
+        .before_save(notifications::CLASS, notifications::keep)
         .define("verifyAuditTrail", Rules::none().require_user(), verify_audit_trail)
         .job("rotatePiiKeys", JobPlan::manual(), pii::rotate_keys)
         .job("cleanRequestKeys", nightly(17), request_key::clean)

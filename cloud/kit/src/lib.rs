@@ -7,6 +7,7 @@
 //! | what was done, by whom, and has anybody changed the record | [`audit`] |
 //! | which text of a value are digests made of | [`canonical`] |
 //! | what do all entities have in common | [`entity`] |
+//! | what is somebody told | [`notifications`] |
 //! | is a parameter what it should be | [`params`] |
 //! | what becomes of personal data that is sealed | [`pii`] |
 //! | may this caller do that | [`permission`] |
@@ -24,6 +25,7 @@ pub mod canonical;
 mod countries;
 pub mod entity;
 pub mod functions;
+pub mod notifications;
 pub mod params;
 pub mod permission;
 pub mod pii;

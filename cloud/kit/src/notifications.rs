@@ -1,0 +1,72 @@
+//! What is somebody told? A `Notification` object that only its reader sees, which LiveQuery shows at once, told once however
+//! often it is asked for.
+
+use parsimony_cloud::{BeforeSave, Draft, Host};
+use parsimony_model::value::Map;
+use parsimony_model::{Access, Acl, ErrorCode, Filter, Object, ParseError, Pointer, Query, map};
+
+/// The class of the notifications.
+pub const CLASS: &str = "Notification";
+
+/// The one field that a reader may change.
+const READ_AT: &str = "readAt";
+
+/// What somebody is to be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notice {
+    /// Who.
+    pub user: Pointer,
+    /// What kind of news it is: a code in capitals, which clients may have words of their own for.
+    pub kind: &'static str,
+    /// In a few words.
+    pub title: String,
+    /// In full.
+    pub body: Option<String>,
+    /// What a client needs to lead its user there: ids, dates; no personal data.
+    pub data: Map,
+    /// The object it is about, as `CLASS:ID`.
+    pub about: Option<String>,
+    /// What makes two of them the same: the second is not told.
+    pub once: String,
+}
+
+/// Tells it, unless it was told before; in the transaction of the host. Gives the notification if it is new.
+pub async fn notify(host: &Host, application: &str, notice: Notice) -> Result<Option<Object>, ParseError> {
+    let host = host.as_master();
+    let same = Filter::equals("application", application).and(Filter::equals("once", notice.once.as_str()));
+    if host.first(CLASS, Query::new(same)).await?.is_some() {
+        return Ok(None);
+    }
+    let acl = Acl::default().with(notice.user.id.as_str(), Access { read: true, write: true });
+    let mut fields = map! {
+        "user" => notice.user.clone(),
+        "application" => application,
+        "kind" => notice.kind,
+        "title" => notice.title,
+        "data" => notice.data,
+        "once" => notice.once,
+        "ACL" => acl.to_value(),
+    };
+    for (field, text) in [("body", notice.body), ("about", notice.about)] {
+        fields.extend(text.map(|text| (field.into(), text.into())));
+    }
+    match host.create(CLASS, fields).await {
+        Ok(notification) => Ok(Some(notification)),
+        // Another server told it at the same time.
+        Err(error) if error.code == ErrorCode::DuplicateValue && !host.in_transaction() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Its reader may say that it was read, and nothing else.
+pub async fn keep(request: BeforeSave) -> Result<Draft, ParseError> {
+    let BeforeSave { object: draft, origin } = request;
+    let changed = draft.dirty_keys().find(|field| *field != READ_AT).map(str::to_owned);
+    match changed.filter(|_| !origin.who.master) {
+        None => Ok(draft),
+        Some(field) => {
+            let text = format!("{field} of a Notification cannot change; {READ_AT} can.");
+            Err(ParseError::new(ErrorCode::OperationForbidden, text))
+        }
+    }
+}
