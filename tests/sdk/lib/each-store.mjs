@@ -28,6 +28,8 @@ async function stopListening() {
   const controller = Parse.CoreManager.getLiveQueryController();
   (await controller.getDefaultLiveQueryClient()).close();
   controller.setDefaultLiveQueryClient(null);
+  // The SDK remembers where it listened, and the next server is elsewhere.
+  Parse.CoreManager.set('LIVEQUERY_SERVER_URL', null);
 }
 
 export const master = { useMasterKey: true };
