@@ -84,6 +84,8 @@ pub struct DeniedKeyword {
     pub key: Option<regex::Regex>,
     /// What the value may not look like; with a key, both have to match.
     pub value: Option<regex::Regex>,
+    /// Whether it is written as a text, which is a key; that is how a refusal shows it.
+    pub is_text: bool,
 }
 
 /// Parse's `schema` option: classes that the configuration defines, and how they are meant.
@@ -325,8 +327,8 @@ impl Options {
 pub fn default_denied_keywords() -> Vec<DeniedKeyword> {
     let word = |text: &str| regex::Regex::new(text).ok();
     vec![
-        DeniedKeyword { key: word("_bsontype"), value: word("Code") },
-        DeniedKeyword { key: word("constructor"), value: None },
-        DeniedKeyword { key: word("__proto__"), value: None },
+        DeniedKeyword { key: word("_bsontype"), value: word("Code"), is_text: false },
+        DeniedKeyword { key: word("constructor"), value: None, is_text: false },
+        DeniedKeyword { key: word("__proto__"), value: None, is_text: false },
     ]
 }

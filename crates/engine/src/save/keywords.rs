@@ -24,12 +24,14 @@ pub(super) fn refuse_denied_changes(
 
 fn prohibited(keyword: &DeniedKeyword) -> ParseError {
     let mut shown = Map::default();
+    let text = keyword.key.as_ref().filter(|_| keyword.is_text);
     for (name, pattern) in [("key", &keyword.key), ("value", &keyword.value)] {
         if let Some(pattern) = pattern {
             shown.insert(name.into(), pattern.as_str().into());
         }
     }
-    let shown = String::from_utf8_lossy(&parsimony_model::value::json::write(&Value::Object(shown))).into_owned();
+    let shown = text.map_or(Value::Object(shown), |text| text.as_str().into());
+    let shown = String::from_utf8_lossy(&parsimony_model::value::json::write(&shown)).into_owned();
     ParseError::new(ErrorCode::InvalidKeyName, format!("Prohibited keyword in request data: {shown}."))
 }
 

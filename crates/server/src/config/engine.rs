@@ -28,6 +28,10 @@ pub(super) fn options(raw: &Raw) -> Result<Options, String> {
     let owner_exempt = flag("protectedFieldsOwnerExempt", defaults.protected_fields_owner_exempt)?;
     let save_response_exempt =
         flag("protectedFieldsSaveResponseExempt", defaults.protected_fields_save_response_exempt)?;
+    if raw.get("allowClientClassCreation").is_some_and(|given| !given.is_boolean()) {
+        // Parse: not even the text of one.
+        return Err("Parse Server option allowClientClassCreation must be a boolean.".to_owned());
+    }
     let mut options = Options {
         keys: keys(raw, defaults.keys)?,
         allow_client_class_creation: flag("allowClientClassCreation", defaults.allow_client_class_creation)?,
@@ -207,7 +211,11 @@ fn file_url_domains(raw: &Raw) -> Result<Option<Vec<String>>, String> {
 
 fn denied_keywords(raw: &Raw) -> Result<Option<Vec<DeniedKeyword>>, String> {
     let name = "requestKeywordDenylist";
-    let bad = || format!("{name} must be a list of objects with a key, a value, or both, each the text of a pattern.");
+    let bad = || {
+        format!(
+            "{name} must be a list of keys, or of objects with a key, a value, or both, each the text of a pattern."
+        )
+    };
     let items = match raw.get(name) {
         None => return Ok(None),
         Some(Value::Array(items)) => items,
@@ -219,7 +227,11 @@ fn denied_keywords(raw: &Raw) -> Result<Option<Vec<DeniedKeyword>>, String> {
         Some(_) => Err(bad()),
     };
     let denied = items.iter().map(|item| {
-        let keyword = DeniedKeyword { key: pattern(item, "key")?, value: pattern(item, "value")? };
+        if let Value::String(text) = item {
+            let key = Regex::new(text).map_err(|error| format!("{name}: {error}"))?;
+            return Ok(DeniedKeyword { key: Some(key), value: None, is_text: true });
+        }
+        let keyword = DeniedKeyword { key: pattern(item, "key")?, value: pattern(item, "value")?, is_text: false };
         if keyword.key.is_none() && keyword.value.is_none() { Err(bad()) } else { Ok(keyword) }
     });
     denied.collect::<Result<_, _>>().map(Some)
