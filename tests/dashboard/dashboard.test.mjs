@@ -7,7 +7,8 @@ import { Server, stores } from '../sdk/lib/server.mjs';
 import { Dashboard } from './lib/dashboard.mjs';
 import { Expo } from './lib/expo.mjs';
 
-const options = { allowClientClassCreation: true };
+// Without the applications that come along: the jobs are the test's own.
+const options = { allowClientClassCreation: true, security: { enableCheck: true }, parsimony: { applications: [] } };
 const expo = new Expo();
 
 for (const store of stores) {
@@ -150,6 +151,51 @@ for (const store of stores) {
       await dashboard.until(async () => (await rows('_JobStatus', { status: 'succeeded' })).length === 1, 'the job has run');
       await dashboard.open('jobs/status');
       await dashboard.says('clean');
+      dashboard.clean();
+    });
+
+    it('schedules a job, which runs by itself', async () => {
+      await ask('PUT', '/hooks/scripts/jobs', { text: 'fn clean(request) { "all is clean" }\nfn tidy(request) { `tidy by ${request.params.who}` }' });
+      await dashboard.open('jobs/new');
+      await dashboard.fill('Pick a good name', 'Every night');
+      await dashboard.menu('Cloud job');
+      await dashboard.press('tidy');
+      await dashboard.page.$('textarea').then((area) => dashboard.write(area, '{"who":"night"}'));
+      await dashboard.says('tidy will run immediately.');
+      await dashboard.press('Schedule');
+      await dashboard.says('Every night');
+      const [schedule] = await ask('GET', '/cloud_code/jobs');
+      assert.deepEqual([schedule.jobName, schedule.description, schedule.params], ['tidy', 'Every night', '{"who":"night"}']);
+      await dashboard.until(async () => (await rows('_JobStatus', { jobName: 'tidy', status: 'succeeded' })).length === 1, 'it has run');
+      assert.equal((await rows('_JobStatus', { jobName: 'tidy' }))[0].message, 'tidy by night');
+      await dashboard.press('Delete');
+      await dashboard.says('Delete job schedule?');
+      await dashboard.press('Delete');
+      await dashboard.until(async () => (await ask('GET', '/cloud_code/jobs')).length === 0, 'the schedule is gone');
+      dashboard.clean();
+    });
+
+    it('shows audiences, and how many devices each has', async () => {
+      const device = (number, deviceType) => ({ deviceType, deviceToken: `token ${number}`, installationId: `audience-${number}` });
+      for (const [number, type] of ['ios', 'ios', 'tvos'].entries()) await ask('POST', '/installations', device(number, type));
+      await ask('POST', '/push_audiences', { name: 'Early birds', query: '{"deviceType":"ios"}' });
+      await dashboard.open('push/audiences');
+      await dashboard.says('Early birds');
+      const row = /Early birds[^]*?\t(\d+)\t/;
+      await dashboard.until(async () => (await dashboard.text()).match(row)?.[1] === '2', 'two devices are in it');
+      // To make one in its dialog is beyond this version of the dashboard: its page breaks, with Parse Server too.
+      await dashboard.open('push/new');
+      await dashboard.says('Early birds');
+      dashboard.clean();
+    });
+
+    it('shows which options are weak', async () => {
+      await dashboard.open('settings/security');
+      await dashboard.says('Secure master key');
+      const text = await dashboard.text();
+      const stateOf = (check) => text.match(new RegExp(`${check}\\t(.)`))?.[1];
+      assert.deepEqual([stateOf('Client class creation disabled'), stateOf('Security log disabled')], ['❌', '✅'], text);
+      assert.match(text, /Change Parse Server configuration to 'allowClientClassCreation: false'/);
       dashboard.clean();
     });
 

@@ -32,7 +32,7 @@ export class Dashboard {
     this.port = await freePort();
     this.url = `http://localhost:${this.port}/apps/Shop`;
     const config = join(server.folder, 'dashboard.json');
-    const app = { appName: 'Shop', serverURL: server.url, appId: server.appId, masterKey: server.masterKey };
+    const app = { appName: 'Shop', serverURL: server.url, appId: server.appId, masterKey: server.masterKey, enableSecurityChecks: true };
     await writeFile(config, JSON.stringify({ apps: [app] }));
     this.child = spawn(process.execPath, [program, '--config', config, '--port', this.port, '--host', '127.0.0.1']);
     children.add(this.child);
@@ -110,6 +110,18 @@ export class Dashboard {
     const row = await this.page.waitForSelector(`::-p-xpath(//*[text()=${JSON.stringify(text)}])`);
     const circle = await row.evaluateHandle((element) => element.closest(':has([class*=radio i], input[type=radio])') ?? element.parentElement);
     await circle.click();
+    await sleep(300);
+  }
+
+  /// Opens the menu in the row of this label.
+  async menu(label) {
+    const row = await (await this.find(label)).evaluateHandle((element) => {
+      let row = element;
+      while (row.getBoundingClientRect().width < 500) row = row.parentElement;
+      return row;
+    });
+    const { x, y, width, height } = await row.boundingBox();
+    await this.page.mouse.click(x + width * 0.9, y + height / 2);
     await sleep(300);
   }
 
