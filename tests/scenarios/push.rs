@@ -48,7 +48,7 @@ fn letter() -> Value {
     json!({
         "className": "Letter",
         "fields": {
-            "text": {"type": "String", "required": true, "encrypted": true},
+            "text": {"type": "String", "required": true, "hint": {"en": "What it says"}},
             "pages": {"type": "Number", "defaultValue": 1},
             "to": {"type": "Pointer", "targetClass": "_User"},
             "readers": {"type": "Relation", "targetClass": "_User"},

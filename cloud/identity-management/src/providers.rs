@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parsimony_cloud::metrics::Outcome;
 use parsimony_cloud::{
     Application, Encoding, Hash, Host, HttpClient, Inbound, JobPlan, JobRequest, SecretForm, Verifier,
 };
@@ -93,7 +94,7 @@ impl Providers {
         let reading = match client.told(&event.json::<serde_json::Value>()?) {
             KycTold::Nothing => return Ok(()),
             KycTold::Reading(reading) => reading,
-            KycTold::Ask(reference) => client.status(&reference).await.map_err(|failure| told(provider, &failure))?,
+            KycTold::Ask(reference) => asked(&event.host, provider, client.status(&reference)).await?,
         };
         let entry = |class: &str| AuditEntry::of_event(&event, class);
         apply(&event.host, provider, &reading, &entry).await.map(drop)
@@ -114,7 +115,7 @@ impl Providers {
                 let Some(reference) = verification.text("providerReference") else { continue };
                 let entry = |class: &str| AuditEntry::of_job(&request, class);
                 let done = async {
-                    let reading = client.status(reference).await.map_err(|failure| told(*provider, &failure))?;
+                    let reading = self::asked(&host, *provider, client.status(reference)).await?;
                     apply(&host, *provider, &reading, &entry).await
                 };
                 match done.await {
@@ -149,7 +150,7 @@ impl Providers {
             country: identity.text("countryOfResidence").unwrap_or_default().to_owned(),
             callback_url: self.callback(provider),
         };
-        let begun = client.start(&subject).await.map_err(|failure| told(provider, &failure))?;
+        let begun = asked(host, provider, client.start(&subject)).await?;
         let mut fields = map! { "providerReference" => begun.reference };
         if let Some(url) = begun.url {
             fields.insert("providerUrl".into(), url.into());
@@ -164,8 +165,23 @@ impl Providers {
     }
 }
 
-fn told(provider: Provider, failure: &KycFailure) -> ParseError {
-    ParseError::new(ErrorCode::ScriptFailed, format!("{provider}: {failure}"))
+/// What a provider answers, measured.
+async fn asked<T>(
+    host: &Host,
+    provider: Provider,
+    call: impl Future<Output = Result<T, KycFailure>>,
+) -> Result<T, ParseError> {
+    let answer = host.metrics().service(&source(provider)).measured(call, outcome).await;
+    answer.map_err(|failure| ParseError::new(ErrorCode::ScriptFailed, format!("{provider}: {failure}")))
+}
+
+fn outcome<T>(answer: &Result<T, KycFailure>) -> Outcome {
+    match answer {
+        Ok(_) => Outcome::Done,
+        Err(KycFailure::Refused(_) | KycFailure::Unreadable(_)) => Outcome::Refused,
+        Err(KycFailure::Unreached(_)) => Outcome::Failed,
+        Err(KycFailure::Resting) => Outcome::Spared,
+    }
 }
 
 /// Those that their provider has not been given yet.

@@ -79,6 +79,13 @@ impl<'a> Marks<'a> {
                 return wrong(format!("{at}: its index {index} must be a String field, as it has to be itself."));
             }
         }
+        let Some(marks) = Marks::of(class) else { return Ok(()) };
+        // The same text never looks the same when it is sealed.
+        for (name, index) in class.indexes.iter().filter(|(_, index)| index.unique) {
+            if let Some(field) = index.keys.keys().find(|field| marks.get(field).is_some()) {
+                return wrong(format!("{}: {name} cannot be unique by {field}, which is encrypted.", class.name));
+            }
+        }
         Ok(())
     }
 }
@@ -96,6 +103,7 @@ fn sealing<'a>(name: &'a str, field: &'a Field) -> Option<Sealing<'a>> {
 
 #[cfg(test)]
 mod tests {
+    use parsimony_model::schema::Index;
     use parsimony_model::value::json;
     use parsimony_model::{ClassName, FieldName};
 
@@ -144,5 +152,10 @@ mod tests {
             let error = Marks::check(&class(&[("f", field), ("g", r#"{"type":"String"}"#)])).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
+        let mut unique = class(&[("f", r#"{"type":"String","encrypted":true}"#)]);
+        unique.indexes.insert("once".into(), Index::on(&["f"]));
+        Marks::check(&unique).unwrap();
+        unique.indexes.insert("once".into(), Index::on(&["f"]).unique());
+        assert_eq!(Marks::check(&unique).unwrap_err(), "Paper: once cannot be unique by f, which is encrypted.");
     }
 }

@@ -112,11 +112,13 @@ impl Vault {
 
     /// The class as it will be, if its marks can be obeyed.
     async fn check_change(&self, name: &ClassName, change: &ClassChange) -> Result<(), StoreError> {
-        if change.set_fields.iter().all(|(_, field)| field.other.is_empty()) {
+        let plain = change.set_fields.iter().all(|(_, field)| field.other.is_empty());
+        if plain && !change.add_indexes.iter().any(|(_, index)| index.unique) {
             return Ok(());
         }
         let Some(mut class) = self.inner.class(name).await? else { return Ok(()) };
         class.fields.extend(change.set_fields.iter().cloned());
+        class.indexes.extend(change.add_indexes.iter().map(|(name, index)| (name.as_str().into(), index.clone())));
         Marks::check(&class).map_err(StoreError::Unfit)
     }
 }
