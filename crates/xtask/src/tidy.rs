@@ -15,7 +15,8 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("parsimony-store", &[]),
     ("parsimony-store-sqlite", &["parsimony-store"]),
     ("parsimony-store-mongo", &["parsimony-store"]),
-    ("parsimony-vault", &["parsimony-store"]),
+    // Its tests look at what a store has got to see.
+    ("parsimony-vault", &["parsimony-store", "parsimony-store-sqlite"]),
     ("parsimony-cloud", &[]),
     ("parsimony-engine", &["parsimony-cloud", "parsimony-store"]),
     ("parsimony-http", &["parsimony-engine"]),
@@ -79,7 +80,7 @@ const OUTSIDE_THE_FRAMEWORK: [&str; 3] = ["parsimony-testkit", "parsimony-tests"
 const SKIPPED_FOLDERS: [&str; 3] = [".git", "target", "node_modules"];
 
 /// Kinds of files that are not text, or not of the project.
-const SKIPPED_ENDINGS: [&str; 10] = ["cer", "png", "jpg", "ico", "gz", "zip", "db", "sqlite", "woff2", "log"];
+const SKIPPED_ENDINGS: [&str; 11] = ["cer", "der", "png", "jpg", "ico", "gz", "zip", "db", "sqlite", "woff2", "log"];
 
 fn packages() -> Vec<Package> {
     let manifest = tools::workspace().join("Cargo.toml");
