@@ -26,8 +26,8 @@ pub(crate) async fn watch(engine: Weak<Engine>, folder: PathBuf, mut known: Vec<
         watcher(&folder, tell).inspect_err(|error| tracing::warn!(%error, folder = %folder.display(), unwatched))
     });
     let mut unreadable = false;
+    // The first look is for what was saved after the start had read the folder, and before it was watched.
     loop {
-        sign(&mut told).await;
         let Some(engine) = engine.upgrade() else { return };
         let path = folder.clone();
         let Ok(files) = tokio::task::spawn_blocking(move || folder::read(&path)).await else { return };
@@ -45,6 +45,9 @@ pub(crate) async fn watch(engine: Weak<Engine>, folder: PathBuf, mut known: Vec<
                 drop(engine.put_script_files(Err(sentence)).await);
             }
         }
+        // Whoever waits for a sign does not keep the engine.
+        drop(engine);
+        sign(&mut told).await;
     }
 }
 
