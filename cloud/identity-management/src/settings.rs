@@ -16,8 +16,4 @@ pub(crate) struct Settings {
     pub(crate) sumsub: Option<SumsubOptions>,
     /// Shufti.
     pub(crate) shufti: Option<ShuftiOptions>,
-    /// The secret of who looks at documents, which signs by Standard Webhooks.
-    pub(crate) documents_secret: Option<String>,
-    /// The countries, ISO 3166-1 alpha-2, that make a customer risky.
-    pub(crate) high_risk_countries: Vec<String>,
 }
