@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hmac::{Hmac, Mac as _};
 use parsimony_cloud::HttpClient;
 use parsimony_connectors::Http;
 use parsimony_connectors::chain::sol_types::{SolCall as _, SolValue as _};
 use parsimony_connectors::chain::{
     Address, B256, Bytes, Chain, ChainOptions, Count, EvmChain, Feed, Inclusion, PriceFault, Receipt, Signer, TxPlan,
-    U256, read_feed,
+    U256, keccak256, read_feed,
 };
 use parsimony_digital_assets::contracts::abi::{Common, Fungible, Identities};
 use parsimony_digital_assets::contracts::{Contract, asset_key};
@@ -17,8 +18,10 @@ use parsimony_digital_assets::{Installed, install};
 use parsimony_testkit::anvil::{CHAIN_ID, RICH_KEY};
 use parsimony_testkit::{Anvil, StoreKind};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use crate::digital_assets::{Known, Person, Stage, address, done, refused};
+use crate::jobs::eventually;
 
 crate::on_both_stores!(
     crate::digital_assets_chain::open;
@@ -29,6 +32,7 @@ crate::on_both_stores!(
     what_was_dropped_is_sent_again,
     what_waits_too_long_is_offered_more_for,
     what_lost_its_nonce_is_decided_once_more,
+    services_that_watch_the_chain_are_believed_as_far_as_the_chain,
 );
 
 /// A server whose assets are on a chain of its own. The first endpoint of that chain is dead.
@@ -42,6 +46,9 @@ struct World {
     ada: Person,
     bob: Person,
 }
+
+/// With what the services that watch the chain sign.
+const SECRET: &str = "whsec_test";
 
 fn options(anvil: &Anvil, confirmations: u64) -> ChainOptions {
     ChainOptions {
@@ -65,7 +72,7 @@ async fn open(store: StoreKind) -> World {
     let settings = json!({ "chains": [{
         "id": CHAIN_ID, "endpoints": ["http://127.0.0.1:9/", anvil.url()], "confirmations": 2, "stuckAfterSeconds": 60,
         "signerKey": RICH_KEY, "factory": installed.factory, "identityRegistry": installed.identity_registry,
-    }] });
+    }], "webhooks": { "alchemy": SECRET, "quicknode": SECRET, "moralis": SECRET } });
     let stage = Stage::open(store, settings).await;
     let issuer = stage.person("issuer", &["issuer"]).await;
     let (ada, bob) = (stage.person("ada", &[]).await, stage.person("bob", &[]).await);
@@ -368,6 +375,92 @@ async fn what_lost_its_nonce_is_decided_once_more(world: World) {
     world.agrees().await;
 }
 
+/// An HMAC as its hexadecimal digits.
+fn hmac(text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a service tells of a transaction, signed as it signs.
+fn told(source: &str, hash: B256, event: u32) -> (String, Vec<(&'static str, String)>) {
+    match source {
+        "alchemy" => {
+            let transaction = json!({ "network": "LOCAL", "transaction": { "hash": hash } });
+            let body = json!({ "id": format!("whevt_{event}"), "type": "MINED_TRANSACTION", "event": transaction })
+                .to_string();
+            let signature = hmac(&body);
+            (body, vec![("x-alchemy-signature", signature)])
+        }
+        "quicknode" => {
+            let body = json!([{ "transactionHash": hash, "logs": [] }]).to_string();
+            let (nonce, time) = (format!("nonce-{event}"), "1767225600".to_owned());
+            let signature = hmac(&format!("{nonce}{time}{body}"));
+            (body, vec![("x-qn-nonce", nonce), ("x-qn-timestamp", time), ("x-qn-signature", signature)])
+        }
+        _ => {
+            let block = json!({ "number": "1", "hash": B256::with_last_byte(u8::try_from(event).unwrap()) });
+            let body = json!({ "streamId": "s", "chainId": "0x7a69", "confirmed": true, "block": block, "txs": [{ "hash": hash }] });
+            let body = body.to_string();
+            let signature = format!("{}", keccak256(format!("{body}{SECRET}")));
+            (body, vec![("x-signature", signature)])
+        }
+    }
+}
+
+impl World {
+    async fn deliver(&self, source: &str, (body, headers): &(String, Vec<(&'static str, String)>)) -> u16 {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let path = format!("/webhooks/digital-assets/{source}");
+        let asked = self.stage.app.as_nobody().ask_raw("POST", &path, &headers, body.as_bytes().to_vec()).await;
+        asked.unwrap().status
+    }
+
+    /// Waits until every event that was stored has been handled.
+    async fn handled(&self, count: usize) {
+        eventually("events are handled", async || {
+            let events = self.stage.master().get("/classes/WebhookEvent").await.results().to_vec();
+            (events.len() == count && events.iter().all(|event| event["status"] == "PROCESSED")).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn services_that_watch_the_chain_are_believed_as_far_as_the_chain(world: World) {
+    let asset = world.funded("ERC20").await;
+    let mut events = 0;
+    for (number, source) in ["alchemy", "quicknode", "moralis"].into_iter().enumerate() {
+        let created = world.transfer(&asset, "10").await;
+        world.run("confirmTransactions").await;
+        let hash = hash_of(&world.transaction(&created).await);
+        included(&world.chain, hash).await;
+        // It says that all is well while it is not: the chain is asked, and has one block of two.
+        let event = u32::try_from(number).unwrap() * 2;
+        let early = told(source, hash, event);
+        assert_eq!(world.deliver(source, &early).await, 200);
+        events += 1;
+        world.handled(events).await;
+        let seen = world.transaction(&created).await;
+        assert_eq!((&seen["status"], &seen["confirmations"]), (&json!("SUBMITTED"), &json!(1)), "{source}");
+
+        world.anvil.mine(1).await.unwrap();
+        let (body, headers) = told(source, hash, event + 1);
+        let forged = (body.replace("0x", "0X"), headers.clone());
+        assert_eq!(world.deliver(source, &forged).await, 401, "{source}");
+        let late = (body, headers);
+        for _ in 0..3 {
+            assert_eq!(world.deliver(source, &late).await, 200);
+        }
+        events += 1;
+        world.handled(events).await;
+        assert_eq!(world.transaction(&created).await["status"], "CONFIRMED", "{source}");
+        // What comes again, late and out of order, does nothing.
+        assert_eq!(world.deliver(source, &early).await, 200);
+    }
+    assert_eq!(world.held(&asset, &world.bob).await, ("30".to_owned(), "30".to_owned()));
+    world.agrees().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_endpoint_answers_when_one_dies() {
     let (mut one, two) = (Anvil::start().await.unwrap(), Anvil::start().await.unwrap());
@@ -392,8 +485,7 @@ async fn a_price_feed_is_believed_while_it_is_fresh() {
     assert!(matches!(read_feed(&chain, &feed).await, Err(PriceFault::NoPrice(_))));
     let now = chain.head().await.unwrap().seconds;
     let set = |price: u64, at: u64| {
-        let selector: [u8; 4] =
-            parsimony_connectors::chain::keccak256("set(int256,uint256)").0[..4].try_into().unwrap();
+        let selector: [u8; 4] = keccak256("set(int256,uint256)").0[..4].try_into().unwrap();
         let words = [B256::from(U256::from(price)), B256::from(U256::from(at))];
         Bytes::from([&selector[..], words[0].as_slice(), words[1].as_slice()].concat())
     };

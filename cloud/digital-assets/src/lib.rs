@@ -15,13 +15,16 @@
 //! | how much does somebody hold | `holding.rs` |
 //! | what is written when something is decided | `ledger.rs` |
 //! | how does that get to its chain | `outbox.rs` |
+//! | what became of it there | `follow.rs`, asked by a job and by `webhooks.rs` |
 //! | what does the ledger do when the chain has decided | `settle.rs` |
 #![deny(clippy::future_not_send)]
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod amount;
+mod cause;
 pub mod compliance;
 pub mod contracts;
+mod follow;
 pub mod functions;
 mod holding;
 mod hooks;
@@ -32,11 +35,12 @@ mod outbox;
 mod party;
 pub mod settings;
 mod settle;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use parsimony_cloud::{Application, HttpClient, JobPlan, JobRequest, Request, Rules};
+use parsimony_cloud::{Application, HttpClient, Inbound, JobPlan, JobRequest, Request, Rules};
 use parsimony_connectors::Http;
 
 use functions::{
@@ -72,7 +76,12 @@ pub fn application() -> Application {
         .configured(|application, settings| {
             let settings: Settings = settings.read()?;
             let http: Arc<dyn HttpClient> = Arc::new(Http::new()?);
-            Ok(with_chains(application, &Chains::new(&settings, &http)?))
+            let chains = Chains::new(&settings, &http)?;
+            let sources = settings.webhooks.verifiers().into_iter();
+            Ok(sources.fold(with_chains(application, &chains), |application, (source, verifier)| {
+                let chains = chains.clone();
+                application.webhook(source, verifier, move |event: Inbound| webhooks::told(event, chains.clone()))
+            }))
         })
 }
 

@@ -3,7 +3,7 @@
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::SolCall as _;
-use parsimony_cloud::{Host, Job};
+use parsimony_cloud::Host;
 use parsimony_connectors::chain::{ChainError, Count, Fees, Signed, Signer, TxPlan};
 use parsimony_kit::state;
 use parsimony_model::query::Constraint;
@@ -11,6 +11,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, Filter, Object, ObjectId, ParseError, Query, Value, map};
 
 use crate::amount;
+use crate::cause::Cause;
 use crate::compliance::ComplianceRules;
 use crate::contracts::abi::Factory;
 use crate::contracts::{Doing, asset_key};
@@ -108,17 +109,17 @@ fn deployment(place: &Place, asset: &Asset) -> Result<Bytes, ParseError> {
 }
 
 /// Sends one that waits to be sent.
-pub(crate) async fn submit(job: &Job, place: &Place, waiting: &Object) -> Result<Sent, Trouble> {
+pub(crate) async fn submit(cause: Cause<'_>, place: &Place, waiting: &Object) -> Result<Sent, Trouble> {
     let Some(key) = &place.signer else { return Ok(Sent::Waits) };
-    let asset = Asset::load(&job.host, &pointer(waiting, "asset")?.id).await?;
+    let asset = Asset::load(cause.host(), &pointer(waiting, "asset")?.id).await?;
     let message = Message::of(place, &asset, waiting)?;
     let gas = match place.chain.estimate(key.address(), Some(message.to), message.input.clone()).await {
         Ok(gas) => gas,
         Err(error @ ChainError::Refused { .. }) => {
-            if has_earlier(&job.host, waiting).await? {
+            if has_earlier(cause.host(), waiting).await? {
                 return Ok(Sent::Waits);
             }
-            settle::fail(job, &waiting.id, &error.to_string()).await?;
+            settle::fail(cause, &waiting.id, &error.to_string()).await?;
             return Ok(Sent::Failed);
         }
         Err(error) => return Err(error.into()),
@@ -126,7 +127,7 @@ pub(crate) async fn submit(job: &Job, place: &Place, waiting: &Object) -> Result
     let fees = place.chain.fees().await?;
     let known = place.chain.transaction_count(key.address(), Count::WithWaiting).await?;
     let draft = TxPlan { chain: place.chain.id(), nonce: known, to: Some(message.to), input: message.input, gas, fees };
-    let Some(signed) = write_down(&job.host, key, &waiting.id, &draft).await? else { return Ok(Sent::Waits) };
+    let Some(signed) = write_down(cause.host(), key, &waiting.id, &draft).await? else { return Ok(Sent::Waits) };
     send(place, &signed.raw).await?;
     Ok(Sent::Submitted)
 }
@@ -214,9 +215,9 @@ fn attempt(transaction: &Object, plan: &TxPlan, signed: &Signed, now: Value) -> 
 }
 
 /// Offers more for one that waits too long: the same nonce, so that only one of both can be.
-pub(crate) async fn offer_more(job: &Job, place: &Place, stuck: &Object) -> Result<bool, Trouble> {
+pub(crate) async fn offer_more(cause: Cause<'_>, place: &Place, stuck: &Object) -> Result<bool, Trouble> {
     let Some(key) = &place.signer else { return Ok(false) };
-    let asset = Asset::load(&job.host, &pointer(stuck, "asset")?.id).await?;
+    let asset = Asset::load(cause.host(), &pointer(stuck, "asset")?.id).await?;
     let message = Message::of(place, &asset, stuck)?;
     let number =
         |field: &str| -> Result<u128, ParseError> { text(stuck, field)?.parse().map_err(ParseError::internal) };
@@ -237,7 +238,7 @@ pub(crate) async fn offer_more(job: &Job, place: &Place, stuck: &Object) -> Resu
         host.update(TRANSACTION, &stuck.id, attempt(&now, plan, signed, host.now().into())).await?;
         Ok(true)
     };
-    if job.host.transaction(work).await? {
+    if cause.host().transaction(work).await? {
         send(place, &signed.raw).await?;
         return Ok(true);
     }

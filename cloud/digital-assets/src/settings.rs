@@ -11,12 +11,16 @@ use parsimony_kit::params;
 use parsimony_model::ParseError;
 use serde::Deserialize;
 
+use crate::webhooks::WebhookSecrets;
+
 /// `parsimony.settings.digital-assets`.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
     /// The chains on which assets may be.
     pub chains: Vec<ChainSettings>,
+    /// The secrets of the services that watch chains.
+    pub webhooks: WebhookSecrets,
 }
 
 /// One chain.

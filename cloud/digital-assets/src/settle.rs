@@ -1,14 +1,15 @@
 //! What does the ledger do when the chain has decided? What came in is free, what was refused goes back.
 
 use alloy::primitives::{Address, U256};
-use parsimony_cloud::{Host, Job};
+use parsimony_cloud::Host;
 use parsimony_connectors::chain::Receipt;
-use parsimony_kit::{AuditEntry, audit, state};
+use parsimony_kit::{audit, state};
 use parsimony_model::value::Map;
 use parsimony_model::{Filter, Object, ObjectId, ParseError, Query, map};
 
 use crate::APPLICATION;
 use crate::amount;
+use crate::cause::Cause;
 use crate::holding::Holding;
 use crate::ledger::{Asset, again};
 use crate::model::{
@@ -36,7 +37,7 @@ struct Settling<'a> {
 
 /// The block is final: what was decided is so.
 pub(crate) async fn confirm(
-    job: &Job,
+    cause: Cause<'_>,
     id: &ObjectId,
     (receipt, confirmations): (&Receipt, u64),
     made: Option<&Made>,
@@ -46,30 +47,30 @@ pub(crate) async fn confirm(
         let mut changes = placed(receipt, confirmations);
         changes.insert("status".into(), TransactionStatus::Confirmed.into());
         settling.confirm(made).await?;
-        settling.finish(job, changes).await
+        settling.finish(cause, changes).await
     };
-    job.host.transaction(work).await
+    cause.host().transaction(work).await
 }
 
 /// It did not come to be: the ledger goes back.
-pub(crate) async fn fail(job: &Job, id: &ObjectId, reason: &str) -> Result<(), ParseError> {
+pub(crate) async fn fail(cause: Cause<'_>, id: &ObjectId, reason: &str) -> Result<(), ParseError> {
     let reason: &String = &reason.chars().take(REASON_CHARS_MAX).collect();
     let work = |host: Host| async move {
         let Some(settling) = Settling::load(&host, id).await? else { return Ok(()) };
         settling.undo().await?;
-        settling.finish(job, map! { "status" => TransactionStatus::Failed, "failure" => reason.as_str() }).await
+        settling.finish(cause, map! { "status" => TransactionStatus::Failed, "failure" => reason.as_str() }).await
     };
-    job.host.transaction(work).await
+    cause.host().transaction(work).await
 }
 
 /// Something else took its nonce: the same is decided once more.
-pub(crate) async fn replace(job: &Job, id: &ObjectId) -> Result<(), ParseError> {
+pub(crate) async fn replace(cause: Cause<'_>, id: &ObjectId) -> Result<(), ParseError> {
     let work = |host: Host| async move {
         let Some(settling) = Settling::load(&host, id).await? else { return Ok(()) };
         host.create(TRANSACTION, again(&settling.transaction)).await?;
-        settling.finish(job, map! { "status" => TransactionStatus::Replaced }).await
+        settling.finish(cause, map! { "status" => TransactionStatus::Replaced }).await
     };
-    job.host.transaction(work).await
+    cause.host().transaction(work).await
 }
 
 /// Where a receipt says that a transaction is.
@@ -197,9 +198,10 @@ impl<'a> Settling<'a> {
         found.ok_or_else(|| ParseError::internal("an asset is deployed, and no deployment waits for it"))
     }
 
-    async fn finish(&self, job: &Job, changes: Map) -> Result<(), ParseError> {
+    async fn finish(&self, cause: Cause<'_>, changes: Map) -> Result<(), ParseError> {
         let after = self.host.update(TRANSACTION, &self.transaction.id, changes).await?;
-        let entry = AuditEntry::of_job(job, TRANSACTION)
+        let entry = cause
+            .entry(TRANSACTION)
             .changed(Some(&self.transaction), Some(&after))
             .detail("type", self.kind)
             .detail("status", state::of::<TransactionStatus>(&after)?);
