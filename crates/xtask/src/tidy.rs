@@ -242,6 +242,19 @@ mod tests {
         assert!(offences.is_empty(), "{offences:#?}");
     }
 
+    /// A test that is named in a page stands as `FILE: NAME`.
+    #[test]
+    fn the_tests_that_the_page_on_security_names_are_there() {
+        let page = fs::read_to_string(tools::workspace().join("docs/security.md")).unwrap();
+        let named: Vec<(&str, &str)> =
+            page.split('`').skip(1).step_by(2).filter_map(|text| text.split_once(": ")).collect();
+        assert!(named.len() > 50, "{} tests are named", named.len());
+        for (file, name) in named {
+            let text = fs::read_to_string(tools::workspace().join(file));
+            assert!(text.is_ok_and(|text| text.contains(name)), "{file} has no test called {name}");
+        }
+    }
+
     #[test]
     fn a_path_from_the_root_is_seen_and_a_relative_one_is_not() {
         let forbidden = forbidden();

@@ -7,6 +7,7 @@ mod doors;
 mod files;
 mod permissions;
 mod queries;
+mod same_view;
 
 use std::fmt::Write as _;
 
