@@ -15,7 +15,8 @@ use tracing_subscriber::{Layer, fmt};
 use crate::config::Logging;
 
 /// Crates that say more than an administrator wants to know.
-const TALKATIVE: [&str; 6] = ["actix_http", "actix_server", "actix_web", "h2", "hickory_resolver", "mongodb"];
+const TALKATIVE: [&str; 9] =
+    ["actix_http", "actix_server", "actix_web", "h2", "hickory_resolver", "hyper_util", "mongodb", "reqwest", "rustls"];
 
 /// Begins to log. In a process that logs already, nothing changes. Gives the last lines, as they come to be.
 pub(crate) fn begin(logging: Logging) -> Arc<Logs> {
