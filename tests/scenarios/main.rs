@@ -30,6 +30,7 @@ mod jobs;
 mod metrics;
 mod moving;
 mod permissions;
+mod public;
 mod push;
 mod queries;
 mod rate_limits;

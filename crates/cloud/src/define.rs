@@ -17,6 +17,7 @@ use crate::handler::{Handler, Hook, Migration, MigrationHandler};
 use crate::inbound::{Inbound, Verifier};
 use crate::job::{Job, JobPlan, JobRequest, Report, TypedJob};
 use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
+use crate::public::PublicRequest;
 use crate::registry::{CONNECT, Place, Registry, RoleDefinition, SchemaDefinition};
 use crate::rules::Rules;
 use crate::scripts::Script;
@@ -211,6 +212,27 @@ impl Application {
         let hook = Hook { rules: Rules::none(), handler: Arc::new(handler), place: self.place(Location::caller()) };
         let source = source.to_owned();
         self.parts.push(Box::new(move |registry| registry.add_inbound(&source, verifier, hook)));
+        self
+    }
+
+    /// A public document, at `GET …/public/APPLICATION/PATH`: everybody may read it, without any key. The last segment of the
+    /// path may be open, as in `lists/{name}`.
+    ///
+    /// ```
+    /// use parsimony_cloud::{Application, ParseError, PublicDocument, PublicRequest};
+    ///
+    /// async fn hours(_: PublicRequest) -> Result<PublicDocument, ParseError> {
+    ///     Ok(PublicDocument::new("application/json", r#"{"open": 9, "shut": 17}"#).kept_for(3600))
+    /// }
+    ///
+    /// Application::new("shop").public("hours.json", hours);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn public(mut self, path: &str, handler: impl Handler<PublicRequest> + 'static) -> Self {
+        let hook = Hook { rules: Rules::none(), handler: Arc::new(handler), place: self.place(Location::caller()) };
+        let path = path.to_owned();
+        self.parts.push(Box::new(move |registry| registry.add_public(&path, hook)));
         self
     }
 

@@ -36,6 +36,7 @@
 //! * What a hook before sets in its [`Context`] is there in the hook after, and what the client sent as `context` in both.
 //! * [`Application::job`] registers a job: it runs when somebody starts it, and when its [`JobPlan`] says so.
 //! * [`Application::webhook`] handles what an outside service sends, once a [`Verifier`] has found that it is from there.
+//! * [`Application::public`] shows a document to everybody who has its URL.
 //! * [`Application::auth`] brings an identity provider, an [`auth::AuthAdapter`].
 //! * [`Host::metrics`] has what the server measures; an application counts its own there, and tells of the services it calls.
 //! * `before_migration` and `after_migration` run at the start, around the making of the classes that are defined.
@@ -58,6 +59,7 @@ mod mail;
 pub mod metrics;
 mod origin;
 mod outbound;
+mod public;
 mod push;
 mod rate_limit;
 mod registry;
@@ -88,6 +90,7 @@ pub use mail::{Email, Letter, MailFailure, Mailer, Occasion, Posted};
 pub use origin::{Context, Headers, Origin, Who};
 pub use outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
 pub use parsimony_model::{ErrorCode, ParseError};
+pub use public::{PublicDocument, PublicRequest};
 pub use push::{PushDevice, PushMessage, PushOutcome, PushSender};
 pub use rate_limit::{PathLimit, RateLimit, Zone};
 pub use registry::{CONNECT, Hooks, Layer, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};

@@ -17,6 +17,7 @@ use crate::handler::{Handler, Hook, Migration};
 use crate::inbound::{self, Inbound, Verifier};
 use crate::job::{Job, JobPlan};
 use crate::live::{AfterEvent, BeforeConnect, BeforeSubscribe};
+use crate::public::{self, PublicRequest};
 use crate::rate_limit::PathLimit;
 use crate::rules::Rules;
 use crate::scripts::Script;
@@ -176,6 +177,7 @@ tables! {
     ;
     jobs: Job,
     inbound: Inbound,
+    public: PublicRequest,
 }
 
 /// What stands in the place of the class where a client connects: it concerns none.
@@ -183,6 +185,9 @@ pub const CONNECT: &str = "@Connect";
 
 /// The class of what was pushed. Parse: its rows are the server's, and cloud code is told of them afterwards.
 const PUSH_STATUS: &str = "_PushStatus";
+
+/// The moments that have a name of their own where others have a class.
+const OF_NO_CLASS: [&str; 4] = [Call::NAME, Job::NAME, Inbound::NAME, PublicRequest::NAME];
 
 /// Whether a trigger can be one of what has this name: files and Parse Config have moments of their own, called as those of
 /// classes are.
@@ -197,7 +202,7 @@ impl Tables {
     /// Registers a handler. The error says who else wants to be it.
     fn add<T: Trigger>(&mut self, name: &str, hook: Hook<T>) -> Result<(), String> {
         let place = hook.place.clone();
-        let is_of_a_class = T::CLASS.is_none() && ![Call::NAME, Job::NAME, Inbound::NAME].contains(&T::NAME);
+        let is_of_a_class = T::CLASS.is_none() && !OF_NO_CLASS.contains(&T::NAME);
         if !is_of::<T>(name) {
             return Err(format!("{place}: {name} has no such {}", T::NAME));
         }
@@ -357,6 +362,14 @@ impl Registry {
         Ok(())
     }
 
+    /// Registers a public document. The error says who else wants to be it, or why its path cannot be.
+    pub(crate) fn add_public(&mut self, pattern: &str, hook: Hook<PublicRequest>) -> Result<(), String> {
+        let place = &hook.place;
+        let named = public::name_of(&place.application, pattern);
+        let name = named.map_err(|fault| format!("public {pattern} of {place}: {fault}"))?;
+        self.tables.add(&name, hook)
+    }
+
     /// Registers an identity provider. The error says who else wants to be it.
     pub(crate) fn add_auth(&mut self, name: &str, value: Arc<dyn AuthAdapter>, place: &Place) -> Result<(), String> {
         if !is_provider_name(name) {
@@ -444,6 +457,18 @@ impl Registry {
     /// A source of webhooks, `APPLICATION/SOURCE`: what handles its events, and what tells whether a delivery is believed.
     pub fn inbound(&self, name: &str) -> Option<(&Hook<Inbound>, Arc<Verifier>)> {
         Some((self.hook::<Inbound>(name)?, self.tables.verifiers.get(name).cloned()?))
+    }
+
+    /// The public document at a path below an application: what shows it, what that is registered as, and the last segment
+    /// where its pattern leaves it open.
+    pub fn public<'a>(
+        &self,
+        application: &str,
+        path: &'a str,
+    ) -> Option<(&Hook<PublicRequest>, String, Option<&'a str>)> {
+        let named = public::names(application, path).into_iter();
+        let mut told = named.filter(|(_, tail)| tail.is_none_or(|tail| !tail.is_empty()));
+        told.find_map(|(name, tail)| Some((self.hook::<PublicRequest>(&name)?, name, tail)))
     }
 
     /// What runs before the classes are made what is defined, in the order of the applications.

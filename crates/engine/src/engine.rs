@@ -19,6 +19,7 @@ use crate::logs::Logs;
 use crate::measures;
 use crate::nodes;
 use crate::options::Options;
+use crate::public::{self, PublicAsked, PublicShown};
 use crate::push::{self, Pushes};
 use crate::rate_limits::{self, Counts};
 use crate::schema::{Schemas, definitions};
@@ -213,6 +214,11 @@ impl Engine {
         delivery: Delivery,
     ) -> Result<(), ParseError> {
         inbound::receive(self, (application, source), delivery).await
+    }
+
+    /// Shows a public document of an application to whoever asks.
+    pub async fn show_public(self: &Arc<Self>, asked: PublicAsked) -> Result<PublicShown, ParseError> {
+        public::show(self, asked).await
     }
 
     /// Turns credentials into work that may be asked for. A wrong application id or key is

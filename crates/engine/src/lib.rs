@@ -19,6 +19,7 @@
 //! | cloud code that runs elsewhere | `webhooks/` |
 //! | how often something may be asked | `rate_limits.rs` |
 //! | webhooks that come in | `inbound/` |
+//! | documents that everybody may read | `public.rs` |
 //! | files, Parse Config | `files/`, `config.rs` |
 //! | the last lines of the log, weak options, receipts | `logs.rs`, `security.rs`, `purchases.rs` |
 //! | what is measured | `measures.rs`; of the database, `timed.rs` |
@@ -48,6 +49,7 @@ mod logs;
 mod measures;
 mod nodes;
 mod options;
+mod public;
 mod purchases;
 mod push;
 mod rate_limits;
@@ -79,6 +81,7 @@ pub use options::{
 };
 pub use parsimony_cloud::metrics;
 pub use parsimony_cloud::{Delivery, Head, Headers, RateLimit, Zone};
+pub use public::{PublicAsked, PublicShown};
 pub use purchases::PurchaseOptions;
 pub use rate_limits::{CountedBy, PatternLimit};
 pub use security::SecurityOptions;

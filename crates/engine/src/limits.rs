@@ -61,6 +61,8 @@ pub struct Limits {
     pub inbound_attempts_max: u32,
     /// How long an event is kept that is handled; as long it counts once.
     pub inbound_kept: Duration,
+    /// How long a public document may take to be there.
+    pub public_time_max: Duration,
     /// How many counts of rate limits are kept; those who come when there are so many share one.
     pub rate_counts_max: usize,
     /// How long a request that comes again waits for the answer to the first one, where answers are kept.
@@ -135,6 +137,7 @@ impl Default for Limits {
             inbound_time_max: Duration::from_secs(60),
             inbound_attempts_max: 10,
             inbound_kept: Duration::from_secs(90 * 24 * 3_600),
+            public_time_max: Duration::from_secs(10),
             rate_counts_max: 100_000,
             saved_reply_wait_max: Duration::from_secs(10),
             saved_reply_bytes_max: 1 << 20,

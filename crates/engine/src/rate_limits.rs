@@ -7,7 +7,7 @@ mod counts;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use parsimony_cloud::{RateLimit, Zone};
+use parsimony_cloud::{Headers, RateLimit, Zone};
 use parsimony_model::{ErrorCode, ParseError};
 use regex::Regex;
 
@@ -141,6 +141,17 @@ pub(crate) async fn admit_request(
     }
     let is_forwarded = credentials.headers.get(FORWARDED).is_some();
     let asker = Asker { ip: credentials.ip, is_forwarded, is_master: holder.is_master, session };
+    admit(engine, &registry, &asker, Asked { path, methods: &[method] }).await
+}
+
+/// Counts a request of somebody who has no key to show, and needs none.
+pub(crate) async fn admit_nobody(
+    engine: &Engine,
+    (ip, headers): (Option<IpAddr>, &Headers),
+    (method, path): (&str, &str),
+) -> Result<(), ParseError> {
+    let registry = engine.registry.now();
+    let asker = Asker { ip, is_forwarded: headers.get(FORWARDED).is_some(), is_master: false, session: None };
     admit(engine, &registry, &asker, Asked { path, methods: &[method] }).await
 }
 

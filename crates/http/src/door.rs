@@ -27,7 +27,7 @@ use crate::once::Turn;
 use crate::pages::{Asked as PageAsked, Pages, PagesOptions};
 use crate::reply::{Coming, Reply};
 use crate::routes::{AccountRoute, Route, below, decoded};
-use crate::{body, files, live_socket, once, rest};
+use crate::{body, files, live_socket, once, public, rest};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -146,6 +146,9 @@ impl Door {
         }
         if area.eq_ignore_ascii_case("files") {
             return files::answer(self, request, payload, (&segments, request_id)).await;
+        }
+        if let Some(asked) = public::asked(request, &segments, self.client_ip(request)) {
+            return public::show(&self.engine, asked).await;
         }
         let body = body::read(payload, request.headers(), self.body_bytes_max).await?;
         if let Some(to) = webhook(request.method(), &segments) {

@@ -9,6 +9,7 @@
 //! | how is the body read without reading too much | `body.rs` |
 //! | what did the client mean (headers, body, `_method`, query) | `envelope.rs` |
 //! | how do files come and go | `files.rs` |
+//! | how do public documents go out | `public.rs` |
 //! | who does it say it is, and from where | `caller.rs` |
 //! | which route is it for | `routes.rs`, every route on one page |
 //! | what is asked of the engine | `rest/*.rs` |
@@ -28,6 +29,7 @@ mod listen;
 mod live_socket;
 mod once;
 mod pages;
+mod public;
 mod reply;
 mod rest;
 mod routes;

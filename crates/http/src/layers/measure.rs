@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use parsimony_engine::metrics::{Metrics, REQUEST_DURATION};
 
 /// The areas of the server, in the order of their names.
-const AREAS: [&str; 34] = [
+const AREAS: [&str; 35] = [
     "aggregate",
     "batch",
     "challenge",
@@ -25,6 +25,7 @@ const AREAS: [&str; 34] = [
     "loginas",
     "logout",
     "parsimony",
+    "public",
     "purge",
     "push",
     "push_audiences",
