@@ -61,7 +61,7 @@ fn options(anvil: &Anvil, confirmations: u64) -> ChainOptions {
 }
 
 fn chain(anvil: &Anvil, confirmations: u64) -> EvmChain {
-    let http: Arc<dyn HttpClient> = Arc::new(Http::new().unwrap());
+    let http: Arc<dyn HttpClient> = Arc::new(Http::new());
     EvmChain::new(&options(anvil, confirmations), http).unwrap()
 }
 
@@ -379,7 +379,7 @@ async fn what_lost_its_nonce_is_decided_once_more(world: World) {
 fn hmac(text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(text.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(mac.finalize().into_bytes())
 }
 
 /// What a service tells of a transaction, signed as it signs.
@@ -464,7 +464,7 @@ async fn services_that_watch_the_chain_are_believed_as_far_as_the_chain(world: W
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_endpoint_answers_when_one_dies() {
     let (mut one, two) = (Anvil::start().await.unwrap(), Anvil::start().await.unwrap());
-    let http: Arc<dyn HttpClient> = Arc::new(Http::new().unwrap());
+    let http: Arc<dyn HttpClient> = Arc::new(Http::new());
     let endpoints = vec![one.url(), two.url()];
     let both = EvmChain::new(&ChainOptions { endpoints, ..options(&one, 1) }, http).unwrap();
     one.mine(5).await.unwrap();

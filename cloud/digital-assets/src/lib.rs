@@ -75,7 +75,7 @@ pub fn application() -> Application {
         .define("getAssetPortfolio", Rules::none().require_user(), get_asset_portfolio)
         .configured(|application, settings| {
             let settings: Settings = settings.read()?;
-            let http: Arc<dyn HttpClient> = Arc::new(Http::new()?);
+            let http: Arc<dyn HttpClient> = Arc::new(Http::new());
             let chains = Chains::new(&settings, &http)?;
             let sources = settings.webhooks.verifiers().into_iter();
             Ok(sources.fold(with_chains(application, &chains), |application, (source, verifier)| {

@@ -153,7 +153,7 @@ mod tests {
     fn chains(json: &str) -> Result<Chains, String> {
         let values = serde_json::from_str(json).unwrap();
         let settings = parsimony_cloud::Settings::new("digital-assets", values).read::<Settings>()?;
-        Chains::new(&settings, &(Arc::new(Http::new()?) as Arc<dyn HttpClient>))
+        Chains::new(&settings, &(Arc::new(Http::new()) as Arc<dyn HttpClient>))
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn application() -> Application {
         .define("logAuditEvent", Rules::none().require_user(), log_audit_event)
         .define("uploadDocument", person(), upload_document)
         .define("erasePerson", person(), erase_person)
-        .configured(|application, settings| providers::with_providers(application, &settings.read()?))
+        .configured(|application, settings| Ok(providers::with_providers(application, &settings.read()?)))
 }
 
 fn with_classes(application: Application) -> Application {

@@ -37,8 +37,8 @@ pub(crate) struct Providers {
 }
 
 /// The application with the webhooks of the providers that are configured, and the job that asks them.
-pub(crate) fn with_providers(application: Application, settings: &Settings) -> Result<Application, String> {
-    let http: Arc<dyn HttpClient> = Arc::new(Http::new()?);
+pub(crate) fn with_providers(application: Application, settings: &Settings) -> Application {
+    let http: Arc<dyn HttpClient> = Arc::new(Http::new());
     let mut clients: BTreeMap<Provider, (Arc<dyn KycProvider>, Verifier)> = BTreeMap::new();
     if let Some(jumio) = settings.jumio.clone() {
         let verifier = Verifier::secret_in_url(&jumio.webhook_secret).sent_from(jumio.webhook_addresses.clone());
@@ -72,10 +72,10 @@ pub(crate) fn with_providers(application: Application, settings: &Settings) -> R
         });
     }
     let plan = JobPlan::manual().cron("* * * * *", "UTC");
-    Ok(application.job("syncExternalKYC", plan, move |request| {
+    application.job("syncExternalKYC", plan, move |request| {
         let providers = providers.clone();
         async move { providers.sync(request).await }
-    }))
+    })
 }
 
 /// What the webhook of a provider is called.

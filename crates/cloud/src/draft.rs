@@ -54,8 +54,12 @@ impl Draft {
 
     /// The value a field would have.
     pub fn get(&self, field: &str) -> Option<Value> {
-        if !self.update.touches(field) {
-            return self.before(field);
+        if !self.update.touches_below(field) {
+            match self.update.0.get(field) {
+                None => return self.before(field),
+                Some(Op::Set(value)) => return Some(value.clone()),
+                Some(_) => {}
+            }
         }
         let mut fields =
             self.before(field).map(|value| std::iter::once((field.into(), value)).collect()).unwrap_or_default();
@@ -164,7 +168,9 @@ impl Draft {
 
     /// A change of a whole field takes the place of the changes below it.
     fn forget_below(&mut self, field: &str) {
-        self.update.0.retain(|key, _| key == field || parsimony_model::update::top(key) != field);
+        if self.update.touches_below(field) {
+            self.update.0.retain(|key, _| !parsimony_model::update::is_below(key, field));
+        }
     }
 }
 

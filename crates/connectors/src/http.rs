@@ -1,5 +1,6 @@
 //! How does an HTTP request go out? With a time limit, a bound on the answer, and no redirects.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -10,24 +11,28 @@ use reqwest::redirect::Policy;
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A client whose connections are kept for later requests.
-#[derive(Debug, Clone)]
-pub struct Http(reqwest::Client);
+///
+/// It is made when its first request goes out: the authorities that it trusts take megabytes, and a server that asks nobody has
+/// no need of them.
+#[derive(Debug, Clone, Default)]
+pub struct Http(Arc<OnceLock<Result<reqwest::Client, String>>>);
 
 impl Http {
-    /// Opens a client. The error says why TLS is not to be had.
-    pub fn new() -> Result<Self, String> {
-        Self::of(builder())
+    /// A client that nobody knows.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// A client that shows this certificate, which stands in PEM beside its key.
     pub fn signed_in(pem: &str) -> Result<Self, String> {
         let identity = reqwest::Identity::from_pem(pem.as_bytes());
         let identity = identity.map_err(|error| format!("the certificate and its key cannot be read: {error}"))?;
-        Self::of(builder().identity(identity))
+        let client = made(builder().identity(identity))?;
+        Ok(Self(Arc::new(OnceLock::from(Ok(client)))))
     }
 
-    fn of(builder: reqwest::ClientBuilder) -> Result<Self, String> {
-        builder.build().map(Self).map_err(|error| format!("the HTTP client cannot be made: {error}"))
+    fn client(&self) -> Result<&reqwest::Client, HttpFailure> {
+        self.0.get_or_init(|| made(builder())).as_ref().map_err(|error| HttpFailure::Unfit(error.clone()))
     }
 }
 
@@ -35,10 +40,15 @@ fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder().redirect(Policy::none()).connect_timeout(CONNECT_TIME_MAX)
 }
 
+fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
+    builder.build().map_err(|error| format!("the HTTP client cannot be made: {error}"))
+}
+
 impl HttpClient for Http {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, HttpFailure>> {
-        let client = self.0.clone();
+        let client = self.client().cloned();
         Box::pin(async move {
+            let client = client?;
             let method = request.method.parse::<reqwest::Method>();
             let method = method.map_err(|error| HttpFailure::Unfit(error.to_string()))?;
             let mut outgoing = client.request(method, &request.url).timeout(request.time_max).body(request.body);
@@ -121,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_comes_back_as_it_is() {
-        let http = Http::new().unwrap();
+        let http = Http::new();
         let url = server("HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 2\r\n\r\nno");
         let response = http.send(get(&url)).await.unwrap();
         assert_eq!((response.status, response.body.as_slice()), (302, b"no".as_slice()));
@@ -130,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_goes_wrong_has_a_name() {
-        let http = Http::new().unwrap();
+        let http = Http::new();
         let large = server("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789");
         assert_eq!(http.send(get(&large)).await, Err(HttpFailure::Broken("more than 8 bytes".to_owned())));
         assert_eq!(http.send(get(&server(""))).await, Err(HttpFailure::TimedOut));

@@ -28,7 +28,7 @@ impl Access {
 
 /// Who may read and write an object: `*`, user ids, and `role:NAME`. An empty list leaves it to the master key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Acl(IndexMap<CompactString, Access, ahash::RandomState>);
+pub struct Acl(IndexMap<CompactString, Access, crate::hashing::Keyed>);
 
 impl Acl {
     /// Reads the wire form. `null` is no ACL: everyone may read and write.

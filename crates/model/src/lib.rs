@@ -15,6 +15,7 @@
 //! | which fields are the server's own | [`internal`] |
 //! | what does a client ask for | [`query`] |
 //! | what does a client ask of a pipeline, and what does that mean | [`aggregate`] |
+//! | how are the keys of maps hashed | [`hashing`] |
 //! | what time is it, and what comes out of the dice | [`clock`] |
 #![deny(clippy::future_not_send)]
 
@@ -23,6 +24,7 @@ pub mod aggregate;
 pub mod builtin;
 pub mod clock;
 pub mod error;
+pub mod hashing;
 pub mod internal;
 pub mod names;
 pub mod object;

@@ -32,7 +32,7 @@ pub enum Op {
 
 /// What happens to each field; a key may be a path such as `stats.wins`.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Update(pub IndexMap<CompactString, Op, ahash::RandomState>);
+pub struct Update(pub IndexMap<CompactString, Op, crate::hashing::Keyed>);
 
 impl Op {
     /// Reads the value of a field in a body: a plain value, or `{"__op": …}`.
@@ -180,7 +180,12 @@ impl Update {
 
     /// Whether it touches the field, also below it.
     pub fn touches(&self, field: &str) -> bool {
-        self.0.keys().any(|key| key == field || top(key) == field)
+        self.0.contains_key(field) || self.touches_below(field)
+    }
+
+    /// Whether it changes a part of a field.
+    pub fn touches_below(&self, field: &str) -> bool {
+        self.0.keys().any(|key| is_below(key, field))
     }
 
     /// Does it all to these fields.
@@ -210,6 +215,11 @@ impl FromIterator<(CompactString, Op)> for Update {
     fn from_iter<I: IntoIterator<Item = (CompactString, Op)>>(ops: I) -> Self {
         Self(ops.into_iter().collect())
     }
+}
+
+/// Whether a path leads to a part of a field.
+pub fn is_below(path: &str, field: &str) -> bool {
+    path.strip_prefix(field).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// The first part of a path.

@@ -13,7 +13,7 @@ use crate::names::{ClassName, ObjectId};
 use crate::object::Object;
 
 /// Fields by name, in the order they were written.
-pub type Map = IndexMap<CompactString, Value, ahash::RandomState>;
+pub type Map = IndexMap<CompactString, Value, crate::hashing::Keyed>;
 
 /// A value of a field, a parameter or a result.
 #[derive(Debug, Clone, PartialEq, Default)]

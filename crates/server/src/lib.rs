@@ -25,6 +25,11 @@
 //! | what is seen at the start | `banner.rs` |
 //! | when does it end | `shutdown.rs` |
 
+/// Requests are many small allocations that threads hand to each other; the system's allocator is slow at that.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod banner;
 mod cli;
 mod config;

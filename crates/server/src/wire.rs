@@ -92,7 +92,7 @@ pub async fn start(
     let described = store.describe();
     let url = config.local_url(port);
     let metrics = begin_measuring(&*clock);
-    let world: Arc<dyn HttpClient> = Arc::new(Http::new()?);
+    let world: Arc<dyn HttpClient> = Arc::new(Http::new());
     let service =
         |name: &str| -> Arc<dyn HttpClient> { Arc::new(Measured::new(Arc::clone(&world), metrics.service(name))) };
     let http = service("webhooks");

@@ -158,7 +158,7 @@ impl App {
         options.password_cost = 4;
         change(&mut options);
         let registry = Registry::new(applications)?;
-        let http: Arc<dyn HttpClient> = Arc::new(Http::new()?);
+        let http: Arc<dyn HttpClient> = Arc::new(Http::new());
         let outside = Outside { http: Arc::clone(&http), hosts: Vec::new() };
         let interpreter = Arc::new(Rhai::new(Limits::default(), &outside));
         let surroundings = Surroundings {

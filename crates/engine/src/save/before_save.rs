@@ -1,7 +1,7 @@
 //! Cloud code may change or refuse the save.
 
 use parsimony_cloud::{BeforeSave, Draft};
-use parsimony_model::{Acl, ErrorCode, Op, ParseError, Value};
+use parsimony_model::{Acl, ErrorCode, Op, ParseError, Update, Value};
 
 use super::{Drafted, Hooked, keywords};
 use crate::triggers;
@@ -30,15 +30,16 @@ pub(super) async fn before_save(work: &Work, mut drafted: Drafted) -> Result<Hoo
         Some(Op::Set(acl)) => Some(Acl::from_value(&acl)?),
         Some(_) => Some(Some(Acl::default())),
     };
-    refuse_reserved(&update)?;
+    refuse_reserved(&asked.0, &update)?;
     keywords::refuse_denied_changes(&work.engine.options.denied_keywords, &asked.0, &update)?;
     request.update = update;
     Ok(Hooked { drafted, asked: Some(asked) })
 }
 
-/// A hook may not do what a client may not: set the columns that are the server's.
-fn refuse_reserved(update: &parsimony_model::Update) -> Result<(), ParseError> {
-    for field in update.0.keys().map(|path| parsimony_model::update::top(path)) {
+/// A hook may not do what a client may not: set the columns that are the server's. What the client asked for is looked at already.
+fn refuse_reserved(asked: &Update, update: &Update) -> Result<(), ParseError> {
+    let added = update.0.keys().filter(|path| !asked.0.contains_key(*path));
+    for field in added.map(|path| parsimony_model::update::top(path)) {
         if ["objectId", "createdAt", "updatedAt"].contains(&field) {
             let text = format!("A hook cannot set the field {field}.");
             return Err(ParseError::new(ErrorCode::InvalidKeyName, text));

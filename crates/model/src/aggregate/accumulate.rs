@@ -212,7 +212,7 @@ enum Content {
     Mean(Sum, u32),
     One(Option<Datum>),
     Many(Vec<Datum>),
-    Set(HashSet<Vec<u8>, ahash::RandomState>, Vec<Datum>),
+    Set(HashSet<Vec<u8>, crate::hashing::Keyed>, Vec<Datum>),
     Merged(Document),
     /// Number, mean, and the sum of the squares of what is off the mean.
     Spread(f64, f64, f64),

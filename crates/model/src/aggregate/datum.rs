@@ -9,7 +9,7 @@ use crate::query::Pattern;
 use crate::value::{Date, Map, Value, json};
 
 /// The fields of a document, in order.
-pub type Document = IndexMap<CompactString, Datum, ahash::RandomState>;
+pub type Document = IndexMap<CompactString, Datum, crate::hashing::Keyed>;
 
 /// A value of a document.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@ use crate::value::{GeoPoint, Value};
 /// The object as a row.
 pub fn row(object: Object) -> Document {
     let is_user = Builtin::of(&object.class) == Some(Builtin::User);
-    let mut row = Document::with_capacity_and_hasher(object.fields.len() + 6, ahash::RandomState::default());
+    let mut row = Document::with_capacity_and_hasher(object.fields.len() + 6, crate::hashing::Keyed::default());
     row.insert("_id".into(), Datum::String(object.id.as_str().to_owned()));
     for (field, value) in object.fields {
         match value {

@@ -30,7 +30,7 @@ enum Way {
 
 #[derive(Debug, Clone, Default)]
 struct Node {
-    children: IndexMap<CompactString, Part, ahash::RandomState>,
+    children: IndexMap<CompactString, Part, crate::hashing::Keyed>,
 }
 
 #[derive(Debug, Clone)]

@@ -115,7 +115,7 @@ fn check(applications: Vec<Application>, files: &[Script], limits: Limits) -> Re
     let registry = Registry::new(applications)?;
     let overridden = |own: &&Script| !files.iter().any(|file| file.name == own.name);
     let scripts: Vec<Script> = registry.scripts().iter().filter(overridden).chain(files).cloned().collect();
-    let outside = Outside { http: Arc::new(Http::new()?), hosts: Vec::new() };
+    let outside = Outside { http: Arc::new(Http::new()), hosts: Vec::new() };
     Ok(match Rhai::new(limits, &outside).compile(&scripts, Effects::None) {
         Err(faults) => faults.iter().map(Fault::to_string).collect(),
         Ok(compiled) => registry.with_beside(&compiled.layer).err().into_iter().collect(),

@@ -16,7 +16,7 @@ const STATE_BYTES: usize = 128;
 /// `$group`
 pub(super) struct Grouping<'p> {
     group: &'p Group,
-    groups: IndexMap<Vec<u8>, (Datum, Vec<State>), ahash::RandomState>,
+    groups: IndexMap<Vec<u8>, (Datum, Vec<State>), crate::hashing::Keyed>,
 }
 
 impl<'p> Grouping<'p> {

@@ -23,7 +23,7 @@ pub(super) struct Joining<'p> {
 /// Rows, and where each value is.
 struct Rows {
     all: Vec<Document>,
-    places: HashMap<Vec<u8>, Vec<usize>, ahash::RandomState>,
+    places: HashMap<Vec<u8>, Vec<usize>, crate::hashing::Keyed>,
 }
 
 impl Rows {
