@@ -13,6 +13,7 @@ mod accounts;
 mod auth;
 mod bad_input;
 mod batch;
+mod credentials;
 mod defined;
 mod devices;
 mod digital_assets;

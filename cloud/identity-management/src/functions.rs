@@ -4,8 +4,10 @@
 mod create_identity;
 mod erase_person;
 mod get_identity_dashboard;
+mod issue_credential;
 mod log_audit_event;
 mod review_verification;
+mod revoke_credential;
 mod submit_verification;
 mod upload_document;
 
@@ -14,8 +16,11 @@ pub use erase_person::{ErasePerson, PersonErased, Remains, erase_person};
 pub use get_identity_dashboard::{
     Dashboard, GetIdentityDashboard, Overview, OwnIdentity, OwnVerification, get_identity_dashboard,
 };
+pub(crate) use issue_credential::issue_credential;
+pub use issue_credential::{CredentialIssued, IssueCredential};
 pub use log_audit_event::{AuditEventLogged, LogAuditEvent, log_audit_event};
 pub use review_verification::{Check, ReviewVerification, VerificationReviewed, review_verification};
+pub use revoke_credential::{CredentialRevoked, RevokeCredential, revoke_credential};
 pub(crate) use submit_verification::DOCUMENTS_MAX;
 pub use submit_verification::{Document, SubmitVerification, VerificationSubmitted, submit_verification};
 pub use upload_document::{DocumentUploaded, UploadDocument, UploadedFile, upload_document};

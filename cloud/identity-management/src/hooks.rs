@@ -5,7 +5,7 @@ use parsimony_kit::entity;
 use parsimony_kit::state::State;
 use parsimony_model::ParseError;
 
-use crate::model::{DocumentStatus, IdentityStatus, VerificationStatus};
+use crate::model::{CredentialStatus, DocumentStatus, IdentityStatus, VerificationStatus};
 
 /// An identity stays its owner's and of its type.
 pub(crate) async fn keep_identity(request: BeforeSave) -> Result<Draft, ParseError> {
@@ -20,6 +20,13 @@ pub(crate) async fn keep_verification(request: BeforeSave) -> Result<Draft, Pars
 /// A document stays of its verification.
 pub(crate) async fn keep_document(request: BeforeSave) -> Result<Draft, ParseError> {
     keep::<DocumentStatus>(request, &["identity", "verification", "user", "type"])
+}
+
+/// A credential stays what was signed.
+pub(crate) async fn keep_credential(request: BeforeSave) -> Result<Draft, ParseError> {
+    let signed =
+        ["identity", "user", "credentialId", "issuer", "statusList", "statusListIndex", "validFrom", "validUntil"];
+    keep::<CredentialStatus>(request, &signed)
 }
 
 fn keep<S: State>(request: BeforeSave, frozen: &[&str]) -> Result<Draft, ParseError> {

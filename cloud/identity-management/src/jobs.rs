@@ -100,7 +100,7 @@ fn before(field: &str, moment: Date) -> Filter {
 }
 
 /// Moves all objects of a class that a filter finds to a status, each in a transaction with its entry; tells how many.
-async fn expire<S: State>(job: &Job, class: &str, filter: Filter, to: S) -> Result<u64, ParseError> {
+pub(crate) async fn expire<S: State>(job: &Job, class: &str, filter: Filter, to: S) -> Result<u64, ParseError> {
     let mut moved = 0;
     loop {
         let found = job.host.find(class, Query::new(filter.clone()).limit(STEP_OBJECTS)).await?;

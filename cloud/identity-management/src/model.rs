@@ -9,6 +9,10 @@ pub const IDENTITY: &str = "Identity";
 pub const VERIFICATION: &str = "IdentityVerification";
 /// The class of the documents a verification rests on.
 pub const DOCUMENT: &str = "VerificationDocument";
+/// The class of the credentials that were issued.
+pub const CREDENTIAL: &str = "VerifiableCredential";
+/// The class of the lists that say which of them are revoked.
+pub const STATUS_LIST: &str = "CredentialStatusList";
 
 states! {
     /// Where an identity stands.
@@ -63,6 +67,18 @@ states! {
         /// The verification it came with was not approved.
         Rejected = "REJECTED" => [];
         /// It is no longer valid.
+        Expired = "EXPIRED" => [];
+    }
+}
+
+states! {
+    /// Where a credential stands.
+    pub enum CredentialStatus of "VerifiableCredential" from Active {
+        /// It is in force.
+        Active = "ACTIVE" => [Revoked, Expired];
+        /// It was taken back, and its list says so.
+        Revoked = "REVOKED" => [];
+        /// Its time is over.
         Expired = "EXPIRED" => [];
     }
 }
@@ -185,12 +201,20 @@ words! {
 ///
 /// Which fields each of them sees is up to the `protectedFields` of the class.
 pub fn readable_by(owner: &ObjectId) -> Value {
-    [roles::ADMIN, roles::COMPLIANCE_OFFICER, roles::VERIFIER, roles::AUDITOR, roles::SUPPORT]
-        .iter()
-        .fold(Acl::default().with(owner.as_str(), Access::READ), |acl, role| {
-            acl.with(&format!("role:{role}"), Access::READ)
-        })
-        .to_value()
+    read_by(owner, &STAFF).to_value()
+}
+
+/// The same, and those who issue credentials.
+pub(crate) fn readable_by_issuers_too(owner: &ObjectId) -> Value {
+    read_by(owner, &STAFF).with(&format!("role:{}", roles::ISSUER), Access::READ).to_value()
+}
+
+/// Who reads identities, beside their owners.
+const STAFF: [&str; 5] = [roles::ADMIN, roles::COMPLIANCE_OFFICER, roles::VERIFIER, roles::AUDITOR, roles::SUPPORT];
+
+fn read_by(owner: &ObjectId, staff: &[&str]) -> Acl {
+    let own = Acl::default().with(owner.as_str(), Access::READ);
+    staff.iter().fold(own, |acl, role| acl.with(&format!("role:{role}"), Access::READ))
 }
 
 /// Where a required pointer field of an object of ours points.

@@ -6,6 +6,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{Date, Filter, Object, ParseError, Pointer, Query, Value, map};
 
 use crate::APPLICATION;
+use crate::credentials;
 use crate::functions::DOCUMENTS_MAX;
 use crate::model::{
     DOCUMENT, Decision, DocumentStatus, IDENTITY, IdentityStatus, RiskRating, VERIFICATION, VerificationStatus, pointer,
@@ -51,7 +52,7 @@ impl Ruling {
         let expires_at = (self.decision == Decision::Approve).then(|| self.expires_at.unwrap_or_else(default));
         let decided = self.decide(host, &verification, expires_at).await?;
         self.judge_documents(host, &verification).await?;
-        let moved = self.move_identity(host, &identity, &verification, expires_at).await?;
+        let moved = self.move_identity(host, (&identity, &verification), expires_at, entry).await?;
         let told = (entry(VERIFICATION).changed(Some(&verification), Some(&decided)))
             .detail("identityId", identity.id.as_str())
             .detail("decision", self.decision)
@@ -105,15 +106,19 @@ impl Ruling {
     async fn move_identity(
         &self,
         host: &Host,
-        identity: &Object,
-        verification: &Object,
+        (identity, verification): (&Object, &Object),
         expires_at: Option<Date>,
+        entry: &(dyn Fn(&str) -> AuditEntry + Sync),
     ) -> Result<Object, ParseError> {
         let taken_back = state::of::<VerificationStatus>(verification)? == VerificationStatus::Approved;
         let steps = identity_steps(state::of(identity)?, self.decision, taken_back)?;
         let mut fields = self.signed(Map::default());
         for status in steps {
             host.update(IDENTITY, &identity.id, self.signed(map! { "status" => *status })).await?;
+        }
+        if steps.contains(&IdentityStatus::Suspended) {
+            let reason = ("IDENTITY_SUSPENDED", self.reviewer.as_ref());
+            credentials::end_all(host, identity, reason, entry).await?;
         }
         put(&mut fields, "riskRating", self.risk_rating);
         if let Some(expires_at) = expires_at {

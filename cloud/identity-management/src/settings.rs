@@ -2,12 +2,17 @@
 
 use parsimony_connectors::kyc::{JumioOptions, OnfidoOptions, ShuftiOptions, SumsubOptions};
 
+use crate::credentials::CredentialSettings;
+
 /// The settings. Who verifies is there if it is configured.
 #[derive(Clone, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// Where this server is reached by the providers, with the mount path: they are told of their webhooks by it.
+    /// Where everybody reaches this server, with the mount path: providers are told of their webhooks by it, and who checks a
+    /// credential finds the issuer there.
     pub(crate) public_url: Option<String>,
+    /// With which key this server vouches for identities; without it, it does not.
+    pub(crate) credentials: Option<CredentialSettings>,
     /// Jumio.
     pub(crate) jumio: Option<JumioOptions>,
     /// Onfido.

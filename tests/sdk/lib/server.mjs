@@ -35,7 +35,7 @@ export class Server {
   masterKey = 'the-master-key';
   log = '';
 
-  /// `options` are Parse Server's. With a `databaseURI` among them the database is the caller's to remove. Without any
+  /// `options` are Parse Server's, or a function of this server that gives them once its URL is known. With a `databaseURI` among them the database is the caller's to remove. Without any
   /// (`null`) ours is started as a newcomer does: it makes its own keys, and keeps them with its data.
   constructor({ store, target: kind = target, options = {} }) {
     this.store = store;
@@ -65,6 +65,7 @@ export class Server {
     this.folder = await mkdtemp(join(tmpdir(), 'parsimony-sdk-'));
     this.port = await freePort();
     this.url = `http://127.0.0.1:${this.port}/parse`;
+    if (typeof this.options === 'function') this.options = this.options(this);
     if (!this.options) return;
     this.config = join(this.folder, 'config.json');
     const { appId, masterKey, port, url } = this;

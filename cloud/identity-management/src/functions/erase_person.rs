@@ -6,7 +6,8 @@ use parsimony_model::{Date, ErrorCode, Filter, Object, ObjectId, ParseError, Que
 use serde::{Deserialize, Serialize};
 
 use crate::APPLICATION;
-use crate::model::{DOCUMENT, IDENTITY, IdentityStatus, VERIFICATION};
+use crate::credentials;
+use crate::model::{CREDENTIAL, DOCUMENT, IDENTITY, IdentityStatus, VERIFICATION};
 
 /// How many objects of a class one person may have that are looked at.
 const OBJECTS_MAX: u64 = 1_000;
@@ -117,10 +118,16 @@ async fn of_identity(host: &Host, class: &str, identity: &Object) -> Result<Vec<
 /// Destroys the secret, with what finds the person by what was sealed, and leaves the entry, in one transaction.
 async fn erase(host: &Host, acting: &Acting<'_>, params: &ErasePerson, identity: &Object) -> Result<bool, ParseError> {
     let documents = &of_identity(host, DOCUMENT, identity).await?;
+    let issued = &of_identity(host, CREDENTIAL, identity).await?;
     host.transaction(|host| async move {
         let gone = || map! { "__op" => "Delete" };
+        let revoked =
+            credentials::end_all(&host, identity, ("PERSON_ERASED", None), &|class| acting.entry_of(class)).await?;
         for document in documents {
             host.update(DOCUMENT, &document.id, map! { "number" => gone(), "ocrResult" => gone() }).await?;
+        }
+        for credential in issued {
+            host.update(CREDENTIAL, &credential.id, map! { "jwt" => gone(), "subject" => gone() }).await?;
         }
         let sealed = map! { "documentNumber" => gone(), "dateOfBirth" => gone(), "registrationNumber" => gone(), "metadata" => gone() };
         host.update(IDENTITY, &identity.id, sealed).await?;
@@ -128,6 +135,7 @@ async fn erase(host: &Host, acting: &Acting<'_>, params: &ErasePerson, identity:
         let entry = (acting.entry().about(&identity.id))
             .detail("reason", params.reason.as_str())
             .detail("despiteRetention", params.despite_retention)
+            .detail("credentialsRevoked", revoked as f64)
             .detail("unreadable", destroyed);
         acting.record(&host, entry).await?;
         Ok(destroyed)
@@ -145,6 +153,11 @@ async fn remains(host: &Host, identity: &Object) -> Result<Vec<Remains>, ParseEr
         told(IDENTITY, 1, "its status, countries and dates, which name nobody; its name is sealed and cannot be read"),
         told(VERIFICATION, count(VERIFICATION).await?, "that and how it was decided: records of due diligence"),
         told(DOCUMENT, count(DOCUMENT).await?, "types, countries, dates and hashes: records of due diligence"),
+        told(
+            CREDENTIAL,
+            count(CREDENTIAL).await?,
+            "that they were issued and revoked, and when; what they said is gone",
+        ),
         told("AuditLog", host.count("AuditLog", entries(&identity.id)).await?, "the audit trail has no personal data"),
     ])
 }
