@@ -30,7 +30,7 @@ crate::on_both_stores!(
 );
 
 /// A key that is nobody's.
-const KEY: &str = "-----BEGIN PRIVATE KEY-----
+pub(crate) const KEY: &str = "-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgyvqA82FODP/MFJQT
 7G1cVKNK/4rN2ceSIU1PZkc+C2ehRANCAATwvSaAiDdixKlS9L0KtP2ZzYyiFwoN
 TSYbKr2vPcMX4qhdKTMkzWyPXlqBVhAEjtG4BZ18aKj+ZT2jeoFX63RE
@@ -63,14 +63,14 @@ async fn open(store: StoreKind) -> Site {
     Site { app, clock, ada, ada_id, issuer, officer }
 }
 
-async fn staff(app: &App, role: &str) -> Client {
+pub(crate) async fn staff(app: &App, role: &str) -> Client {
     let (id, token) = app.sign_up(role).await;
     app.give_role(&id, role).await;
     app.as_user(&token)
 }
 
 /// The result of a function, which has to succeed.
-async fn run(client: &Client, function: &str, params: Json) -> Json {
+pub(crate) async fn run(client: &Client, function: &str, params: Json) -> Json {
     let seen = client.post(&format!("/functions/{function}"), params).await;
     assert_eq!(seen.status, 200, "{function}: {}", seen.body);
     seen.body["result"].clone()

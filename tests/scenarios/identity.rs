@@ -37,6 +37,7 @@ struct Site {
 /// The application with two providers, which are played by one server of ours.
 fn application(url: &str) -> Application {
     let settings = json!({
+        "publicUrl": "https://id.example.org/parse", "credentials": {"key": crate::credentials::KEY},
         "sumsub": {
             "appToken": "token", "appSecret": "secret", "level": "basic", "webhookSecret": WEBHOOK_SECRET, "baseUrl": url,
         },
@@ -171,6 +172,9 @@ async fn a_provider_decides_by_signed_webhooks_and_may_take_it_back(site: Site) 
     let approved = site.becomes("IdentityVerification", &verification, "APPROVED").await;
     assert_eq!(site.object("Identity", &identity).await["status"], "VERIFIED");
     assert_eq!(approved.get("reviewer"), None);
+    let issuer = crate::credentials::staff(&site.app, "issuer").await;
+    let issued = run(&issuer, "issueCredential", json!({"identityId": identity})).await;
+    let credential = issued["credentialId"].as_str().unwrap();
 
     // The same again is answered, and nothing is done; a later no takes it back.
     assert_eq!(site.sumsub("GREEN", "2026-02-21 13:23:19.321").await.status, 200);
@@ -178,8 +182,11 @@ async fn a_provider_decides_by_signed_webhooks_and_may_take_it_back(site: Site) 
     let rejected = site.becomes("IdentityVerification", &verification, "REJECTED").await;
     assert_eq!(rejected["reasons"], json!(["FORGERY"]));
     site.becomes("Identity", &identity, "SUSPENDED").await;
+    let revoked = site.becomes("VerifiableCredential", credential, "REVOKED").await;
+    assert_eq!(revoked["revocationReason"], "IDENTITY_SUSPENDED");
     let entries = site.app.as_master().get("/classes/AuditLog?where={\"actor\":\"webhook:sumsub\"}").await;
-    assert_eq!(entries.results().len(), 4, "two for each decision: {}", entries.body);
+    let revoked = entries.results().iter().filter(|entry| entry["entityType"] == "VerifiableCredential").count();
+    assert!(revoked >= 1 && entries.results().len() == 4 + revoked, "two for each decision: {}", entries.body);
 }
 
 async fn jumio_is_asked_since_anybody_could_have_written_its_event(site: Site) {

@@ -31,6 +31,7 @@ mod jobs;
 mod metrics;
 mod moving;
 mod permissions;
+mod post_verification;
 mod public;
 mod push;
 mod queries;

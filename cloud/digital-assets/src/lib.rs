@@ -120,7 +120,6 @@ fn with_classes(application: Application) -> Application {
         .schema(include_str!("../../../schemas/digital-assets/AssetTransaction.json"))
         .schema(include_str!("../../../schemas/digital-assets/AssetHolding.json"))
         .schema(include_str!("../../../schemas/digital-assets/AssetPermission.json"))
-        .schema(include_str!("../../../schemas/digital-assets/ChainSender.json"))
 }
 
 #[cfg(test)]

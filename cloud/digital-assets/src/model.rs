@@ -13,8 +13,6 @@ pub const TRANSACTION: &str = "AssetTransaction";
 pub const HOLDING: &str = "AssetHolding";
 /// The class of who may do what with an asset.
 pub const PERMISSION: &str = "AssetPermission";
-/// The class of the accounts that send, with their nonces.
-pub const SENDER: &str = "ChainSender";
 /// The class of identities, of the application `identity-management`.
 pub const IDENTITY: &str = "Identity";
 

@@ -5,10 +5,10 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::SolCall as _;
 use parsimony_cloud::Host;
 use parsimony_connectors::chain::{ChainError, Count, Fees, Signed, Signer, TxPlan};
-use parsimony_kit::state;
+use parsimony_kit::{nonces, state};
 use parsimony_model::query::Constraint;
 use parsimony_model::value::Map;
-use parsimony_model::{ErrorCode, Filter, Object, ObjectId, ParseError, Query, Value, map};
+use parsimony_model::{Filter, Object, ObjectId, ParseError, Query, Value, map};
 
 use crate::amount;
 use crate::cause::Cause;
@@ -16,12 +16,9 @@ use crate::compliance::ComplianceRules;
 use crate::contracts::abi::Factory;
 use crate::contracts::{Doing, asset_key};
 use crate::ledger::Asset;
-use crate::model::{SENDER, Standard, TRANSACTION, TransactionStatus, TransactionType, pointer, text, whole, word};
+use crate::model::{Standard, TRANSACTION, TransactionStatus, TransactionType, pointer, text, whole, word};
 use crate::settings::Place;
 use crate::settle;
-
-/// The number of the error that makes [`Host::transaction`] try again.
-const CONFLICT: i32 = 251;
 
 /// What became of one that was to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +160,7 @@ async fn write_down(host: &Host, key: &Signer, id: &ObjectId, draft: &TxPlan) ->
         if state::of::<TransactionStatus>(&waiting)? != TransactionStatus::Created {
             return Ok(None);
         }
-        let nonce = take_nonce(&host, draft.chain, key.address(), draft.nonce).await?;
+        let nonce = nonces::take(&host, draft.chain, &key.address().to_string(), draft.nonce).await?;
         let plan = TxPlan { nonce, ..draft.clone() };
         let signed = key.sign(&plan).map_err(ParseError::internal)?;
         let mut changes = attempt(&waiting, &plan, &signed, host.now().into());
@@ -177,25 +174,6 @@ async fn write_down(host: &Host, key: &Signer, id: &ObjectId, draft: &TxPlan) ->
         Ok(Some(signed))
     };
     host.transaction(work).await
-}
-
-/// The next nonce of a sender: one after the last that was given, and none that the chain has seen already.
-async fn take_nonce(host: &Host, chain: u64, sender: Address, known: u64) -> Result<u64, ParseError> {
-    let address = sender.to_string();
-    let row = Filter::equals("chainId", chain as f64).and(Filter::equals("address", address.as_str()));
-    if let Some(row) = host.first(SENDER, Query::new(row)).await? {
-        let nonce = whole(&row, "nextNonce").unwrap_or_default().max(known);
-        host.update(SENDER, &row.id, map! { "nextNonce" => (nonce + 1) as f64 }).await?;
-        return Ok(nonce);
-    }
-    let fields = map! { "chainId" => chain as f64, "address" => address, "nextNonce" => (known + 1) as f64 };
-    host.create(SENDER, fields).await.map_err(|error| {
-        if error.code == ErrorCode::DuplicateValue {
-            return ParseError::with_number(CONFLICT, "Another server sends for the first time.");
-        }
-        error
-    })?;
-    Ok(known)
 }
 
 /// What is written of an attempt: the hash under which it may be found, beside those of the ones before.

@@ -9,6 +9,7 @@ mod log_audit_event;
 mod review_verification;
 mod revoke_credential;
 mod submit_verification;
+mod trigger_post_verification_actions;
 mod upload_document;
 
 pub use create_identity::{CreateIdentity, IdentityCreated, create_identity};
@@ -23,4 +24,8 @@ pub use review_verification::{Check, ReviewVerification, VerificationReviewed, r
 pub use revoke_credential::{CredentialRevoked, RevokeCredential, revoke_credential};
 pub(crate) use submit_verification::DOCUMENTS_MAX;
 pub use submit_verification::{Document, SubmitVerification, VerificationSubmitted, submit_verification};
+pub(crate) use trigger_post_verification_actions::RUN;
+pub use trigger_post_verification_actions::{
+    ActionsTriggered, Step, TriggerPostVerificationActions, trigger_post_verification_actions,
+};
 pub use upload_document::{DocumentUploaded, UploadDocument, UploadedFile, upload_document};

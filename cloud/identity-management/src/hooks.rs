@@ -5,6 +5,7 @@ use parsimony_kit::entity;
 use parsimony_kit::state::State;
 use parsimony_model::ParseError;
 
+use crate::actions::ActionStatus;
 use crate::model::{CredentialStatus, DocumentStatus, IdentityStatus, VerificationStatus};
 
 /// An identity stays its owner's and of its type.
@@ -27,6 +28,11 @@ pub(crate) async fn keep_credential(request: BeforeSave) -> Result<Draft, ParseE
     let signed =
         ["identity", "user", "credentialId", "issuer", "statusList", "statusListIndex", "validFrom", "validUntil"];
     keep::<CredentialStatus>(request, &signed)
+}
+
+/// A step stays what it follows from.
+pub(crate) async fn keep_action(request: BeforeSave) -> Result<Draft, ParseError> {
+    keep::<ActionStatus>(request, &["identity", "verification", "user", "action"])
 }
 
 fn keep<S: State>(request: BeforeSave, frozen: &[&str]) -> Result<Draft, ParseError> {

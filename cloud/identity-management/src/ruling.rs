@@ -6,6 +6,7 @@ use parsimony_model::value::Map;
 use parsimony_model::{Date, Filter, Object, ParseError, Pointer, Query, Value, map};
 
 use crate::APPLICATION;
+use crate::actions;
 use crate::credentials;
 use crate::functions::DOCUMENTS_MAX;
 use crate::model::{
@@ -53,6 +54,9 @@ impl Ruling {
         let decided = self.decide(host, &verification, expires_at).await?;
         self.judge_documents(host, &verification).await?;
         let moved = self.move_identity(host, (&identity, &verification), expires_at, entry).await?;
+        if self.decision == Decision::Approve {
+            actions::plan(host, &moved, &decided).await?;
+        }
         let told = (entry(VERIFICATION).changed(Some(&verification), Some(&decided)))
             .detail("identityId", identity.id.as_str())
             .detail("decision", self.decision)
@@ -119,6 +123,7 @@ impl Ruling {
         if steps.contains(&IdentityStatus::Suspended) {
             let reason = ("IDENTITY_SUSPENDED", self.reviewer.as_ref());
             credentials::end_all(host, identity, reason, entry).await?;
+            actions::tell_chain_anew(host, identity).await?;
         }
         put(&mut fields, "riskRating", self.risk_rating);
         if let Some(expires_at) = expires_at {

@@ -2,6 +2,7 @@
 
 use parsimony_connectors::kyc::{JumioOptions, OnfidoOptions, ShuftiOptions, SumsubOptions};
 
+use crate::chain::ChainSettings;
 use crate::credentials::CredentialSettings;
 
 /// The settings. Who verifies is there if it is configured.
@@ -13,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) public_url: Option<String>,
     /// With which key this server vouches for identities; without it, it does not.
     pub(crate) credentials: Option<CredentialSettings>,
+    /// On which chain identities are registered.
+    pub(crate) chain: Option<ChainSettings>,
     /// Jumio.
     pub(crate) jumio: Option<JumioOptions>,
     /// Onfido.

@@ -15,6 +15,7 @@ pub fn application() -> Application {
         .schema(include_str!("../../../schemas/kit/AuditLog.json"))
         .schema(include_str!("../../../schemas/kit/RequestKey.json"))
         .schema(include_str!("../../../schemas/kit/Notification.json"))
+        .schema(include_str!("../../../schemas/kit/ChainSender.json"))
         .before_save(audit::CLASS, audit::take_place)
         .before_save(notifications::CLASS, notifications::keep)
         .define("verifyAuditTrail", Rules::none().require_user(), verify_audit_trail)

@@ -7,6 +7,7 @@
 //! | what was done, by whom, and has anybody changed the record | [`audit`] |
 //! | which text of a value are digests made of | [`canonical`] |
 //! | what do all entities have in common | [`entity`] |
+//! | which number is the next of an account that sends to a chain | [`nonces`] |
 //! | what is somebody told | [`notifications`] |
 //! | is a parameter what it should be | [`params`] |
 //! | what becomes of personal data that is sealed | [`pii`] |
@@ -25,6 +26,7 @@ pub mod canonical;
 mod countries;
 pub mod entity;
 pub mod functions;
+pub mod nonces;
 pub mod notifications;
 pub mod params;
 pub mod permission;
@@ -40,3 +42,4 @@ mod fake;
 pub use acting::Acting;
 pub use application::application;
 pub use audit::{AuditEntry, Outcome};
+pub use countries::country_number;

@@ -8,6 +8,7 @@
 //! | what may a transaction cost | `fees.rs` |
 //! | whose signature is it | `signer.rs` |
 //! | what does a price feed on the chain say | `price.rs` |
+//! | what do services tell that watch the chain | `watch.rs` |
 //!
 //! A nonce is given by who sends: the application counts the transactions of a sender in a row of its store, in the same
 //! transaction in which it writes down the signed bytes. So two servers never use one nonce for two things, and what was
@@ -21,6 +22,7 @@ mod rpc;
 mod signer;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::fmt;
 
@@ -33,6 +35,7 @@ pub use self::evm::{ChainOptions, EvmChain};
 pub use self::fees::{Fees, RAISE_PERCENT};
 pub use self::price::{Feed, FeedPrice, PriceFault, read_feed};
 pub use self::signer::{Signed, Signer, TxPlan};
+pub use self::watch::{WatchService, transactions_in};
 
 /// A pending answer of a chain.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, ChainError>>;
