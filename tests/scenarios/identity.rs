@@ -173,8 +173,8 @@ async fn a_provider_decides_by_signed_webhooks_and_may_take_it_back(site: Site) 
     assert_eq!(site.object("Identity", &identity).await["status"], "VERIFIED");
     assert_eq!(approved.get("reviewer"), None);
     let issuer = crate::credentials::staff(&site.app, "issuer").await;
-    let issued = run(&issuer, "issueCredential", json!({"identityId": identity})).await;
-    let credential = issued["credentialId"].as_str().unwrap();
+    let told = run(&issuer, "issueCredential", json!({"identityId": identity})).await;
+    let credential = told["credentialId"].as_str().unwrap();
 
     // The same again is answered, and nothing is done; a later no takes it back.
     assert_eq!(site.sumsub("GREEN", "2026-02-21 13:23:19.321").await.status, 200);

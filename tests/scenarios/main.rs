@@ -30,6 +30,7 @@ mod job_schedules;
 mod jobs;
 mod metrics;
 mod moving;
+mod notifications;
 mod permissions;
 mod post_verification;
 mod public;

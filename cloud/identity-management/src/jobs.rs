@@ -79,7 +79,7 @@ async fn tell(host: &Host, document: &Object, now: Date) -> Result<bool, ParseEr
     };
     let notice = Notice {
         user: pointer(document, "user")?,
-        kind: if days == 0 { "DOCUMENT_EXPIRED" } else { "DOCUMENT_EXPIRES" },
+        kind: if days == 0 { "DOCUMENT_EXPIRED" } else { "DOCUMENT_EXPIRES" }.into(),
         title,
         body: None,
         data: map! { "documentId" => document.id.as_str(), "expiresAt" => expires_at, "days" => days as f64 },

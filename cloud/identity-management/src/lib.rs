@@ -11,6 +11,7 @@
 //! | `uploadDocument` | the owner of the identity, compliance officers |
 //! | `erasePerson` | compliance officers and administrators |
 //! | `triggerPostVerificationActions` | compliance officers |
+//! | `sendNotification` | verifiers, compliance officers, support |
 //! | `logAuditEvent` | staff who act; auditors only read |
 #![deny(clippy::future_not_send)]
 #![warn(clippy::wildcard_enum_match_arm)]
@@ -32,13 +33,15 @@ use std::time::Duration;
 
 use parsimony_cloud::{Application, HttpClient, Inbound, JobPlan, JobRequest, Request, Rules};
 use parsimony_connectors::Http;
+use parsimony_kit::notifications::feedback;
 
 use actions::{ACTION, Runner};
 use chain::Registrar;
 use credentials::Issuer;
 use functions::{
     IssueCredential, RUN, create_identity, erase_person, get_identity_dashboard, issue_credential, log_audit_event,
-    review_verification, revoke_credential, submit_verification, trigger_post_verification_actions, upload_document,
+    review_verification, revoke_credential, send_notification, submit_verification, trigger_post_verification_actions,
+    upload_document,
 };
 use model::{CREDENTIAL, DOCUMENT, IDENTITY, VERIFICATION};
 use settings::Settings;
@@ -65,12 +68,14 @@ pub fn application() -> Application {
         .define("logAuditEvent", Rules::none().require_user(), log_audit_event)
         .define("uploadDocument", person(), upload_document)
         .define("erasePerson", person(), erase_person)
+        .define("sendNotification", person(), send_notification)
         .define("revokeCredential", person(), revoke_credential)
         .define("triggerPostVerificationActions", person(), trigger_post_verification_actions)
         .configured(|application, settings| {
             let settings: Settings = settings.read()?;
             let http: Arc<dyn HttpClient> = Arc::new(Http::new());
             let application = with_runner(application, &settings, &http)?;
+            let application = feedback::with_webhook(application, &settings.delivery);
             Ok(providers::with_providers(application, &settings))
         })
 }

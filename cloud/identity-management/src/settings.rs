@@ -1,6 +1,7 @@
 //! What has the administrator set: `parsimony.settings.identity-management`.
 
 use parsimony_connectors::kyc::{JumioOptions, OnfidoOptions, ShuftiOptions, SumsubOptions};
+use parsimony_kit::notifications::feedback::FeedbackSettings;
 
 use crate::chain::ChainSettings;
 use crate::credentials::CredentialSettings;
@@ -16,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) credentials: Option<CredentialSettings>,
     /// On which chain identities are registered.
     pub(crate) chain: Option<ChainSettings>,
+    /// Who may tell by the webhook `delivery` what became of notifications.
+    pub(crate) delivery: FeedbackSettings,
     /// Jumio.
     pub(crate) jumio: Option<JumioOptions>,
     /// Onfido.

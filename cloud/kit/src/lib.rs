@@ -14,6 +14,7 @@
 //! | may this caller do that | [`permission`] |
 //! | was this request answered before | [`request_key`] |
 //! | which roles are there | [`roles`] |
+//! | what is set for all applications together | `settings.rs` |
 //! | which status may follow which | [`state`] |
 //! | how is a closed list of words written in Rust | [`words`](mod@words) |
 #![deny(clippy::future_not_send)]
@@ -33,6 +34,7 @@ pub mod permission;
 pub mod pii;
 pub mod request_key;
 pub mod roles;
+mod settings;
 pub mod state;
 pub mod words;
 

@@ -1,9 +1,35 @@
 //! What is somebody told? A `Notification` object that only its reader sees, which LiveQuery shows at once, told once however
-//! often it is asked for.
+//! often it is asked for; and by the ways that its reader prefers, to whoever is not looking.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | by which ways, and in which language | `preference.rs` |
+//! | how does it get there, and again if it does not | `delivery.rs` |
+//! | in whose words | `template.rs` |
+//! | did it arrive | `feedback.rs` |
+
+pub mod delivery;
+pub mod feedback;
+pub mod preference;
+pub mod template;
+
+use std::borrow::Cow;
 
 use parsimony_cloud::{BeforeSave, Draft, Host};
 use parsimony_model::value::Map;
 use parsimony_model::{Access, Acl, ErrorCode, Filter, Object, ParseError, Pointer, Query, map};
+
+crate::words! {
+    /// A way to somebody who is not looking.
+    pub enum Channel {
+        /// A letter.
+        Email = "EMAIL",
+        /// A text message.
+        Sms = "SMS",
+        /// A push to their devices.
+        Push = "PUSH",
+    }
+}
 
 /// The class of the notifications.
 pub const CLASS: &str = "Notification";
@@ -17,7 +43,7 @@ pub struct Notice {
     /// Who.
     pub user: Pointer,
     /// What kind of news it is: a code in capitals, which clients may have words of their own for.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// In a few words.
     pub title: String,
     /// In full.
@@ -41,7 +67,7 @@ pub async fn notify(host: &Host, application: &str, notice: Notice) -> Result<Op
     let mut fields = map! {
         "user" => notice.user.clone(),
         "application" => application,
-        "kind" => notice.kind,
+        "kind" => notice.kind.into_owned(),
         "title" => notice.title,
         "data" => notice.data,
         "once" => notice.once,
@@ -51,7 +77,10 @@ pub async fn notify(host: &Host, application: &str, notice: Notice) -> Result<Op
         fields.extend(text.map(|text| (field.into(), text.into())));
     }
     match host.create(CLASS, fields).await {
-        Ok(notification) => Ok(Some(notification)),
+        Ok(notification) => {
+            delivery::plan(&host, &notification, &notice.user).await?;
+            Ok(Some(notification))
+        }
         // Another server told it at the same time.
         Err(error) if error.code == ErrorCode::DuplicateValue && !host.in_transaction() => Ok(None),
         Err(error) => Err(error),

@@ -22,6 +22,8 @@ pub struct Email {
     pub text: Option<String>,
     /// What it says, as HTML. With a text as well, the reader's program chooses.
     pub html: Option<String>,
+    /// Its `Message-ID` without the angle brackets, by which services tell what became of it; without one, any.
+    pub message_id: Option<String>,
 }
 
 impl Email {
@@ -49,7 +51,7 @@ impl Email {
         if to.is_empty() {
             return Err(ParseError::new(ErrorCode::EmailMissing, "An e-mail needs somebody to go to."));
         }
-        Ok(Self { from, to, reply_to, subject: subject.unwrap_or_default(), text: plain, html })
+        Ok(Self { from, to, reply_to, subject: subject.unwrap_or_default(), text: plain, html, message_id: None })
     }
 }
 

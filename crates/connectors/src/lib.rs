@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | how does an HTTP request go out | `http.rs` |
 //! | how does an e-mail | `smtp.rs`; to a mail adapter elsewhere, `mail_webhook.rs` |
+//! | how does a text message get to a telephone | `sms.rs` |
 //! | what does an identity provider say | `auth/` |
 //! | how do messages get to devices | `push/` |
 //! | how are calls of services measured | `measured.rs` |
@@ -19,10 +20,12 @@ pub mod kyc;
 mod mail_webhook;
 mod measured;
 mod push;
+mod sms;
 mod smtp;
 
 pub use http::Http;
 pub use mail_webhook::MailWebhook;
 pub use measured::Measured;
 pub use push::{PushConfig, QueueConfig, Senders};
+pub use sms::{SmsFailure, Twilio, TwilioOptions};
 pub use smtp::{MailTls, Smtp, SmtpOptions};

@@ -49,10 +49,11 @@ impl MailWebhook {
 
 impl Mailer for MailWebhook {
     fn send(&self, email: Email) -> Posted {
-        let Email { from, to, reply_to, subject, text, html } = email;
+        let Email { from, to, reply_to, subject, text, html, message_id } = email;
         let mut argument = json!({"to": to.join(", "), "subject": subject});
         if let Some(parts) = argument.as_object_mut() {
-            let others = [("from", from), ("replyTo", reply_to), ("text", text), ("html", html)];
+            let others =
+                [("from", from), ("replyTo", reply_to), ("text", text), ("html", html), ("messageId", message_id)];
             parts.extend(others.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part?.into()))));
         }
         self.call("sendMail", &argument)

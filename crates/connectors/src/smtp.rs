@@ -130,8 +130,9 @@ fn mailbox(address: &str) -> Result<Mailbox, MailFailure> {
 }
 
 fn message(from: &Mailbox, email: Email) -> Result<Message, MailFailure> {
-    let Email { from: other, to, reply_to, subject, text, html } = email;
-    let mut letter: MessageBuilder = Message::builder().subject(subject).message_id(None);
+    let Email { from: other, to, reply_to, subject, text, html, message_id } = email;
+    let message_id = message_id.map(|id| format!("<{id}>"));
+    let mut letter: MessageBuilder = Message::builder().subject(subject).message_id(message_id);
     letter = letter.from(other.as_deref().map_or_else(|| Ok(from.clone()), mailbox)?);
     for address in &to {
         letter = letter.to(mailbox(address)?);
@@ -207,6 +208,7 @@ mod tests {
         let smtp = Smtp::new(options(port)).unwrap();
         let email = Email {
             reply_to: Some("help@example.com".to_owned()),
+            message_id: Some("letter-1@example.com".to_owned()),
             ..Email::plain("Ann <ann@example.com>", "Grüße", "Hello\n.\nAnn")
         };
         smtp.send(email).await.unwrap();
@@ -217,6 +219,7 @@ mod tests {
             "From: Shop <shop@example.com>",
             "To: Ann <ann@example.com>",
             "Reply-To: help@example.com",
+            "Message-ID: <letter-1@example.com>",
             "Hello",
             "..",
             "Ann",

@@ -55,11 +55,14 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("parsimony-script", &["parsimony-cloud"]),
     // It starts a mongod; everything else it reaches by running it.
     ("xtask", &["parsimony-testkit"]),
-    ("parsimony-kit", &["parsimony-cloud"]),
+    ("parsimony-kit", &["parsimony-connectors", "parsimony-cloud"]),
     ("application", &["parsimony-kit", "parsimony-connectors", "parsimony-cloud"]),
     ("parsimony", &["parsimony-server", "application"]),
     // Scenarios define functions and hooks of their own.
-    ("parsimony-tests", &["parsimony-server", "parsimony-cloud", "parsimony-connectors", "application"]),
+    (
+        "parsimony-tests",
+        &["parsimony-server", "parsimony-cloud", "parsimony-connectors", "parsimony-kit", "application"],
+    ),
     ("example", &["parsimony-server", "parsimony-cloud"]),
 ];
 

@@ -87,7 +87,7 @@ pub(super) async fn tell(cause: Cause<'_>, step: &Object) -> Result<Progress, Tr
         }
         let notice = Notice {
             user: pointer(&identity, "user")?,
-            kind: "IDENTITY_VERIFIED",
+            kind: "IDENTITY_VERIFIED".into(),
             title: "Your identity is verified.".to_owned(),
             body: None,
             data,

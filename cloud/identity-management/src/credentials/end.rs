@@ -36,7 +36,7 @@ pub(crate) async fn revoke(
     audit::append(host, APPLICATION, told).await?;
     let notice = Notice {
         user: pointer(&before, "user")?,
-        kind: "CREDENTIAL_REVOKED",
+        kind: "CREDENTIAL_REVOKED".into(),
         title: "A credential of yours was revoked.".to_owned(),
         body: None,
         data: map! { "credentialId" => id.as_str(), "reason" => reason },

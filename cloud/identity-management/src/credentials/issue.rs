@@ -166,7 +166,7 @@ impl Draft<'_> {
 async fn tell(host: &Host, identity: &Object, credential: &Object, until: Date) -> Result<(), ParseError> {
     let notice = Notice {
         user: pointer(identity, "user")?,
-        kind: "CREDENTIAL_ISSUED",
+        kind: "CREDENTIAL_ISSUED".into(),
         title: "A credential was issued to you.".to_owned(),
         body: None,
         data: map! { "credentialId" => credential.id.as_str(), "validUntil" => until },

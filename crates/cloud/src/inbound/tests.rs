@@ -72,6 +72,17 @@ fn an_hmac_of_the_body() {
 }
 
 #[test]
+fn one_of_several_is_enough_and_none_is_not() {
+    let onfido = Verifier::hmac(Hash::Sha256, Encoding::Hex, "X-SHA2-Signature", ONFIDO_TOKEN);
+    let several = Verifier::any([Verifier::stripe("another"), onfido]);
+    assert!(check(&several, &delivery(&[("x-sha2-signature", ONFIDO_TAG)], ONFIDO.as_bytes()), 0).is_ok());
+    assert_eq!(check(&several, &delivery(&[("x-sha2-signature", ONFIDO_TAG)], b"{}"), 0), Err(Mismatch::Wrong));
+    assert_eq!(check(&several, &delivery(&[], ONFIDO.as_bytes()), 0), Err(Mismatch::Missing));
+    assert_eq!(Verifier::any([]).fault(), Some("there is nobody to believe"));
+    assert_eq!(Verifier::any([Verifier::stripe("")]).fault(), Some("a secret is empty"));
+}
+
+#[test]
 fn other_hashes_spellings_and_parts() {
     let body = br#"{"a":1}"#;
     // printf '{"a":1}' | openssl dgst -sha512 -hmac key; and -sha256 -binary | base64

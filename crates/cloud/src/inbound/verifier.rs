@@ -71,6 +71,7 @@ enum Scheme {
     Mailgun,
     Moralis,
     InUrl { senders: Vec<IpAddr> },
+    Any(Vec<Verifier>),
 }
 
 /// What tells whether a delivery is from whom it says, and what its event is called. The algorithm is what is chosen here,
@@ -196,6 +197,14 @@ impl Verifier {
         Self::new(Scheme::InUrl { senders: Vec::new() }, vec![Secret(secret.into())], EventId::Body)
     }
 
+    /// Several services call the same source: a delivery is believed that one of these believes.
+    pub fn any(verifiers: impl IntoIterator<Item = Self>) -> Self {
+        let verifiers: Vec<Self> = verifiers.into_iter().collect();
+        let fault = verifiers.iter().find_map(|verifier| verifier.fault().map(str::to_owned));
+        let fault = fault.or_else(|| verifiers.is_empty().then(|| "there is nobody to believe".to_owned()));
+        Self { fault, ..Self::new(Scheme::Any(verifiers), Vec::new(), EventId::Body) }
+    }
+
     /// Of a secret in the URL: the addresses that the sender has.
     #[must_use]
     pub fn sent_from(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
@@ -282,9 +291,28 @@ impl Verifier {
             Scheme::PayPal { webhook_id, certificates } => {
                 certificate::paypal(delivery, (certificates, http, now), webhook_id).await?;
             }
+            Scheme::Any(verifiers) => return any(verifiers, delivery, now, http).await,
         }
         Ok(Verified { event_id: self.event_id.of(delivery) })
     }
+}
+
+/// Whatever the first says that believes it. Of those that do not, the one tells why that found its own signature.
+async fn any(
+    verifiers: &[Verifier],
+    delivery: &Delivery,
+    now: Date,
+    http: &dyn HttpClient,
+) -> Result<Verified, Mismatch> {
+    let mut why = Mismatch::Missing;
+    for verifier in verifiers {
+        match Box::pin(verifier.verify(delivery, now, http)).await {
+            Ok(verified) => return Ok(verified),
+            Err(mismatch) if why == Mismatch::Missing => why = mismatch,
+            Err(_) => {}
+        }
+    }
+    Err(why)
 }
 
 /// A secret of Standard Webhooks stands in Base64 behind `whsec_`.
