@@ -79,7 +79,7 @@ fn one_of_several_is_enough_and_none_is_not() {
     assert_eq!(check(&several, &delivery(&[("x-sha2-signature", ONFIDO_TAG)], b"{}"), 0), Err(Mismatch::Wrong));
     assert_eq!(check(&several, &delivery(&[], ONFIDO.as_bytes()), 0), Err(Mismatch::Missing));
     assert_eq!(Verifier::any([]).fault(), Some("there is nobody to believe"));
-    assert_eq!(Verifier::any([Verifier::stripe("")]).fault(), Some("a secret is empty"));
+    assert_eq!(Verifier::any([Verifier::stripe("")]).fault(), Some("the secret is empty"));
 }
 
 #[test]
