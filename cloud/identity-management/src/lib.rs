@@ -18,7 +18,9 @@
 
 pub mod actions;
 pub mod chain;
+mod compliance;
 mod credentials;
+mod documents;
 pub mod functions;
 mod hooks;
 mod jobs;
@@ -49,7 +51,7 @@ use settings::Settings;
 /// The name of the application: its audit trail bears it.
 pub const APPLICATION: &str = "identity-management";
 
-/// How long one run of the steps after verifications may take.
+/// How long one run of a job may take that has much to do.
 const RUN_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// The application, with everything it needs.
@@ -61,6 +63,9 @@ pub fn application() -> Application {
         .before_save(CREDENTIAL, hooks::keep_credential)
         .before_save(ACTION, hooks::keep_action)
         .script("Identity", include_str!("../hooks/Identity.rhai"))
+        .script("IdentityVerification", include_str!("../hooks/IdentityVerification.rhai"))
+        .script("VerificationDocument", include_str!("../hooks/VerificationDocument.rhai"))
+        .script("VerifiableCredential", include_str!("../hooks/VerifiableCredential.rhai"))
         .define("createIdentity", person(), create_identity)
         .define("submitVerification", person(), submit_verification)
         .define("reviewVerification", person(), review_verification)
@@ -76,6 +81,7 @@ pub fn application() -> Application {
             let http: Arc<dyn HttpClient> = Arc::new(Http::new());
             let application = with_runner(application, &settings, &http)?;
             let application = feedback::with_webhook(application, &settings.delivery);
+            let application = with_compliance(documents::with_reader(application, &settings), &settings)?;
             Ok(providers::with_providers(application, &settings))
         })
 }
@@ -112,6 +118,22 @@ fn with_watcher(application: Application, settings: &Settings, runner: &Runner) 
     application.webhook("chain", watcher.service.verifier(&watcher.secret), told)
 }
 
+/// The jobs of those who answer for all of it.
+fn with_compliance(application: Application, settings: &Settings) -> Result<Application, String> {
+    let risk = Arc::new(settings.risk.clone());
+    risk.check()?;
+    let assess = move |request: JobRequest| {
+        let risk = Arc::clone(&risk);
+        async move { compliance::assess_all(request, &risk).await }
+    };
+    let plan = |cron: &str| JobPlan::manual().cron(cron, "UTC").timeout(RUN_TIME_MAX);
+    Ok(application.job("complianceRiskAssessment", plan("35 2 * * *"), assess).job(
+        "generateComplianceReports",
+        plan("45 2 1 * *"),
+        compliance::generate,
+    ))
+}
+
 /// What needs the issuer, if there is one.
 fn with_credentials(application: Application, issuer: Option<Arc<Issuer>>) -> Application {
     let function = {
@@ -134,6 +156,7 @@ fn with_classes(application: Application) -> Application {
         .schema(include_str!("../../../schemas/identity-management/VerifiableCredential.json"))
         .schema(include_str!("../../../schemas/identity-management/CredentialStatusList.json"))
         .schema(include_str!("../../../schemas/identity-management/PostVerificationAction.json"))
+        .schema(include_str!("../../../schemas/identity-management/ComplianceReport.json"))
 }
 
 #[cfg(test)]

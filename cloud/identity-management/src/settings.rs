@@ -4,6 +4,7 @@ use parsimony_connectors::kyc::{JumioOptions, OnfidoOptions, ShuftiOptions, Sums
 use parsimony_kit::notifications::feedback::FeedbackSettings;
 
 use crate::chain::ChainSettings;
+use crate::compliance::RiskSettings;
 use crate::credentials::CredentialSettings;
 
 /// The settings. Who verifies is there if it is configured.
@@ -19,6 +20,10 @@ pub(crate) struct Settings {
     pub(crate) chain: Option<ChainSettings>,
     /// Who may tell by the webhook `delivery` what became of notifications.
     pub(crate) delivery: FeedbackSettings,
+    /// The service that reads documents.
+    pub(crate) documents: Option<ReaderSettings>,
+    /// What makes an identity risky.
+    pub(crate) risk: RiskSettings,
     /// Jumio.
     pub(crate) jumio: Option<JumioOptions>,
     /// Onfido.
@@ -27,4 +32,12 @@ pub(crate) struct Settings {
     pub(crate) sumsub: Option<SumsubOptions>,
     /// Shufti.
     pub(crate) shufti: Option<ShuftiOptions>,
+}
+
+/// A service that reads documents.
+#[derive(Clone, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ReaderSettings {
+    /// With what it signs, by Standard Webhooks: `whsec_…`.
+    pub(crate) webhook_secret: String,
 }

@@ -8,8 +8,9 @@ use parsimony_model::schema::Index;
 use parsimony_model::value::json;
 use parsimony_model::{ClassSchema, Field, FieldName, Operation, Value};
 
+use crate::actions::ActionStatus;
 use crate::application;
-use crate::model::{DocumentStatus, IdentityStatus, VerificationStatus};
+use crate::model::{CredentialStatus, DocumentStatus, IdentityStatus, VerificationStatus};
 
 /// What may follow what; everything else is illegal.
 const IDENTITY_STEPS: &[(&str, &str)] = &[
@@ -43,6 +44,21 @@ const VERIFICATION_STEPS: &[(&str, &str)] = &[
 const DOCUMENT_STEPS: &[(&str, &str)] =
     &[("PENDING", "ACCEPTED"), ("PENDING", "REJECTED"), ("PENDING", "EXPIRED"), ("ACCEPTED", "EXPIRED")];
 
+const CREDENTIAL_STEPS: &[(&str, &str)] = &[("ACTIVE", "REVOKED"), ("ACTIVE", "EXPIRED")];
+
+const ACTION_STEPS: &[(&str, &str)] = &[
+    ("PENDING", "SUBMITTED"),
+    ("PENDING", "DONE"),
+    ("PENDING", "FAILED"),
+    ("PENDING", "SKIPPED"),
+    ("SUBMITTED", "PENDING"),
+    ("SUBMITTED", "DONE"),
+    ("SUBMITTED", "FAILED"),
+    ("DONE", "PENDING"),
+    ("FAILED", "PENDING"),
+    ("SKIPPED", "PENDING"),
+];
+
 fn check_steps<S: State>(all: &[S], legal: &[(&str, &str)]) {
     let mut seen = 0;
     for from in all {
@@ -68,6 +84,8 @@ fn only_the_legal_steps_are_taken() {
     check_steps(IdentityStatus::ALL, IDENTITY_STEPS);
     check_steps(VerificationStatus::ALL, VERIFICATION_STEPS);
     check_steps(DocumentStatus::ALL, DOCUMENT_STEPS);
+    check_steps(CredentialStatus::ALL, CREDENTIAL_STEPS);
+    check_steps(ActionStatus::ALL, ACTION_STEPS);
 }
 
 /// Reads a definition as strictly as the server reads one from a client.

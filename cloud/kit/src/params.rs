@@ -9,6 +9,9 @@ use crate::countries;
 /// How large a `metadata` object may be, in bytes of canonical JSON.
 pub const METADATA_BYTES_MAX: usize = 8192;
 
+/// How long a key may be by which a request may be repeated, in characters.
+pub const REQUEST_KEY_CHARS_MAX: usize = 128;
+
 /// A refusal that names the field, worded like those of the typed parameters.
 pub fn invalid(field: &str, reason: impl std::fmt::Display) -> ParseError {
     ParseError::new(ErrorCode::ValidationError, format!("Validation failed. Invalid value for {field}: {reason}."))
@@ -97,6 +100,11 @@ pub fn sha256(field: &str, value: &str) -> Result<(), ParseError> {
         return Ok(());
     }
     Err(invalid(field, "it must be SHA-256 in 64 hexadecimal digits, small letters"))
+}
+
+/// The key by which a request may be repeated, if there is one.
+pub fn request_key(value: Option<&str>) -> Result<(), ParseError> {
+    value.map_or(Ok(()), |key| word("requestKey", key, "-_.:", REQUEST_KEY_CHARS_MAX))
 }
 
 /// A list that is not too long.

@@ -19,9 +19,6 @@ use crate::params;
 /// The class of the kept answers.
 pub const CLASS: &str = "RequestKey";
 
-/// How long a key may be, in characters.
-pub const KEY_CHARS_MAX: usize = 128;
-
 /// The number of the error that makes [`Host::transaction`] try again.
 const CONFLICT: i32 = 251;
 
@@ -62,7 +59,7 @@ struct Slot {
 
 impl Slot {
     fn new(application: &str, call: &Call, key: &str, params: &impl Serialize) -> Result<Self, ParseError> {
-        params::word("requestKey", key, "-_.:", KEY_CHARS_MAX)?;
+        params::request_key(Some(key))?;
         Ok(Self {
             application: application.to_owned(),
             function: call.function.to_string(),

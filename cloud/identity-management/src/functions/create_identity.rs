@@ -56,6 +56,7 @@ pub async fn create_identity(request: Request<CreateIdentity>) -> Result<Identit
     // The permission is in the form of the request: it names no user, so one can only create one's own.
     let owner = acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     params.check(request.host.now())?;
     let work = |host| work(host, &acting, &owner, params);
     let done = acting.once(params.request_key.as_deref(), params, work).await;

@@ -64,6 +64,7 @@ pub(crate) async fn issue_credential(
     let acting = Acting::new(APPLICATION, CREDENTIAL, &request);
     let by = acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params.check(request.host.now())?;
     let done = async {
         permission::require_role(&request.who, &[roles::ISSUER], "issue a credential")?;

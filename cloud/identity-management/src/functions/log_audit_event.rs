@@ -47,6 +47,7 @@ pub struct AuditEventLogged {
 pub async fn log_audit_event(request: Request<LogAuditEvent>) -> Result<AuditEventLogged, ParseError> {
     let acting = Acting::new(APPLICATION, audit::CLASS, &request);
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let (class, id) = params.check()?;
     let done = async {
         permission::require_role(&request.who, &STAFF, "log an audit event")?;

@@ -69,6 +69,7 @@ pub async fn review_verification(request: Request<ReviewVerification>) -> Result
     let acting = Acting::new(APPLICATION, VERIFICATION, &request);
     let reviewer = acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params.check(request.host.now())?;
     let done = async {
         permission::require_role(&request.who, &[roles::VERIFIER, roles::COMPLIANCE_OFFICER], "review a verification")?;

@@ -39,6 +39,7 @@ pub async fn revoke_credential(request: Request<RevokeCredential>) -> Result<Cre
     let acting = Acting::new(APPLICATION, CREDENTIAL, &request);
     let by = acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("credentialId", &params.credential_id)?;
     params::code("reason", &params.reason)?;
     let done = async {

@@ -74,6 +74,7 @@ pub async fn submit_verification(request: Request<SubmitVerification>) -> Result
     let acting = Acting::new(APPLICATION, IDENTITY, &request);
     let caller = acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params.check(request.host.now())?;
     let done = async {
         // Read with the caller's eyes: what they may not see is not there (101).

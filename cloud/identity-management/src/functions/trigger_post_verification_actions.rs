@@ -54,6 +54,7 @@ pub async fn trigger_post_verification_actions(
     let acting = Acting::new(APPLICATION, IDENTITY, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("identityId", &params.identity_id)?;
     if let Some(actions) = &params.actions {
         params::list("actions", actions, Action::ALL.len())?;

@@ -75,6 +75,7 @@ pub async fn upload_document(request: Request<UploadDocument>) -> Result<Documen
     let acting = Acting::new(APPLICATION, DOCUMENT, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params.check()?;
     let done = async {
         let document = request.host.get(DOCUMENT, &id).await?;

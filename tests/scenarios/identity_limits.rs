@@ -1,0 +1,227 @@
+//! What identity management refuses: parameters that are none, whatever is wrong with them, and that records go.
+
+use std::collections::BTreeMap;
+
+use parsimony_cloud::{Application, Settings};
+use parsimony_testkit::{App, Client, StoreKind};
+use serde_json::{Value as Json, json};
+
+use crate::credentials::{KEY, run, staff};
+use crate::jobs::quick;
+
+crate::on_both_stores!(
+    crate::identity_limits::open;
+    every_wrong_parameter_of_every_function_is_named_and_changes_nothing,
+    no_status_is_reached_but_by_its_steps,
+    what_is_a_record_is_not_deleted,
+);
+
+struct Site {
+    app: App,
+    ada: Client,
+    /// Has every role.
+    root: Client,
+}
+
+fn application() -> Application {
+    let settings = json!({"publicUrl": "https://id.example.org/parse", "credentials": {"key": KEY}});
+    let settings = Settings::new("identity-management", settings.as_object().unwrap().clone());
+    parsimony_identity_management::application().configure(&settings).unwrap()
+}
+
+async fn open(store: StoreKind) -> Site {
+    let app = App::start_with(store, [application()], quick).await;
+    let (_, token) = app.sign_up("ada").await;
+    let ada = app.as_user(&token);
+    let root = staff(&app, "admin").await;
+    Site { app, ada, root }
+}
+
+/// What a parameter is.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    List,
+    Map,
+    Date,
+    Flag,
+    Count,
+}
+
+use Kind::{Count, Date, Flag, List, Map, Text};
+
+/// Every function with its parameters: `name:kind`, or `name=value` of one that it cannot do without, with a good value.
+const FUNCTIONS: &str = "
+createIdentity type=INDIVIDUAL legalName=Ada nationality=GB countryOfResidence=DE dateOfBirth:text documentType:text documentNumber:text \
+    registrationNumber:text metadata:map requestKey:text
+submitVerification identityId=abcdefghij level=BASIC provider=MANUAL documents:list requestKey:text
+reviewVerification verificationId=abcdefghij decision=APPROVE reasons:list checks:list comment:text riskRating:text expiresAt:date \
+    requestKey:text
+uploadDocument documentId=abcdefghij file=FILE sha256:text requestKey:text
+issueCredential identityId=abcdefghij claims:list subject:text validUntil:date requestKey:text
+revokeCredential credentialId=abcdefghij reason=LOST requestKey:text
+triggerPostVerificationActions identityId=abcdefghij actions:list requestKey:text
+getIdentityDashboard
+logAuditEvent action=CALLED entityType=Identity entityId=abcdefghij outcome:text details:map requestKey:text
+erasePerson identityId=abcdefghij reason=REQUEST despiteRetention:flag
+verifyAuditTrail application=identity-management from:count to:count
+";
+
+/// A parameter: its name, its kind, and a good value if it is needed.
+struct Parameter {
+    name: String,
+    kind: Kind,
+    good: Option<Json>,
+}
+
+impl Parameter {
+    fn read(text: &str) -> Self {
+        if let Some((name, good)) = text.split_once('=') {
+            let file = good == "FILE";
+            let value = if file { json!({"__type": "File", "name": "a.png"}) } else { json!(good) };
+            return Self { name: name.to_owned(), kind: if file { Map } else { Text }, good: Some(value) };
+        }
+        let (name, kind) = text.split_once(':').unwrap();
+        let kinds = [("text", Text), ("list", List), ("map", Map), ("date", Date), ("flag", Flag), ("count", Count)];
+        let (_, kind) = kinds.into_iter().find(|(known, _)| *known == kind).unwrap();
+        Self { name: name.to_owned(), kind, good: None }
+    }
+
+    /// Whatever can be wrong with it.
+    fn cases(&self) -> Vec<(String, Option<Json>)> {
+        let wrong = wrong(self.kind, self.good.is_some()).into_iter().map(Some);
+        let missing = self.good.is_some().then_some(None);
+        wrong.chain(missing).map(|value| (self.name.clone(), value)).collect()
+    }
+}
+
+/// What is wrong for a parameter of a kind, whatever it means.
+fn wrong(kind: Kind, required: bool) -> Vec<Json> {
+    let hostile = [json!({"$ne": ""}), json!({"__op": "Delete"}), json!([[[[]]]]), json!({"__type": "Pointer"})];
+    let mut wrong = match kind {
+        Text => vec![json!(7), json!(true), json!([]), json!("\u{0}x"), json!("A".repeat(100_000))],
+        List => vec![json!("x"), json!(7), json!({}), json!([7]), json!(vec!["x"; 1_000])],
+        Map => vec![json!("x"), json!(7), json!([])],
+        Date => vec![json!("yesterday"), json!({"__type": "Date", "iso": "x"}), json!(true)],
+        Flag => vec![json!("yes"), json!(1)],
+        Count => vec![json!("1"), json!(-1), json!(1.5), json!(1e300)],
+    };
+    // An object is no hostile thing where an object is meant.
+    wrong.extend(hostile.into_iter().filter(|value| kind != Map || !value.is_object()));
+    if required {
+        wrong.push(Json::Null);
+    }
+    wrong
+}
+
+impl Site {
+    /// How many objects there are of each class.
+    async fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for class in [
+            "Identity",
+            "IdentityVerification",
+            "VerificationDocument",
+            "VerifiableCredential",
+            "CredentialStatusList",
+            "PostVerificationAction",
+            "Notification",
+            "RequestKey",
+            "AuditLog",
+        ] {
+            let seen = self.app.as_master().get(&format!("/classes/{class}?count=1&limit=0")).await;
+            counts.insert(class, seen.body["count"].as_u64().unwrap());
+        }
+        counts
+    }
+
+    /// An identity of Ada's with a document, that waits for a review; gives the ids of all three.
+    async fn submitted(&self) -> [String; 3] {
+        let created = json!({
+            "type": "INDIVIDUAL", "legalName": "Ada Lovelace", "dateOfBirth": "1990-12-10", "nationality": "GB",
+            "countryOfResidence": "DE",
+        });
+        let identity = run(&self.ada, "createIdentity", created).await["identityId"].as_str().unwrap().to_owned();
+        let documents = json!([{"type": "PROOF_OF_ADDRESS"}]);
+        let params = json!({"identityId": identity, "level": "BASIC", "provider": "MANUAL", "documents": documents});
+        let submitted = run(&self.ada, "submitVerification", params).await;
+        let text = |value: &Json| value.as_str().unwrap().to_owned();
+        [identity, text(&submitted["verificationId"]), text(&submitted["documentIds"][0])]
+    }
+}
+
+async fn every_wrong_parameter_of_every_function_is_named_and_changes_nothing(site: Site) {
+    let before = site.counts().await;
+    let mut asked = 0;
+    for line in FUNCTIONS.lines().filter(|line| !line.is_empty()) {
+        let (function, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let parameters: Vec<Parameter> = rest.split_whitespace().map(Parameter::read).collect();
+        let good: serde_json::Map<String, Json> =
+            parameters.iter().filter_map(|one| Some((one.name.clone(), one.good.clone()?))).collect();
+        let mut cases = vec![("unheardOf".to_owned(), Some(json!(1))), ("$where".to_owned(), Some(json!("1")))];
+        cases.extend(parameters.iter().flat_map(Parameter::cases));
+        for (field, value) in cases {
+            let mut params = good.clone();
+            match &value {
+                Some(value) => params.insert(field.clone(), value.clone()),
+                None => params.remove(&field),
+            };
+            let seen = site.root.post(&format!("/functions/{function}"), Json::Object(params)).await;
+            let text = seen.body["error"].as_str().unwrap_or_default();
+            let case =
+                || format!("{function} {field} {:.80}: {:.300}", json!(value).to_string(), seen.body.to_string());
+            assert_eq!(seen.code(), 142, "{}", case());
+            assert!(text.contains(&field), "{}", case());
+            asked += 1;
+        }
+    }
+    assert!(asked > 300, "only {asked} were asked");
+    assert_eq!(site.counts().await, before);
+}
+
+async fn no_status_is_reached_but_by_its_steps(site: Site) {
+    let [identity, verification, document] = site.submitted().await;
+    let master = site.app.as_master();
+    // From where each of them stands, to everywhere that no step leads to.
+    for (class, id, from, nowhere) in [
+        ("Identity", &identity, "SUBMITTED", &["DRAFT", "VERIFIED", "REJECTED", "SUSPENDED", "EXPIRED", "BLUE"][..]),
+        ("IdentityVerification", &verification, "PENDING", &["APPROVED", "REJECTED", "RESUBMISSION_REQUIRED", "BLUE"]),
+        ("VerificationDocument", &document, "PENDING", &["BLUE"]),
+    ] {
+        for to in nowhere {
+            let seen = master.put(&format!("/classes/{class}/{id}"), json!({"status": to})).await;
+            let text = seen.body["error"].as_str().unwrap_or_default().to_owned();
+            assert_eq!(seen.code(), 142, "{class} {to}: {}", seen.body);
+            let told = format!("{class} cannot go from {from} to {to}.");
+            assert!(text == told || text == format!("{class} has no status {to}."), "{text}");
+            let kept = master.get(&format!("/classes/{class}/{id}")).await.body;
+            assert_eq!(kept["status"], from);
+        }
+    }
+}
+
+async fn what_is_a_record_is_not_deleted(site: Site) {
+    let [identity, verification, document] = site.submitted().await;
+    let master = site.app.as_master();
+    let review = json!({"verificationId": verification, "decision": "APPROVE"});
+    run(&site.root, "reviewVerification", review).await;
+    let issued = run(&site.root, "issueCredential", json!({"identityId": identity})).await;
+    let credential = issued["credentialId"].as_str().unwrap().to_owned();
+    for (class, id, why) in [
+        ("Identity", &identity, "The identity still has 1 object(s) of the class IdentityVerification."),
+        (
+            "IdentityVerification",
+            &verification,
+            "A verification that is APPROVED is kept as a record of due diligence.",
+        ),
+        ("VerificationDocument", &document, "A verification rests on this document."),
+        ("VerifiableCredential", &credential, "The credential is in force; revoke it first."),
+    ] {
+        let path = format!("/classes/{class}/{id}");
+        let refused = master.delete(&path).await;
+        assert_eq!((refused.code(), refused.body["error"].as_str()), (119, Some(why)), "{class}");
+        assert_eq!(master.get(&path).await.status, 200, "{class}");
+    }
+    run(&site.root, "revokeCredential", json!({"credentialId": credential, "reason": "TEST"})).await;
+    assert_eq!(master.delete(&format!("/classes/VerifiableCredential/{credential}")).await.status, 200);
+}
