@@ -25,6 +25,7 @@ crate::on_both_stores!(
     who_may_not_issue_or_revoke_is_told_why,
     a_repeated_request_gets_the_same_credential_and_keeps_nothing_of_it,
     no_two_credentials_have_one_entry,
+    lists_follow_each_other,
     credentials_end_with_what_they_rest_on,
     what_is_over_expires_and_its_text_goes,
 );
@@ -305,6 +306,26 @@ async fn no_two_credentials_have_one_entry(site: Site) {
     }
     let lists = site.app.as_master().get("/classes/CredentialStatusList").await;
     assert_eq!((lists.results().len(), &lists.results()[0]["revoked"]), (1, &json!(16)));
+}
+
+async fn lists_follow_each_other(site: Site) {
+    let identity = site.verified().await;
+    let old = site.issued(&identity, json!({})).await;
+    let master = site.app.as_master();
+    let first = master.get("/classes/CredentialStatusList").await.results()[0].clone();
+    // As if the first were full.
+    let next = json!({
+        "number": 2, "purpose": "revocation", "encodedList": first["encodedList"], "version": 1, "revoked": 0,
+    });
+    assert_eq!(master.post("/classes/CredentialStatusList", next.clone()).await.status, 201);
+    assert_eq!(master.post("/classes/CredentialStatusList", next).await.code(), 137, "a number is one list's");
+    let new = site.issued(&identity, json!({})).await;
+    let list =
+        |one: &Json| claims(one["credential"].as_str().unwrap())["credentialStatus"]["statusListCredential"].clone();
+    let url = |number: u8| json!(format!("https://id.example.org/parse/public/identity-management/status/{number}"));
+    assert_eq!((list(&old), list(&new)), (url(1), url(2)));
+    run(&site.officer, "revokeCredential", json!({"credentialId": old["credentialId"], "reason": "TEST"})).await;
+    assert_eq!((site.is_revoked(&old).await, site.is_revoked(&new).await), (true, false));
 }
 
 async fn credentials_end_with_what_they_rest_on(site: Site) {

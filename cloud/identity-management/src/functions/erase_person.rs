@@ -149,7 +149,7 @@ async fn remains(host: &Host, identity: &Object) -> Result<Vec<Remains>, ParseEr
         host.count(class, query).await
     };
     let told = |class: &str, objects, why: &str| Remains { class: class.to_owned(), objects, why: why.to_owned() };
-    Ok(vec![
+    let mut remains = vec![
         told(IDENTITY, 1, "its status, countries and dates, which name nobody; its name is sealed and cannot be read"),
         told(VERIFICATION, count(VERIFICATION).await?, "that and how it was decided: records of due diligence"),
         told(DOCUMENT, count(DOCUMENT).await?, "types, countries, dates and hashes: records of due diligence"),
@@ -159,7 +159,15 @@ async fn remains(host: &Host, identity: &Object) -> Result<Vec<Remains>, ParseEr
             "that they were issued and revoked, and when; what they said is gone",
         ),
         told("AuditLog", host.count("AuditLog", entries(&identity.id)).await?, "the audit trail has no personal data"),
-    ])
+    ];
+    if identity.text("onChainIdentity").is_some() {
+        remains.push(told(
+            "the chain",
+            1,
+            "an address, a status and a digest, which name nobody: nothing can be erased there",
+        ));
+    }
+    Ok(remains)
 }
 
 fn entries(id: &ObjectId) -> Query {
