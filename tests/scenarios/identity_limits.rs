@@ -64,6 +64,7 @@ triggerPostVerificationActions identityId=abcdefghij actions:list requestKey:tex
 getIdentityDashboard
 logAuditEvent action=CALLED entityType=Identity entityId=abcdefghij outcome:text details:map requestKey:text
 erasePerson identityId=abcdefghij reason=REQUEST despiteRetention:flag
+sendNotification kind=NEWS title=News identityId=abcdefghij userId:text body:text data:map requestKey:text
 verifyAuditTrail application=identity-management from:count to:count
 ";
 

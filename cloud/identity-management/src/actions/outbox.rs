@@ -110,7 +110,7 @@ pub(super) async fn follow(cause: Cause<'_>, registrar: &Registrar, sent: &Objec
                 return later(cause, sent, Map::default()).await;
             }
             Inclusion::Included { receipt, .. } => {
-                release(cause, &sent.id).await?;
+                release(cause, sent).await?;
                 if receipt.succeeded {
                     return Ok(Followed::Arrived);
                 }
@@ -124,18 +124,19 @@ pub(super) async fn follow(cause: Cause<'_>, registrar: &Registrar, sent: &Objec
     if waits { waiting(cause, registrar, sent).await } else { missing(cause, registrar, sent).await }
 }
 
-/// It is final: the step is free for what comes next.
-async fn release(cause: Cause<'_>, id: &ObjectId) -> Result<(), ParseError> {
+/// It is final: the step is free for what comes next; unless another one has seen that too, and sent what comes next.
+async fn release(cause: Cause<'_>, sent: &Object) -> Result<(), ParseError> {
     let work = |host: Host| async move {
-        let before = host.get(ACTION, id).await?;
-        if state::of::<ActionStatus>(&before)? != ActionStatus::Submitted {
+        let before = host.get(ACTION, &sent.id).await?;
+        let same = before.text("transactionHash") == sent.text("transactionHash");
+        if !same || state::of::<ActionStatus>(&before)? != ActionStatus::Submitted {
             return Ok(());
         }
         let gone = || map! { "__op" => "Delete" };
         let mut changes =
             map! { "status" => ActionStatus::Pending, "nextAttemptAt" => host.now(), "hashes" => Vec::<Value>::new() };
         changes.extend(["nonce", "nonceKey", "rawTransaction"].map(|field| (field.into(), gone().into())));
-        host.update(ACTION, id, changes).await.map(drop)
+        host.update(ACTION, &sent.id, changes).await.map(drop)
     };
     cause.host().transaction(work).await
 }
@@ -190,7 +191,7 @@ async fn missing(cause: Cause<'_>, registrar: &Registrar, sent: &Object) -> Resu
     }
     if is_long_ago(cause, registrar, sent, "missingSince") {
         // Something else has its nonce. What the chain says now decides whether anything is left to be told.
-        release(cause, &sent.id).await?;
+        release(cause, sent).await?;
         return Ok(Followed::Arrived);
     }
     // An endpoint that is behind may not know it yet.

@@ -56,6 +56,7 @@ pub async fn send_notification(request: Request<SendNotification>) -> Result<Not
     let acting = Acting::new(APPLICATION, notifications::CLASS, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     params.check()?;
     let done = async {
         permission::require_role(&request.who, &STAFF, "send a notification")?;
