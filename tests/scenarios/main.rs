@@ -33,6 +33,7 @@ mod jobs;
 mod metrics;
 mod moving;
 mod notifications;
+mod outbound;
 mod permissions;
 mod post_verification;
 mod public;

@@ -64,6 +64,11 @@ impl Elsewhere {
         self.take().into_iter().map(|asked| asked.path).collect()
     }
 
+    /// The headers and bodies that came since the last time, in their order.
+    pub(crate) fn asked(&self) -> Vec<(Vec<(String, String)>, String)> {
+        self.take().into_iter().map(|asked| (asked.headers, asked.text)).collect()
+    }
+
     fn take(&self) -> Vec<Asked> {
         std::mem::take(&mut self.asked.lock())
     }

@@ -11,8 +11,7 @@ use parsimony_cloud::{Call, Host, Inbound, Job};
 use parsimony_model::value::Map;
 use parsimony_model::{Access, Acl, ErrorCode, Object, ObjectId, ParseError, Value};
 
-use crate::canonical;
-use crate::roles;
+use crate::{canonical, outbound, roles};
 
 pub use chain::{Break, Fault, GENESIS, Walk, sequence, take_place, verify_chain};
 pub use details::{DETAILS_BYTES_MAX, check as check_details};
@@ -161,7 +160,11 @@ pub fn actor(call: &Call) -> String {
 pub async fn append(host: &Host, application: &str, entry: AuditEntry) -> Result<Object, ParseError> {
     let fields = &entry.into_fields(application);
     host.as_master()
-        .transaction(|host| async move { host.create(CLASS, fields.clone()).await.map_err(place_taken) })
+        .transaction(|host| async move {
+            let entry = host.create(CLASS, fields.clone()).await.map_err(place_taken)?;
+            outbound::plan(&host, application, &entry).await?;
+            Ok(entry)
+        })
         .await
 }
 

@@ -9,6 +9,7 @@
 //! | what do all entities have in common | [`entity`] |
 //! | which number is the next of an account that sends to a chain | [`nonces`] |
 //! | what is somebody told | [`notifications`] |
+//! | who outside hears of what happens | [`outbound`] |
 //! | is a parameter what it should be | [`params`] |
 //! | what becomes of personal data that is sealed | [`pii`] |
 //! | may this caller do that | [`permission`] |
@@ -29,6 +30,7 @@ pub mod entity;
 pub mod functions;
 pub mod nonces;
 pub mod notifications;
+pub mod outbound;
 pub mod params;
 pub mod permission;
 pub mod pii;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parsimony_cloud::HttpClient;
-use parsimony_connectors::{Http, Twilio, TwilioOptions};
+use parsimony_connectors::TwilioOptions;
 use serde::Deserialize;
 
 use crate::notifications::delivery::Ways;
@@ -28,9 +28,8 @@ impl Default for Settings {
 
 impl Settings {
     /// What sends notifications.
-    pub(crate) fn ways(self) -> Ways {
-        let http: Arc<dyn HttpClient> = Arc::new(Http::new());
-        let sms = self.twilio.map(|options| Twilio::new(options, http));
-        Ways { sms, per_hour_max: self.notifications_per_hour, message_domain: self.message_domain }
+    pub(crate) fn ways(self, http: Arc<dyn HttpClient>) -> Ways {
+        let Self { twilio, notifications_per_hour, message_domain } = self;
+        Ways { twilio, http, per_hour_max: notifications_per_hour, message_domain }
     }
 }

@@ -88,7 +88,7 @@ pub use job::{CatchUp, Job, JobPlan, JobRequest, Overlap, Report, RunApi};
 pub use live::{AfterEvent, Audience, BeforeConnect, BeforeSubscribe, LiveEvent, Telling};
 pub use mail::{Email, Letter, MailFailure, Mailer, Occasion, Posted};
 pub use origin::{Context, Headers, Origin, Who};
-pub use outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
+pub use outbound::{HttpClient, HttpFailure, HttpRequest, HttpResponse, standard_signature};
 pub use parsimony_model::{ErrorCode, ParseError};
 pub use public::{PublicDocument, PublicRequest};
 pub use push::{PushDevice, PushMessage, PushOutcome, PushSender};

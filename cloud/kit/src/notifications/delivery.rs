@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use parsimony_cloud::{BeforeSave, Draft, Email, Host, JobRequest, no_mail};
-use parsimony_connectors::{SmsFailure, Twilio};
+use parsimony_cloud::{BeforeSave, Draft, Email, Host, HttpClient, JobRequest, no_mail};
+use parsimony_connectors::{Measured, SmsFailure, Twilio, TwilioOptions};
 use parsimony_model::query::Constraint;
 use parsimony_model::value::Map;
 use parsimony_model::{Date, ErrorCode, Filter, Object, ParseError, Pointer, Query, Value, map};
@@ -51,8 +51,10 @@ const HOUR_MILLIS: i64 = 3_600_000;
 
 /// What sends, and how much.
 pub(crate) struct Ways {
-    /// What sends text messages, if anything does.
-    pub(crate) sms: Option<Twilio>,
+    /// The account that sends text messages, if there is one.
+    pub(crate) twilio: Option<TwilioOptions>,
+    /// By what it is asked.
+    pub(crate) http: Arc<dyn HttpClient>,
     /// How many deliveries of one kind of way somebody gets in an hour.
     pub(crate) per_hour_max: u64,
     /// What stands behind the `@` in the `Message-ID` of letters.
@@ -184,7 +186,7 @@ async fn attempt(
     let worded = template::word(host, &notification, channel, preference.locale.as_deref()).await?;
     match channel {
         Channel::Email => by_letter(host, ways, row, user, worded).await,
-        Channel::Sms => Ok(by_sms(ways, &preference, &worded).await),
+        Channel::Sms => Ok(by_sms(host, ways, &preference, &worded).await),
         Channel::Push => by_push(host, &notification, user, worded).await,
     }
 }
@@ -212,10 +214,11 @@ async fn by_letter(
     })
 }
 
-async fn by_sms(ways: &Ways, preference: &Preference, worded: &Worded) -> Attempt {
-    let Some(twilio) = &ways.sms else { return Attempt::NoWay("no service sends text messages") };
+async fn by_sms(host: &Host, ways: &Ways, preference: &Preference, worded: &Worded) -> Attempt {
+    let Some(account) = ways.twilio.clone() else { return Attempt::NoWay("no service sends text messages") };
     let Some(phone) = &preference.phone else { return Attempt::NoWay("the user has no telephone number") };
-    match twilio.send(phone, &worded.text).await {
+    let http = Measured::new(Arc::clone(&ways.http), host.metrics().service("twilio"));
+    match Twilio::new(account, Arc::new(http)).send(phone, &worded.text).await {
         Ok(reference) => Attempt::Taken(reference),
         Err(SmsFailure::Unsent(reason)) => Attempt::Again(reason),
         // A text message that may have been taken is not sent twice: each costs, and annoys.
