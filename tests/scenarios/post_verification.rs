@@ -56,7 +56,14 @@ fn chain(anvil: &Anvil) -> EvmChain {
 
 /// The application, with a chain and an issuer as far as they are asked for.
 fn application(url: &str, installed: &Installed, with: &[&str]) -> Application {
-    let mut settings = json!({"publicUrl": "https://id.example.org/parse"});
+    let mut settings = json!({
+        "publicUrl": "https://id.example.org/parse",
+        // Nobody is asked there: what it decides it tells.
+        "sumsub": {
+            "appToken": "token", "appSecret": "secret", "level": "basic", "webhookSecret": SECRET,
+            "baseUrl": "http://127.0.0.1:9",
+        },
+    });
     if with.contains(&"credentials") {
         settings["credentials"] = json!({"key": KEY});
     }
@@ -161,6 +168,27 @@ impl World {
     async fn sent(&self) -> u64 {
         let account = Signer::parse(RICH_KEY).unwrap().address();
         self.chain.transaction_count(account, Count::WithWaiting).await.unwrap()
+    }
+
+    /// What Sumsub decides of its applicant, signed.
+    async fn sumsub(&self, answer: &str, at: &str) {
+        let body = json!({
+            "applicantId": "applicant-1", "type": "applicantReviewed", "reviewStatus": "completed", "createdAtMs": at,
+            "reviewResult": {"reviewAnswer": answer, "reviewRejectType": "FINAL", "rejectLabels": ["FORGERY"]},
+        });
+        let body = body.to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature = hex::encode(mac.finalize().into_bytes());
+        let headers = [("x-payload-digest", signature.as_str()), ("x-payload-digest-alg", "HMAC_SHA256_HEX")];
+        let path = "/webhooks/identity-management/sumsub";
+        let seen = self.app.as_nobody().ask_raw("POST", path, &headers, body.into_bytes()).await.unwrap();
+        assert_eq!(seen.status, 200, "{}", seen.body);
+    }
+
+    async fn becomes(&self, identity: &str, status: &str) {
+        let is = async || Some(self.identity(identity).await).filter(|identity| identity["status"] == status);
+        eventually(status, is).await;
     }
 
     /// What the service that watches the chain tells of a transaction, signed with this secret.
@@ -323,18 +351,31 @@ async fn a_server_that_is_killed_between_two_steps_does_nothing_twice(mut world:
 }
 
 async fn a_suspension_reaches_the_chain(world: World) {
-    let identity = world.verified(Some(WALLET)).await;
+    let created =
+        json!({"type": "INDIVIDUAL", "legalName": "Ada Lovelace", "nationality": "GB", "countryOfResidence": "DE"});
+    let identity = run(&world.ada, "createIdentity", created).await["identityId"].as_str().unwrap().to_owned();
+    world.set_wallet(&identity, WALLET).await;
+    let submitted = json!({"identityId": identity, "level": "STANDARD", "provider": "SUMSUB"});
+    let submitted = run(&world.ada, "submitVerification", submitted).await;
+    let path = format!("/classes/IdentityVerification/{}", submitted["verificationId"].as_str().unwrap());
+    assert_eq!(world.app.as_master().put(&path, json!({"providerReference": "applicant-1"})).await.status, 200);
+    world.sumsub("GREEN", "2026-02-21 13:23:19.321").await;
+    world.becomes(&identity, "VERIFIED").await;
     world.until("REGISTER_ON_CHAIN", "DONE").await;
-    world.until("ISSUE_CREDENTIAL", "DONE").await;
-    // What a provider does that takes its approval back.
-    let path = format!("/classes/Identity/{identity}");
-    assert_eq!(world.app.as_master().put(&path, json!({"status": "SUSPENDED"})).await.status, 200);
-    let step = world.step("REGISTER_ON_CHAIN").await;
-    let path = format!("/classes/PostVerificationAction/{}", step["objectId"].as_str().unwrap());
-    assert_eq!(world.app.as_master().put(&path, json!({"status": "PENDING"})).await.status, 200);
+    let issued = world.until("ISSUE_CREDENTIAL", "DONE").await["result"]["credentialId"].as_str().unwrap().to_owned();
+    assert_eq!(world.registered().await.0, 1);
+
+    // The provider takes its approval back.
+    world.sumsub("RED", "2026-02-22 08:00:00.000").await;
+    world.becomes(&identity, "SUSPENDED").await;
     world.until("REGISTER_ON_CHAIN", "DONE").await;
     assert_eq!(world.registered().await.0, 2);
     assert_eq!(world.identity(&identity).await["onChainStatus"], "SUSPENDED");
+    let credential = world.app.as_master().get(&format!("/classes/VerifiableCredential/{issued}")).await.body;
+    assert_eq!(
+        (&credential["status"], &credential["revocationReason"]),
+        (&json!("REVOKED"), &json!("IDENTITY_SUSPENDED"))
+    );
     let asked = world.officer.post("/functions/triggerPostVerificationActions", json!({"identityId": identity})).await;
     assert!(asked.code() == 142 && asked.body["error"].as_str().unwrap().contains("SUSPENDED"), "{}", asked.body);
 }
