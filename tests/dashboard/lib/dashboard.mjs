@@ -6,8 +6,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import puppeteer from 'puppeteer-core';
 import { freePort } from '../../sdk/lib/server.mjs';
+import { launch, picture } from './browser.mjs';
 
 const START_MILLIS_MAX = 30_000;
 const FOUND_MILLIS_MAX = 10_000;
@@ -43,10 +43,7 @@ export class Dashboard {
   }
 
   async #browse(server) {
-    // Chromium's sandbox is not for the superuser, who runs the tests in containers.
-    const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-    this.browser = await puppeteer.launch({ executablePath, args, defaultViewport: { width: 1400, height: 900 } });
+    this.browser = await launch();
     this.page = await this.browser.newPage();
     this.page.setDefaultTimeout(FOUND_MILLIS_MAX);
     // "Leave this page?"
@@ -178,9 +175,8 @@ export class Dashboard {
     assert.deepEqual(this.faults.splice(0), []);
   }
 
-  /// A picture for people, where `PARSIMONY_SCREENSHOTS` names a folder.
-  async picture(name) {
-    const folder = process.env.PARSIMONY_SCREENSHOTS;
-    if (folder) await this.page.screenshot({ path: join(folder, `${name.replace(/\W+/g, '-')}.png`) });
+  /// A picture for people.
+  picture(name) {
+    return picture(this.page, name);
   }
 }
