@@ -90,14 +90,14 @@ impl Stage {
     }
 
     /// A holder who is verified, with an address that nobody else has.
-    async fn holder(&self, name: &str, number: u8) -> Person {
+    pub(crate) async fn holder(&self, name: &str, number: u8) -> Person {
         let person = self.person(name, &[]).await;
         self.identify(&person, &address(number), Known::Verified).await;
         person
     }
 
     /// An asset that is active, by this issuer; its contract is left to the imagination.
-    async fn active(&self, issuer: &Person, mut described: Value) -> String {
+    pub(crate) async fn active(&self, issuer: &Person, mut described: Value) -> String {
         let fields = described.as_object_mut().unwrap();
         fields.entry("name").or_insert(json!("Gold"));
         fields.entry("symbol").or_insert(json!("GLD"));
@@ -112,7 +112,7 @@ impl Stage {
     }
 
     /// Writes into the ledger that somebody holds so much, as if the chain had confirmed it.
-    async fn give(&self, asset: &str, holder: &Person, amount: &str) {
+    pub(crate) async fn give(&self, asset: &str, holder: &Person, amount: &str) {
         let fields = json!({
             "asset": pointer("DigitalAsset", asset), "holder": pointer("_User", &holder.id), "tokenId": "0", "balance": amount,
             "frozen": "0", "reserved": "0", "pending": "0", "ACL": {},
@@ -138,12 +138,12 @@ impl Stage {
     }
 
     /// All that is held of an asset.
-    async fn sum(&self, asset: &str) -> u128 {
+    pub(crate) async fn sum(&self, asset: &str) -> u128 {
         let holdings = self.holdings(asset).await;
         holdings.iter().map(|row| row["balance"].as_str().unwrap().parse::<u128>().unwrap()).sum()
     }
 
-    async fn transactions(&self) -> usize {
+    pub(crate) async fn transactions(&self) -> usize {
         self.master().get("/classes/AssetTransaction?limit=1000").await.results().len()
     }
 }
@@ -397,6 +397,10 @@ async fn wrong_parameters_are_named_and_change_nothing(stage: Stage) {
         ("freezeHolding", json!({ "assetId": asset, "holder": ada.id })),
         ("grantAssetPermission", json!({ "assetId": asset, "user": ada.id, "permission": "MINT" })),
         ("revokeAssetPermission", json!({ "permissionId": "p" })),
+        ("retireAsset", json!({ "assetId": asset })),
+        ("createListing", json!({ "assetId": asset, "amount": "1", "price": { "amount": "1", "currency": "EUR" } })),
+        ("cancelListing", json!({ "listingId": "l" })),
+        ("buyListing", json!({ "listingId": "l" })),
         ("getAssetPortfolio", json!({})),
     ];
     let hostile =
@@ -435,9 +439,15 @@ async fn nobody_writes_the_ledger_past_the_functions(stage: Stage) {
     let asset = stage.active(&issuer, json!({ "standard": "ERC20" })).await;
     stage.give(&asset, &ada, "10").await;
     let holding = stage.holdings(&asset).await[0]["objectId"].as_str().unwrap().to_owned();
-    for class in
-        ["DigitalAsset", "AssetDeployment", "AssetTransaction", "AssetHolding", "AssetPermission", "ChainSender"]
-    {
+    for class in [
+        "DigitalAsset",
+        "AssetDeployment",
+        "AssetTransaction",
+        "AssetHolding",
+        "AssetPermission",
+        "AssetMarketplaceListing",
+        "ChainSender",
+    ] {
         let seen = issuer.client.post(&format!("/classes/{class}"), json!({})).await;
         assert_eq!(seen.code(), 119, "{class}: {}", seen.body);
     }

@@ -36,15 +36,15 @@ crate::on_both_stores!(
 );
 
 /// A server whose assets are on a chain of its own. The first endpoint of that chain is dead.
-struct World {
-    stage: Stage,
-    anvil: Anvil,
-    chain: EvmChain,
-    key: Signer,
-    installed: Installed,
-    issuer: Person,
-    ada: Person,
-    bob: Person,
+pub(crate) struct World {
+    pub(crate) stage: Stage,
+    pub(crate) anvil: Anvil,
+    pub(crate) chain: EvmChain,
+    pub(crate) key: Signer,
+    pub(crate) installed: Installed,
+    pub(crate) issuer: Person,
+    pub(crate) ada: Person,
+    pub(crate) bob: Person,
 }
 
 /// With what the services that watch the chain sign.
@@ -65,13 +65,14 @@ fn chain(anvil: &Anvil, confirmations: u64) -> EvmChain {
     EvmChain::new(&options(anvil, confirmations), http).unwrap()
 }
 
-async fn open(store: StoreKind) -> World {
+pub(crate) async fn open(store: StoreKind) -> World {
     let anvil = Anvil::start().await.unwrap();
     let (chain, key) = (chain(&anvil, 1), Signer::parse(RICH_KEY).unwrap());
     let installed = install(&chain, &key).await.unwrap();
     let settings = json!({ "chains": [{
         "id": CHAIN_ID, "endpoints": ["http://127.0.0.1:9/", anvil.url()], "confirmations": 2, "stuckAfterSeconds": 60,
         "signerKey": RICH_KEY, "factory": installed.factory, "identityRegistry": installed.identity_registry,
+        "settlement": installed.settlement,
     }], "webhooks": { "alchemy": SECRET, "quicknode": SECRET, "moralis": SECRET } });
     let stage = Stage::open(store, settings).await;
     let issuer = stage.person("issuer", &["issuer"]).await;
@@ -103,19 +104,19 @@ async fn included(chain: &EvmChain, hash: B256) -> Receipt {
 }
 
 impl World {
-    async fn tell(&self, to: Address, input: Vec<u8>) {
+    pub(crate) async fn tell(&self, to: Address, input: Vec<u8>) {
         assert!(tell(&self.chain, &self.key, Some(to), input.into()).await.succeeded);
     }
 
     /// Enters somebody's address into the registry on the chain.
-    async fn register(&self, name: &str, account: u8) {
+    pub(crate) async fn register(&self, name: &str, account: u8) {
         let wallet = address(account).parse().unwrap();
         let call = Identities::createIdentityCall { key: asset_key(name), wallet, country: 276 };
         self.tell(self.installed.identity_factory, call.abi_encode()).await;
     }
 
     /// Runs a job to its end; gives what it said.
-    async fn run(&self, job: &str) -> String {
+    pub(crate) async fn run(&self, job: &str) -> String {
         let seen = self.stage.master().post(&format!("/jobs/{job}"), json!({})).await;
         let id = seen.headers["x-parse-job-status-id"].to_str().unwrap().to_owned();
         for _ in 0..600 {
@@ -130,20 +131,20 @@ impl World {
     }
 
     /// Sends what waits, makes enough blocks, and settles.
-    async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         self.run("confirmTransactions").await;
         // What was sent is in one of these, if it had none of its own already.
         self.anvil.mine(2).await.unwrap();
         self.run("confirmTransactions").await;
     }
 
-    async fn transaction(&self, created: &Value) -> Value {
+    pub(crate) async fn transaction(&self, created: &Value) -> Value {
         let id = created["transactionId"].as_str().unwrap();
         self.stage.master().get(&format!("/classes/AssetTransaction/{id}")).await.body
     }
 
     /// An asset with its contract, of which ada holds a hundred.
-    async fn funded(&self, standard: &str) -> String {
+    pub(crate) async fn funded(&self, standard: &str) -> String {
         let params = json!({ "standard": standard, "name": "Gold", "symbol": "GLD" });
         let created = done(&self.issuer, "createDigitalAsset", params).await;
         let asset = created["assetId"].as_str().unwrap().to_owned();
@@ -157,29 +158,29 @@ impl World {
         asset
     }
 
-    async fn held(&self, asset: &str, holder: &Person) -> (String, String) {
+    pub(crate) async fn held(&self, asset: &str, holder: &Person) -> (String, String) {
         self.stage.held(asset, holder).await
     }
 
-    async fn contract(&self, asset: &str) -> Address {
+    pub(crate) async fn contract(&self, asset: &str) -> Address {
         let asset = self.stage.master().get(&format!("/classes/DigitalAsset/{asset}")).await.body;
         assert_eq!(asset["status"], "ACTIVE");
         asset["address"].as_str().unwrap().parse().unwrap()
     }
 
     /// What the chain says that an address holds.
-    async fn on_chain(&self, asset: &str, account: u8) -> U256 {
+    pub(crate) async fn on_chain(&self, asset: &str, account: u8) -> U256 {
         let call = Common::holdingOfCall { account: address(account).parse().unwrap(), id: U256::ZERO };
         let answer = self.chain.call(self.contract(asset).await, call.abi_encode().into()).await.unwrap();
         U256::abi_decode(&answer).unwrap()
     }
 
-    async fn transfer(&self, asset: &str, amount: &str) -> Value {
+    pub(crate) async fn transfer(&self, asset: &str, amount: &str) -> Value {
         let params = json!({ "assetId": asset, "to": self.bob.id, "amount": amount });
         done(&self.ada, "transferTokens", params).await
     }
 
-    async fn agrees(&self) {
+    pub(crate) async fn agrees(&self) {
         let told = self.run("reconcileHoldings").await;
         assert!(told.contains(" 0 differences, 0 assets not asked"), "{told}");
     }

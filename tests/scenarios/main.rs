@@ -19,6 +19,8 @@ mod defined;
 mod devices;
 mod digital_assets;
 mod digital_assets_chain;
+mod digital_assets_market;
+mod digital_assets_settled;
 mod file_hooks;
 mod files;
 mod functions;

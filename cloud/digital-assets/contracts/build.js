@@ -13,6 +13,7 @@ const ARTIFACTS = path.join(ROOT, "artifacts");
 // What is deployed; libraries and interfaces are within.
 const DEPLOYED = [
   "AssetFacet",
+  "AssetSettlement",
   "DiamondFacet",
   "DiamondFactory",
   "ERC1155Facet",

@@ -2,7 +2,7 @@
 
 use alloy::primitives::U256;
 use parsimony_kit::permission::refused;
-use parsimony_kit::{params, words};
+use parsimony_kit::{countries, params, words};
 use parsimony_model::value::json;
 use parsimony_model::{Date, Object, ParseError};
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,17 @@ impl From<Refusal> for ParseError {
     }
 }
 
+/// What a contract does with the countries that it is told, by its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CountryRule {
+    /// It asks for none.
+    Any = 0,
+    /// It lets these.
+    Only = 1,
+    /// It lets all others.
+    AllBut = 2,
+}
+
 /// What an asset asks of who holds it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -103,6 +114,26 @@ impl ComplianceRules {
         Ok(())
     }
 
+    /// Whether a holder needs a verified identity. Where countries are named too: nobody's country is known otherwise.
+    pub(crate) fn asks_for_verified(&self, standard: Standard) -> bool {
+        let names_countries = self.allowed_countries.is_some() || !self.blocked_countries.is_empty();
+        self.require_verified || standard == Standard::Erc3643 || names_countries
+    }
+
+    /// What the contract is told of countries: those that may, or those that may not if it is only said who may not.
+    pub(crate) fn countries(&self) -> (CountryRule, Vec<u16>) {
+        let numbers =
+            |codes: &mut dyn Iterator<Item = &String>| codes.filter_map(|code| countries::number(code)).collect();
+        match &self.allowed_countries {
+            Some(allowed) => {
+                let mut left = allowed.iter().filter(|country| !self.blocked_countries.contains(country));
+                (CountryRule::Only, numbers(&mut left))
+            }
+            None if self.blocked_countries.is_empty() => (CountryRule::Any, Vec::new()),
+            None => (CountryRule::AllBut, numbers(&mut self.blocked_countries.iter())),
+        }
+    }
+
     /// Whether somebody may receive: verified, not too much, of the right country.
     pub(crate) fn check_receiver(
         &self,
@@ -111,8 +142,7 @@ impl ComplianceRules {
         receives: &Holding,
         amount: U256,
     ) -> Result<(), ParseError> {
-        let asks = self.require_verified || standard == Standard::Erc3643;
-        if asks && !taker.verified {
+        if self.asks_for_verified(standard) && !taker.verified {
             return Err(Refusal::ReceiverNotVerified.into());
         }
         if let Some(max) = &self.max_balance {
@@ -268,6 +298,25 @@ mod tests {
             (rules(Some(&["DE"]), &["DE"]), Some("DE"), true),
         ] {
             assert_eq!(rules.country_refused(country), refused, "{rules:?} {country:?}");
+        }
+    }
+
+    #[test]
+    fn a_contract_is_told_the_same_of_countries() {
+        let list = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
+        for (allowed, blocked, expected) in [
+            (None, &[][..], (CountryRule::Any, vec![])),
+            (Some(list(&["DE", "FR"])), &["FR"], (CountryRule::Only, vec![276])),
+            (Some(list(&[])), &[], (CountryRule::Only, vec![])),
+            (None, &["KP"], (CountryRule::AllBut, vec![408])),
+        ] {
+            let rules = ComplianceRules {
+                allowed_countries: allowed,
+                blocked_countries: list(blocked),
+                ..ComplianceRules::default()
+            };
+            assert_eq!(rules.countries(), expected, "{rules:?}");
+            assert_eq!(rules.asks_for_verified(Standard::Erc20), expected.0 != CountryRule::Any);
         }
     }
 

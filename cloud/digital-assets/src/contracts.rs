@@ -23,6 +23,9 @@ pub mod abi {
                 uint256 cap;
                 uint256 maxBalance;
                 address registry;
+                address settlement;
+                uint8 countryRule;
+                uint16[] countries;
             }
             struct FacetCut {
                 address facetAddress;
@@ -33,6 +36,14 @@ pub mod abi {
             function deploy(bytes32 key, uint8 standard, Asset asset) external returns (address made);
             function setStandard(uint8 standard, FacetCut[] cuts, bytes4[] interfaces) external;
             function assetOf(bytes32 key) external view returns (address);
+        }
+
+        interface Settlement {
+            struct Leg {
+                address asset;
+                bytes input;
+            }
+            function settle(bytes32 key, Leg[] legs) external;
         }
 
         interface Fungible {
@@ -72,7 +83,7 @@ pub mod abi {
     }
 }
 
-use abi::{Common, Factory, Fungible, Multi, Unique};
+use abi::{Common, Factory, Fungible, Multi, Settlement, Unique};
 
 /// Under which key the factory knows an asset: a digest of its id.
 pub fn asset_key(id: &str) -> B256 {
@@ -96,6 +107,7 @@ impl Doing {
         let Self { token, amount, .. } = *self;
         Ok(match self.kind {
             TransactionType::Deploy => return Err(ParseError::internal("an asset is made by the factory")),
+            TransactionType::Swap => return Err(ParseError::internal("two assets are settled together")),
             TransactionType::Mint => self.mint()?,
             TransactionType::Transfer => self.transfer()?,
             TransactionType::Burn => self.burn()?,
@@ -126,7 +138,8 @@ impl Doing {
         })
     }
 
-    fn transfer(&self) -> Result<Vec<u8>, ParseError> {
+    /// What is told in a transfer.
+    pub(crate) fn transfer(&self) -> Result<Vec<u8>, ParseError> {
         let (from, to, id, value) = (self.from()?, self.to()?, self.token, self.amount);
         Ok(match self.standard {
             Standard::Erc20 | Standard::Erc3643 => Fungible::operatorTransferCall { from, to, value }.abi_encode(),
@@ -151,6 +164,12 @@ impl Doing {
     fn to(&self) -> Result<Address, ParseError> {
         self.to.ok_or_else(|| ParseError::internal(format!("a {} has no address it goes to", self.kind)))
     }
+}
+
+/// What the settlement is told: these transfers, all or none.
+pub(crate) fn settlement(key: &str, legs: Vec<(Address, Vec<u8>)>) -> Bytes {
+    let legs = legs.into_iter().map(|(asset, input)| Settlement::Leg { asset, input: input.into() }).collect();
+    Settlement::settleCall { key: keccak256(format!("AssetTransaction:{key}")), legs }.abi_encode().into()
 }
 
 /// The address of the asset that a transaction has made.
@@ -191,6 +210,8 @@ artifacts! {
     Erc721Facet = "ERC721Facet";
     /// ERC-1155.
     Erc1155Facet = "ERC1155Facet";
+    /// What moves tokens of several assets, all or none.
+    AssetSettlement = "AssetSettlement";
     /// What makes assets.
     DiamondFactory = "DiamondFactory";
     /// Which addresses are verified.
@@ -280,6 +301,7 @@ mod tests {
             (Contract::Erc1155Facet, Multi::mintCall::SELECTOR),
             (Contract::Erc1155Facet, Multi::burnCall::SELECTOR),
             (Contract::Erc1155Facet, Multi::operatorTransferCall::SELECTOR),
+            (Contract::AssetSettlement, Settlement::settleCall::SELECTOR),
             (Contract::DiamondFacet, Common::facetAddressesCall::SELECTOR),
             (Contract::AssetFacet, Common::supplyCall::SELECTOR),
             (Contract::AssetFacet, Common::holdingOfCall::SELECTOR),

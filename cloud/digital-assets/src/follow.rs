@@ -1,13 +1,11 @@
 //! What became of what was sent? The chain is asked, and it alone is believed; then the ledger settles.
 
 use alloy::primitives::Bytes;
-use alloy::sol_types::SolCall as _;
-use parsimony_connectors::chain::{Address, Count, Inclusion, Receipt};
+use parsimony_connectors::chain::{Count, Inclusion, Receipt};
 use parsimony_model::{Date, Object, ParseError, Value, map};
 
 use crate::cause::Cause;
-use crate::contracts::abi::Common;
-use crate::contracts::{asset_key, deployed};
+use crate::deployment;
 use crate::model::{TRANSACTION, TransactionType, pointer, text, whole, word};
 use crate::outbox::{self, Trouble};
 use crate::settings::Place;
@@ -63,30 +61,17 @@ impl Following<'_> {
             return Ok(());
         }
         let made = self.made(sent, receipt).await?;
-        settle::confirm(self.cause, &sent.id, (receipt, confirmations), made.as_ref()).await?;
+        settle::confirm(self.cause, &sent.id, &settle::placed(receipt, confirmations), made.as_ref()).await?;
         self.counts.confirmed += 1;
         Ok(())
     }
 
-    /// The asset that a deployment has made, with its facets.
+    /// The asset that a deployment has made.
     async fn made(&self, sent: &Object, receipt: &Receipt) -> Result<Option<Made>, Trouble> {
         if word(sent, "type", TransactionType::parse)? != TransactionType::Deploy {
             return Ok(None);
         }
-        let asset = pointer(sent, "asset")?;
-        let factory = self.place.factory.ok_or_else(|| ParseError::internal("the chain has no factory any more"))?;
-        let key = asset_key(asset.id.as_str());
-        let Some(address) = deployed(receipt, factory, key) else {
-            return Err(ParseError::internal("a deployment succeeded, and the factory told of no asset").into());
-        };
-        let facets = self.facets(address).await?;
-        Ok(Some(Made { address, facets }))
-    }
-
-    async fn facets(&self, asset: Address) -> Result<Vec<Address>, Trouble> {
-        let answer = self.place.chain.call(asset, Common::facetAddressesCall {}.abi_encode().into()).await?;
-        let facets = Common::facetAddressesCall::abi_decode_returns(&answer);
-        facets.map_err(|error| ParseError::internal(error).into())
+        deployment::told(self.place, pointer(sent, "asset")?.id.as_str(), receipt).await.map(Some)
     }
 
     /// It was in a block once, which is no longer part of the chain.

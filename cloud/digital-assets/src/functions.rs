@@ -3,19 +3,26 @@
 //! there.
 
 mod burn_tokens;
+mod buy_listing;
+mod cancel_listing;
 mod common;
 mod create_digital_asset;
+mod create_listing;
 mod deploy_asset;
 mod freeze_holding;
 mod get_asset_portfolio;
 mod mint_tokens;
 mod pause_asset;
 mod permissions;
+mod retire_asset;
 mod transfer_tokens;
 
 pub use burn_tokens::{BurnTokens, burn_tokens};
+pub use buy_listing::{BuyListing, ListingBought, buy_listing};
+pub use cancel_listing::{CancelListing, ListingCancelled, cancel_listing};
 pub use common::TransactionCreated;
 pub use create_digital_asset::{AssetCreated, CreateDigitalAsset, create_digital_asset};
+pub use create_listing::{CreateListing, ListingCreated, create_listing};
 pub use deploy_asset::{DeployAsset, deploy_asset};
 pub use freeze_holding::{FreezeHolding, freeze_holding};
 pub use get_asset_portfolio::{GetAssetPortfolio, Portfolio, get_asset_portfolio};
@@ -24,4 +31,5 @@ pub use pause_asset::{PauseAsset, pause_asset};
 pub use permissions::{
     GrantAssetPermission, PermissionGranted, RevokeAssetPermission, grant_asset_permission, revoke_asset_permission,
 };
+pub use retire_asset::{AssetRetired, RetireAsset, retire_asset};
 pub use transfer_tokens::{TransferTokens, transfer_tokens};

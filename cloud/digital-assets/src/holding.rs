@@ -92,6 +92,18 @@ impl Holding {
         Ok(())
     }
 
+    /// Is kept for who buys it.
+    pub(crate) fn reserve(&mut self, amount: U256) -> Result<(), ParseError> {
+        self.reserved = amount::add("amount", self.reserved, amount)?;
+        Ok(())
+    }
+
+    /// Is kept no longer.
+    pub(crate) fn release(&mut self, amount: U256) -> Result<(), ParseError> {
+        self.reserved = amount::subtract("what is reserved", self.reserved, amount)?;
+        Ok(())
+    }
+
     /// Goes out.
     pub(crate) fn give(&mut self, amount: U256) -> Result<(), ParseError> {
         self.balance = amount::subtract("a balance", self.balance, amount)?;

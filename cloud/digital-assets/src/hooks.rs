@@ -6,7 +6,7 @@ use parsimony_kit::entity;
 use parsimony_kit::state::State;
 use parsimony_model::{ErrorCode, ParseError};
 
-use crate::model::{AssetStatus, DeploymentStatus, HoldingStatus, PermissionStatus, TransactionStatus};
+use crate::model::{AssetStatus, DeploymentStatus, HoldingStatus, ListingStatus, PermissionStatus, TransactionStatus};
 
 /// An asset stays what it was described as.
 pub(crate) async fn keep_asset(request: BeforeSave) -> Result<Draft, ParseError> {
@@ -23,8 +23,30 @@ pub(crate) async fn keep_deployment(request: BeforeSave) -> Result<Draft, ParseE
 /// What was decided stays; only how it went is written.
 pub(crate) async fn keep_transaction(request: BeforeSave) -> Result<Draft, ParseError> {
     let frozen = ["asset", "type", "from", "to", "fromAddress", "toAddress", "tokenId", "amount", "chainId"];
-    let draft = keep::<TransactionStatus>(request, &frozen)?;
-    whole_amounts(&draft, &["amount"])?;
+    let sale = ["listing", "paymentAsset", "paymentAmount", "payment", "paymentReference"];
+    let frozen = [&frozen[..], &sale].concat();
+    let mut draft = keep::<TransactionStatus>(request, &frozen)?;
+    whole_amounts(&draft, &["amount", "paymentAmount"])?;
+    let over = [TransactionStatus::Failed, TransactionStatus::Replaced].map(TransactionStatus::as_str);
+    if draft.text("status").is_some_and(|status| over.contains(&status.as_str())) && draft.get("paymentKey").is_some() {
+        // What was paid for may be bought with the same payment again.
+        draft.unset("paymentKey");
+    }
+    Ok(draft)
+}
+
+/// What is offered stays, and adds up: no more of it is left, bought and sold than there was.
+pub(crate) async fn keep_listing(request: BeforeSave) -> Result<Draft, ParseError> {
+    let frozen = ["asset", "tokenId", "seller", "amount", "price", "paymentAsset", "allowPartial", "expiresAt"];
+    let draft = keep::<ListingStatus>(request, &frozen)?;
+    let parts = ["remaining", "awaiting", "sold"];
+    whole_amounts(&draft, &["amount", "remaining", "awaiting", "sold"])?;
+    let sum = parts.iter().try_fold(U256::ZERO, |sum, part| sum.checked_add(amount(&draft, part).ok()?));
+    let offered = amount(&draft, "amount")?;
+    if sum.is_none_or(|sum| sum > offered) {
+        let text = "A listing cannot sell more than it offers.";
+        return Err(ParseError::new(ErrorCode::ValidationError, text));
+    }
     Ok(draft)
 }
 

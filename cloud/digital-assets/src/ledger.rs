@@ -70,6 +70,17 @@ impl Decided<'_> {
 
     /// Writes it down, to be brought to the chain of the asset.
     pub(crate) async fn enqueue(&self, host: &Host, asset: &Object, chain: u64) -> Result<Object, ParseError> {
+        self.enqueue_with(host, asset, chain, Map::default()).await
+    }
+
+    /// The same, with more fields: those of a sale.
+    pub(crate) async fn enqueue_with(
+        &self,
+        host: &Host,
+        asset: &Object,
+        chain: u64,
+        more: Map,
+    ) -> Result<Object, ParseError> {
         let issuer = pointer(asset, "issuer")?;
         let readers = [Some(&issuer.id), self.from.map(|party| &party.user.id), self.to.map(|party| &party.user.id)];
         let mut fields = map! {
@@ -89,6 +100,7 @@ impl Decided<'_> {
         if let Some(amount) = self.amount {
             fields.insert("amount".into(), amount.to_string().into());
         }
+        fields.extend(more);
         host.create(TRANSACTION, fields).await
     }
 }
@@ -100,9 +112,12 @@ pub(crate) fn chain_of(asset: &Object) -> Result<u64, ParseError> {
 
 /// What of a transaction is done again when something else took its nonce.
 pub(crate) fn again(transaction: &Object) -> Map {
-    let kept = ["asset", "type", "chainId", "tokenId", "amount", "from", "to", "fromAddress", "toAddress", "createdBy"];
-    let mut fields: Map =
-        kept.iter().filter_map(|field| Some(((*field).into(), transaction.get(field)?.clone()))).collect();
+    let decided =
+        ["asset", "type", "chainId", "tokenId", "amount", "from", "to", "fromAddress", "toAddress", "createdBy"];
+    let sale = ["listing", "paymentAsset", "paymentAmount", "payment", "paymentReference", "paymentKey"];
+    let mut fields: Map = (decided.iter().chain(&sale))
+        .filter_map(|field| Some(((*field).into(), transaction.get(field)?.clone())))
+        .collect();
     fields.insert("status".into(), TransactionStatus::Created.into());
     fields.insert("replaces".into(), transaction.pointer().into());
     let users = ["from", "to"].iter().filter_map(|field| optional_pointer(transaction, field));

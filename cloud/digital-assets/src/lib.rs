@@ -6,30 +6,43 @@
 //! | `deployAsset`, `grantAssetPermission`, `revokeAssetPermission` | the issuer of the asset, asset managers |
 //! | `mintTokens`, `pauseAsset` | the same, and who has the permission |
 //! | `transferTokens`, `burnTokens` | every user, of what they hold; of what others hold as above |
+//! | `retireAsset` | the issuer of the asset, asset managers |
+//! | `createListing` | every user, of what they hold |
+//! | `cancelListing` | its seller, asset managers, compliance officers |
+//! | `buyListing` | every user who pays with tokens; bank officers and asset managers for who paid money |
 //! | `freezeHolding` | as `mintTokens`, and compliance officers |
 //! | `getAssetPortfolio` | every user, their own; staff |
 //!
 //! | question | file |
 //! | --- | --- |
 //! | may these tokens change hands | `compliance.rs` |
+//! | how do they change hands in the ledger | `handover.rs` |
+//! | what is for sale, and for how much | `listing.rs`; how it ends unsold, `closing.rs` |
 //! | how much does somebody hold | `holding.rs` |
 //! | what is written when something is decided | `ledger.rs` |
 //! | how does that get to its chain | `outbox.rs` |
+//! | how is a contract made, and is it there already | `deployment.rs` |
 //! | what became of it there | `follow.rs`, asked by a job and by `webhooks.rs` |
+//! | which tokens does a transaction move | `legs.rs` |
 //! | what does the ledger do when the chain has decided | `settle.rs` |
 #![deny(clippy::future_not_send)]
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod amount;
 mod cause;
+mod closing;
 pub mod compliance;
 pub mod contracts;
+mod deployment;
 mod follow;
 pub mod functions;
+mod handover;
 mod holding;
 mod hooks;
 mod jobs;
 mod ledger;
+mod legs;
+pub mod listing;
 pub mod model;
 mod outbox;
 mod party;
@@ -44,11 +57,12 @@ use parsimony_cloud::{Application, HttpClient, Inbound, JobPlan, JobRequest, Req
 use parsimony_connectors::Http;
 
 use functions::{
-    DeployAsset, burn_tokens, create_digital_asset, deploy_asset, freeze_holding, get_asset_portfolio,
-    grant_asset_permission, mint_tokens, pause_asset, revoke_asset_permission, transfer_tokens,
+    CreateListing, DeployAsset, burn_tokens, buy_listing, cancel_listing, create_digital_asset, create_listing,
+    deploy_asset, freeze_holding, get_asset_portfolio, grant_asset_permission, mint_tokens, pause_asset, retire_asset,
+    revoke_asset_permission, transfer_tokens,
 };
 pub use jobs::{Installed, install};
-use model::{ASSET, DEPLOYMENT, HOLDING, PERMISSION, TRANSACTION};
+use model::{ASSET, DEPLOYMENT, HOLDING, LISTING, PERMISSION, TRANSACTION};
 use settings::{Chains, Settings};
 
 /// The name of the application: its audit trail and its settings bear it.
@@ -64,14 +78,19 @@ pub fn application() -> Application {
         .before_save(TRANSACTION, hooks::keep_transaction)
         .before_save(HOLDING, hooks::keep_holding)
         .before_save(PERMISSION, hooks::keep_permission)
+        .before_save(LISTING, hooks::keep_listing)
         .define("createDigitalAsset", person(), create_digital_asset)
         .define("mintTokens", person(), mint_tokens)
         .define("transferTokens", person(), transfer_tokens)
         .define("burnTokens", person(), burn_tokens)
         .define("pauseAsset", person(), pause_asset)
+        .define("retireAsset", person(), retire_asset)
+        .define("cancelListing", person(), cancel_listing)
+        .define("buyListing", person(), buy_listing)
         .define("freezeHolding", person(), freeze_holding)
         .define("grantAssetPermission", person(), grant_asset_permission)
         .define("revokeAssetPermission", person(), revoke_asset_permission)
+        .job("expireListings", JobPlan::manual().cron("* * * * *", "UTC"), jobs::expire_listings)
         .define("getAssetPortfolio", Rules::none().require_user(), get_asset_portfolio)
         .configured(|application, settings| {
             let settings: Settings = settings.read()?;
@@ -94,6 +113,10 @@ fn with_chains(application: Application, chains: &Chains) -> Application {
         let chains = chains.clone();
         move |request: Request<DeployAsset>| deploy_asset(request, chains.clone())
     };
+    let list = {
+        let chains = chains.clone();
+        move |request: Request<CreateListing>| create_listing(request, chains.clone())
+    };
     let confirm = {
         let chains = chains.clone();
         move |request: JobRequest<_>| jobs::confirm_transactions(request, chains.clone())
@@ -108,6 +131,7 @@ fn with_chains(application: Application, chains: &Chains) -> Application {
     };
     application
         .define("deployAsset", person(), deploy)
+        .define("createListing", person(), list)
         .job("confirmTransactions", plan("*/15 * * * * *", 10), confirm)
         .job("reconcileHoldings", plan("23 * * * *", 50), reconcile)
         .job("installContracts", JobPlan::manual(), install)
@@ -120,6 +144,7 @@ fn with_classes(application: Application) -> Application {
         .schema(include_str!("../../../schemas/digital-assets/AssetTransaction.json"))
         .schema(include_str!("../../../schemas/digital-assets/AssetHolding.json"))
         .schema(include_str!("../../../schemas/digital-assets/AssetPermission.json"))
+        .schema(include_str!("../../../schemas/digital-assets/AssetMarketplaceListing.json"))
 }
 
 #[cfg(test)]

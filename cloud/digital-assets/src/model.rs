@@ -1,6 +1,6 @@
 //! Which words and statuses do assets and what belongs to them have, and who may read them.
 
-use parsimony_kit::{roles, states, words};
+use parsimony_kit::{permission, roles, states, words};
 use parsimony_model::{Access, Acl, Object, ObjectId, ParseError, Pointer, Value};
 
 /// The class of assets.
@@ -13,6 +13,8 @@ pub const TRANSACTION: &str = "AssetTransaction";
 pub const HOLDING: &str = "AssetHolding";
 /// The class of who may do what with an asset.
 pub const PERMISSION: &str = "AssetPermission";
+/// The class of what is for sale.
+pub const LISTING: &str = "AssetMarketplaceListing";
 /// The class of identities, of the application `identity-management`.
 pub const IDENTITY: &str = "Identity";
 
@@ -27,7 +29,7 @@ states! {
         /// Its contract is being made.
         Deploying = "DEPLOYING" => [Active, Draft];
         /// It can be minted, moved and burned.
-        Active = "ACTIVE" => [Paused, Retired];
+        Active = "ACTIVE" => [Paused];
         /// It rests: nothing moves.
         Paused = "PAUSED" => [Active, Retired];
         /// It is over.
@@ -50,8 +52,8 @@ states! {
 states! {
     /// Where something that is done on a chain stands.
     pub enum TransactionStatus of "AssetTransaction" from Created {
-        /// It was decided, and waits to be sent.
-        Created = "CREATED" => [Submitted, Failed];
+        /// It was decided, and waits to be sent; or is found to be on the chain already.
+        Created = "CREATED" => [Submitted, Failed, Confirmed];
         /// It was signed, and is sent until it is in a block.
         Submitted = "SUBMITTED" => [Confirmed, Failed, Replaced];
         /// It is in a block that is final.
@@ -85,6 +87,22 @@ states! {
         Active = "ACTIVE" => [Revoked];
         /// It was taken back.
         Revoked = "REVOKED" => [];
+    }
+}
+
+states! {
+    /// Where something that is for sale stands.
+    pub enum ListingStatus of "AssetMarketplaceListing" from Active {
+        /// It can be bought.
+        Active = "ACTIVE" => [Reserved, Cancelled, Expired];
+        /// All of it is bought, and the chain has not confirmed that. What it refuses can be bought again.
+        Reserved = "RESERVED" => [Sold, Active];
+        /// All of it is sold.
+        Sold = "SOLD" => [];
+        /// It was taken back.
+        Cancelled = "CANCELLED" => [];
+        /// Its time is over.
+        Expired = "EXPIRED" => [];
     }
 }
 
@@ -128,6 +146,8 @@ words! {
         Mint = "MINT",
         /// Tokens change hands.
         Transfer = "TRANSFER",
+        /// Tokens of two assets change hands, the one for the other.
+        Swap = "SWAP",
         /// Tokens are destroyed.
         Burn = "BURN",
         /// The asset rests.
@@ -169,8 +189,7 @@ pub fn readable_by_all() -> Value {
 /// Readable by these users, and by the staff that looks after assets.
 pub fn readable_by<'a>(users: impl IntoIterator<Item = &'a ObjectId>) -> Value {
     let staff = [roles::ADMIN, roles::ASSET_MANAGER, roles::COMPLIANCE_OFFICER, roles::AUDITOR, roles::SUPPORT];
-    let acl = users.into_iter().fold(Acl::default(), |acl, user| acl.with(user.as_str(), Access::READ));
-    staff.iter().fold(acl, |acl, role| acl.with(&format!("role:{role}"), Access::READ)).to_value()
+    permission::readable_by(users, &staff)
 }
 
 /// Where a pointer field of an object of ours points.

@@ -2,7 +2,6 @@
 //! that, as often as it takes.
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use alloy::sol_types::SolCall as _;
 use parsimony_cloud::Host;
 use parsimony_connectors::chain::{ChainError, Count, Fees, Signed, Signer, TxPlan};
 use parsimony_kit::{nonces, state};
@@ -12,11 +11,10 @@ use parsimony_model::{Filter, Object, ObjectId, ParseError, Query, Value, map};
 
 use crate::amount;
 use crate::cause::Cause;
-use crate::compliance::ComplianceRules;
-use crate::contracts::abi::Factory;
-use crate::contracts::{Doing, asset_key};
+use crate::contracts::{self, Doing};
+use crate::deployment::{self, Found};
 use crate::ledger::Asset;
-use crate::model::{Standard, TRANSACTION, TransactionStatus, TransactionType, pointer, text, whole, word};
+use crate::model::{TRANSACTION, TransactionStatus, TransactionType, optional_pointer, pointer, text, whole, word};
 use crate::settings::Place;
 use crate::settle;
 
@@ -25,6 +23,8 @@ use crate::settle;
 pub(crate) enum Sent {
     /// It is on its way.
     Submitted,
+    /// The chain had it already.
+    There,
     /// It has to wait for others.
     Waits,
     /// The chain would refuse it.
@@ -60,56 +60,82 @@ pub(crate) struct Message {
 
 impl Message {
     /// What a transaction tells which contract.
-    pub(crate) fn of(place: &Place, asset: &Asset, transaction: &Object) -> Result<Self, ParseError> {
-        let kind = word(transaction, "type", TransactionType::parse)?;
-        if kind == TransactionType::Deploy {
-            let to = place.factory.ok_or_else(|| ParseError::internal("the chain has no factory any more"))?;
-            return Ok(Self { to, input: deployment(place, asset)? });
-        }
-        let address = |object: &Object, field: &str| -> Result<Option<Address>, ParseError> {
-            object.text(field).map(|text| text.parse().map_err(ParseError::internal)).transpose()
+    pub(crate) async fn of(host: &Host, place: &Place, asset: &Asset, waiting: &Object) -> Result<Self, ParseError> {
+        let missing = |what: &str| ParseError::internal(format!("the chain has no {what} any more"));
+        let to = match word(waiting, "type", TransactionType::parse)? {
+            TransactionType::Deploy => {
+                let to = place.factory.ok_or_else(|| missing("factory"))?;
+                return Ok(Self { to, input: deployment::input(place, asset)? });
+            }
+            TransactionType::Swap => {
+                let to = place.settlement.ok_or_else(|| missing("settlement"))?;
+                return Ok(Self { to, input: swap(host, asset, waiting).await? });
+            }
+            TransactionType::Mint
+            | TransactionType::Transfer
+            | TransactionType::Burn
+            | TransactionType::Pause
+            | TransactionType::Unpause
+            | TransactionType::Freeze
+            | TransactionType::Unfreeze
+            | TransactionType::FreezeTokens
+            | TransactionType::UnfreezeTokens => contract(asset)?,
         };
-        let to = address(&asset.object, "address")?
-            .ok_or_else(|| ParseError::internal(format!("DigitalAsset {} has no address", asset.object.id)))?;
-        let doing = Doing {
-            kind,
-            standard: asset.standard,
-            from: address(transaction, "fromAddress")?,
-            to: address(transaction, "toAddress")?,
-            token: U256::from_str_radix(text(transaction, "tokenId")?, 10).map_err(ParseError::internal)?,
-            amount: amount::of(transaction, "amount")?,
-        };
-        Ok(Self { to, input: doing.input()? })
+        Ok(Self { to, input: doing(asset, waiting)?.input()? })
     }
 }
 
-fn deployment(place: &Place, asset: &Asset) -> Result<Bytes, ParseError> {
-    let rules = ComplianceRules::of(&asset.object)?;
-    let max_balance = match &rules.max_balance {
-        Some(max) => amount::parse("maxBalance", max)?,
-        None => U256::ZERO,
+/// Where the contract of an asset is.
+fn contract(asset: &Asset) -> Result<Address, ParseError> {
+    text(&asset.object, "address")?.parse().map_err(ParseError::internal)
+}
+
+fn address(object: &Object, field: &str) -> Result<Option<Address>, ParseError> {
+    object.text(field).map(|text| text.parse().map_err(ParseError::internal)).transpose()
+}
+
+fn doing(asset: &Asset, waiting: &Object) -> Result<Doing, ParseError> {
+    Ok(Doing {
+        kind: word(waiting, "type", TransactionType::parse)?,
+        standard: asset.standard,
+        from: address(waiting, "fromAddress")?,
+        to: address(waiting, "toAddress")?,
+        token: U256::from_str_radix(text(waiting, "tokenId")?, 10).map_err(ParseError::internal)?,
+        amount: amount::of(waiting, "amount")?,
+    })
+}
+
+/// Tokens for tokens: the transfers of both, the one the other way round.
+async fn swap(host: &Host, asset: &Asset, waiting: &Object) -> Result<Bytes, ParseError> {
+    let sold = doing(asset, waiting)?;
+    let payment = Asset::load(host, &pointer(waiting, "paymentAsset")?.id).await?;
+    let paid = Doing {
+        standard: payment.standard,
+        from: sold.to,
+        to: sold.from,
+        token: U256::ZERO,
+        amount: amount::of(waiting, "paymentAmount")?,
+        ..sold
     };
-    let asks = rules.require_verified || asset.standard == Standard::Erc3643;
-    let registry = place.identity_registry.filter(|_| asks).unwrap_or_default();
-    let decimals = whole(&asset.object, "decimals").and_then(|decimals| u8::try_from(decimals).ok());
-    let described = Factory::Asset {
-        name: text(&asset.object, "name")?.to_owned(),
-        symbol: text(&asset.object, "symbol")?.to_owned(),
-        uri: asset.object.text("baseUri").unwrap_or_default().to_owned(),
-        decimals: decimals.unwrap_or_default(),
-        cap: asset.cap()?.unwrap_or_default(),
-        maxBalance: max_balance,
-        registry,
-    };
-    let key = asset_key(asset.object.id.as_str());
-    Ok(Factory::deployCall { key, standard: asset.standard.number(), asset: described }.abi_encode().into())
+    let legs = vec![(contract(asset)?, sold.transfer()?), (contract(&payment)?, paid.transfer()?)];
+    Ok(contracts::settlement(waiting.id.as_str(), legs))
 }
 
 /// Sends one that waits to be sent.
 pub(crate) async fn submit(cause: Cause<'_>, place: &Place, waiting: &Object) -> Result<Sent, Trouble> {
     let Some(key) = &place.signer else { return Ok(Sent::Waits) };
     let asset = Asset::load(cause.host(), &pointer(waiting, "asset")?.id).await?;
-    let message = Message::of(place, &asset, waiting)?;
+    if word(waiting, "type", TransactionType::parse)? == TransactionType::Deploy {
+        match deployment::find(place, &asset).await? {
+            Found::Nowhere => {}
+            Found::NotFinal => return Ok(Sent::Waits),
+            Found::There(made) => {
+                settle::confirm(cause, &waiting.id, &Map::default(), Some(&made)).await?;
+                return Ok(Sent::There);
+            }
+        }
+    }
+    let message = Message::of(cause.host(), place, &asset, waiting).await?;
     let gas = match place.chain.estimate(key.address(), Some(message.to), message.input.clone()).await {
         Ok(gas) => gas,
         Err(error @ ChainError::Refused { .. }) => {
@@ -141,10 +167,14 @@ pub(crate) async fn send(place: &Place, raw: &Bytes) -> Result<(), Trouble> {
     }
 }
 
-/// Whether something of the same asset has to come first.
+/// Whether something of the same assets has to come first.
 async fn has_earlier(host: &Host, waiting: &Object) -> Result<bool, ParseError> {
+    let assets = [Some(pointer(waiting, "asset")?), optional_pointer(waiting, "paymentAsset")];
+    let assets: Vec<Value> = assets.into_iter().flatten().map(Value::from).collect();
+    let of_assets =
+        ["asset", "paymentAsset"].map(|field| Filter::Field(field.into(), Constraint::In(assets.clone()))).to_vec();
     let open = TransactionStatus::OPEN.map(Value::from).to_vec();
-    let mut earlier = Filter::equals("asset", pointer(waiting, "asset")?)
+    let mut earlier = Filter::Or(of_assets)
         .and(Filter::Field("status".into(), Constraint::In(open)))
         .and(Filter::Field("objectId".into(), Constraint::NotEquals(waiting.id.as_str().into())));
     if let Some(created_at) = waiting.created_at {
@@ -196,7 +226,7 @@ fn attempt(transaction: &Object, plan: &TxPlan, signed: &Signed, now: Value) -> 
 pub(crate) async fn offer_more(cause: Cause<'_>, place: &Place, stuck: &Object) -> Result<bool, Trouble> {
     let Some(key) = &place.signer else { return Ok(false) };
     let asset = Asset::load(cause.host(), &pointer(stuck, "asset")?.id).await?;
-    let message = Message::of(place, &asset, stuck)?;
+    let message = Message::of(cause.host(), place, &asset, stuck).await?;
     let number =
         |field: &str| -> Result<u128, ParseError> { text(stuck, field)?.parse().map_err(ParseError::internal) };
     let before = Fees { max_fee: number("maxFeePerGas")?, priority_fee: number("maxPriorityFeePerGas")? };

@@ -49,6 +49,8 @@ pub struct ChainSettings {
     pub factory: Option<Address>,
     /// The `IdentityRegistry`.
     pub identity_registry: Option<Address>,
+    /// The `AssetSettlement`.
+    pub settlement: Option<Address>,
 }
 
 const fn confirmations() -> u64 {
@@ -77,6 +79,8 @@ pub struct Place {
     pub factory: Option<Address>,
     /// The `IdentityRegistry`.
     pub identity_registry: Option<Address>,
+    /// The `AssetSettlement`.
+    pub settlement: Option<Address>,
     /// What may be offered for a unit of gas, in wei.
     pub max_fee: u128,
     /// After how many milliseconds a transaction that is in no block is offered more for.
@@ -139,6 +143,7 @@ impl ChainSettings {
             signer: self.signer_key.as_deref().map(Signer::parse).transpose()?,
             factory: self.factory,
             identity_registry: self.identity_registry,
+            settlement: self.settlement,
             max_fee,
             stuck_after_millis: i64::try_from(self.stuck_after_seconds.saturating_mul(1_000)).unwrap_or(i64::MAX),
         })

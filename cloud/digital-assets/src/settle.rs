@@ -1,6 +1,6 @@
 //! What does the ledger do when the chain has decided? What came in is free, what was refused goes back.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::Address;
 use parsimony_cloud::Host;
 use parsimony_connectors::chain::Receipt;
 use parsimony_kit::{audit, state};
@@ -10,11 +10,12 @@ use parsimony_model::{Filter, Object, ObjectId, ParseError, Query, map};
 use crate::APPLICATION;
 use crate::amount;
 use crate::cause::Cause;
-use crate::holding::Holding;
 use crate::ledger::{Asset, again};
+use crate::legs::Leg;
+use crate::listing::Listing;
 use crate::model::{
-    ASSET, AssetStatus, DEPLOYMENT, DeploymentStatus, TRANSACTION, TransactionStatus, TransactionType, pointer, text,
-    word,
+    ASSET, AssetStatus, DEPLOYMENT, DeploymentStatus, LISTING, TRANSACTION, TransactionStatus, TransactionType,
+    optional_pointer, pointer, word,
 };
 
 /// How long the reason of a failure may be, in characters.
@@ -32,21 +33,29 @@ struct Settling<'a> {
     transaction: Object,
     kind: TransactionType,
     asset: Asset,
-    amount: U256,
 }
 
-/// The block is final: what was decided is so.
+/// What the chain chose.
+#[derive(Clone, Copy)]
+enum Chosen {
+    Confirmed,
+    Refused,
+}
+
+/// The block is final: what was decided is so. `placed` says where; a deployment that is found on the chain, and was not seen in
+/// a block, says nothing.
 pub(crate) async fn confirm(
     cause: Cause<'_>,
     id: &ObjectId,
-    (receipt, confirmations): (&Receipt, u64),
+    placed: &Map,
     made: Option<&Made>,
 ) -> Result<(), ParseError> {
     let work = |host: Host| async move {
         let Some(settling) = Settling::load(&host, id).await? else { return Ok(()) };
-        let mut changes = placed(receipt, confirmations);
+        let mut changes = placed.clone();
         changes.insert("status".into(), TransactionStatus::Confirmed.into());
         settling.confirm(made).await?;
+        settling.listing(cause, Chosen::Confirmed).await?;
         settling.finish(cause, changes).await
     };
     cause.host().transaction(work).await
@@ -58,6 +67,7 @@ pub(crate) async fn fail(cause: Cause<'_>, id: &ObjectId, reason: &str) -> Resul
     let work = |host: Host| async move {
         let Some(settling) = Settling::load(&host, id).await? else { return Ok(()) };
         settling.undo().await?;
+        settling.listing(cause, Chosen::Refused).await?;
         settling.finish(cause, map! { "status" => TransactionStatus::Failed, "failure" => reason.as_str() }).await
     };
     cause.host().transaction(work).await
@@ -67,8 +77,9 @@ pub(crate) async fn fail(cause: Cause<'_>, id: &ObjectId, reason: &str) -> Resul
 pub(crate) async fn replace(cause: Cause<'_>, id: &ObjectId) -> Result<(), ParseError> {
     let work = |host: Host| async move {
         let Some(settling) = Settling::load(&host, id).await? else { return Ok(()) };
-        host.create(TRANSACTION, again(&settling.transaction)).await?;
-        settling.finish(cause, map! { "status" => TransactionStatus::Replaced }).await
+        // First: the payment of a sale is attested by one transaction at a time.
+        settling.finish(cause, map! { "status" => TransactionStatus::Replaced }).await?;
+        host.create(TRANSACTION, again(&settling.transaction)).await.map(drop)
     };
     cause.host().transaction(work).await
 }
@@ -92,81 +103,50 @@ impl<'a> Settling<'a> {
         }
         let asset = Asset::load(host, &pointer(&transaction, "asset")?.id).await?;
         let kind = word(&transaction, "type", TransactionType::parse)?;
-        let amount = amount::of(&transaction, "amount")?;
-        Ok(Some(Self { host, transaction, kind, asset, amount }))
+        Ok(Some(Self { host, transaction, kind, asset }))
     }
 
     async fn confirm(&self, made: Option<&Made>) -> Result<(), ParseError> {
-        match self.kind {
-            TransactionType::Deploy => {
-                let made = made.ok_or_else(|| ParseError::internal("the factory told of no asset"))?;
-                self.deployed(made).await
-            }
-            TransactionType::Mint | TransactionType::Transfer => {
-                let mut holding = self.holding("to").await?;
-                holding.settle(self.amount)?;
-                holding.store(self.host).await.map(drop)
-            }
-            TransactionType::Burn => {
-                let mut holding = self.holding("from").await?;
-                holding.settle(self.amount)?;
-                holding.give(self.amount)?;
-                holding.store(self.host).await?;
-                self.lower_supply().await
-            }
-            // The ledger has done these when they were decided.
-            TransactionType::Pause
-            | TransactionType::Unpause
-            | TransactionType::Freeze
-            | TransactionType::Unfreeze
-            | TransactionType::FreezeTokens
-            | TransactionType::UnfreezeTokens => Ok(()),
+        if self.kind == TransactionType::Deploy {
+            let made = made.ok_or_else(|| ParseError::internal("the factory told of no asset"))?;
+            return self.deployed(made).await;
         }
+        for leg in Leg::of(&self.transaction)? {
+            leg.confirm(self.host).await?;
+        }
+        Ok(())
     }
 
+    /// What rests or is frozen in the ledger stays so: whoever decided it wanted no less.
     async fn undo(&self) -> Result<(), ParseError> {
-        match self.kind {
-            TransactionType::Deploy => self.not_deployed().await,
-            TransactionType::Mint => {
-                self.take_from_receiver().await?;
-                self.lower_supply().await
-            }
-            TransactionType::Transfer => {
-                self.take_from_receiver().await?;
-                let mut sender = self.holding("from").await?;
-                sender.take_back(self.amount)?;
-                sender.store(self.host).await.map(drop)
-            }
-            TransactionType::Burn => {
-                let mut holding = self.holding("from").await?;
-                holding.settle(self.amount)?;
-                holding.store(self.host).await.map(drop)
-            }
-            // What rests or is frozen in the ledger stays so: whoever decided it wanted no less.
-            TransactionType::Pause
-            | TransactionType::Unpause
-            | TransactionType::Freeze
-            | TransactionType::Unfreeze
-            | TransactionType::FreezeTokens
-            | TransactionType::UnfreezeTokens => Ok(()),
+        if self.kind == TransactionType::Deploy {
+            return self.not_deployed().await;
         }
+        for leg in Leg::of(&self.transaction)? {
+            leg.undo(self.host).await?;
+        }
+        Ok(())
     }
 
-    async fn take_from_receiver(&self) -> Result<(), ParseError> {
-        let mut receiver = self.holding("to").await?;
-        receiver.settle(self.amount)?;
-        receiver.give(self.amount)?;
-        receiver.store(self.host).await.map(drop)
-    }
-
-    async fn lower_supply(&self) -> Result<(), ParseError> {
-        let supply = amount::subtract("the supply", self.asset.supply()?, self.amount)?;
-        self.asset.set_supply(self.host, supply).await.map(drop)
-    }
-
-    async fn holding(&self, side: &str) -> Result<Holding, ParseError> {
-        let holder = pointer(&self.transaction, side)?;
-        Holding::load(self.host, &self.asset.pointer(), &holder, text(&self.transaction, "tokenId")?).await
+    /// What it means to the listing that was bought with it, if one was.
+    async fn listing(&self, cause: Cause<'_>, decided: Chosen) -> Result<(), ParseError> {
+        let Some(listing) = optional_pointer(&self.transaction, "listing") else { return Ok(()) };
+        let before = self.host.get(LISTING, &listing.id).await?;
+        let mut listing = Listing::read(&before)?;
+        let amount = amount::of(&self.transaction, "amount")?;
+        match decided {
+            Chosen::Confirmed => listing.sold(amount)?,
+            Chosen::Refused => {
+                if listing.refused(amount)? {
+                    let legs = Leg::of(&self.transaction)?;
+                    let own = legs.first().ok_or_else(|| ParseError::internal("a sale moves nothing"))?;
+                    own.change(self.host, &listing.seller, |holding| holding.reserve(amount)).await?;
+                }
+            }
+        }
+        let after = listing.store(self.host).await?;
+        let entry = cause.entry(LISTING).changed(Some(&before), Some(&after)).detail("status", listing.status);
+        audit::append(self.host, APPLICATION, entry).await.map(drop)
     }
 
     async fn deployed(&self, made: &Made) -> Result<(), ParseError> {

@@ -1,7 +1,7 @@
 //! Which words and statuses do identities and their verifications have, and who may read them.
 
-use parsimony_kit::{roles, states, words};
-use parsimony_model::{Access, Acl, ObjectId, ParseError, Pointer, Value};
+use parsimony_kit::{permission, roles, states, words};
+use parsimony_model::{ObjectId, ParseError, Pointer, Value};
 
 /// The class of identities.
 pub const IDENTITY: &str = "Identity";
@@ -201,21 +201,16 @@ words! {
 ///
 /// Which fields each of them sees is up to the `protectedFields` of the class.
 pub fn readable_by(owner: &ObjectId) -> Value {
-    read_by(owner, &STAFF).to_value()
+    permission::readable_by([owner], &STAFF)
 }
 
 /// The same, and those who issue credentials.
 pub(crate) fn readable_by_issuers_too(owner: &ObjectId) -> Value {
-    read_by(owner, &STAFF).with(&format!("role:{}", roles::ISSUER), Access::READ).to_value()
+    permission::readable_by([owner], &[&STAFF[..], &[roles::ISSUER]].concat())
 }
 
 /// Who reads identities, beside their owners.
 const STAFF: [&str; 5] = [roles::ADMIN, roles::COMPLIANCE_OFFICER, roles::VERIFIER, roles::AUDITOR, roles::SUPPORT];
-
-fn read_by(owner: &ObjectId, staff: &[&str]) -> Acl {
-    let own = Acl::default().with(owner.as_str(), Access::READ);
-    staff.iter().fold(own, |acl, role| acl.with(&format!("role:{role}"), Access::READ))
-}
 
 /// Where a required pointer field of an object of ours points.
 pub(crate) fn pointer(object: &parsimony_model::Object, field: &str) -> Result<Pointer, ParseError> {

@@ -8,6 +8,8 @@
 //! | which text of a value are digests made of | [`canonical`] |
 //! | what do all entities have in common | [`entity`] |
 //! | which number is the next of an account that sends to a chain | [`nonces`] |
+//! | which letters are a country, and what is its number | [`countries`] |
+//! | is that money | [`money`] |
 //! | what is somebody told | [`notifications`] |
 //! | who outside hears of what happens | [`outbound`] |
 //! | is a parameter what it should be | [`params`] |
@@ -17,6 +19,7 @@
 //! | which roles are there | [`roles`] |
 //! | what is set for all applications together | `settings.rs` |
 //! | which status may follow which | [`state`] |
+//! | what do the tests of applications ask alike | `testing`, a feature |
 //! | how is a closed list of words written in Rust | [`words`](mod@words) |
 #![deny(clippy::future_not_send)]
 #![warn(clippy::wildcard_enum_match_arm)]
@@ -25,9 +28,10 @@ pub mod acting;
 pub mod application;
 pub mod audit;
 pub mod canonical;
-mod countries;
+pub mod countries;
 pub mod entity;
 pub mod functions;
+pub mod money;
 pub mod nonces;
 pub mod notifications;
 pub mod outbound;
@@ -38,6 +42,8 @@ pub mod request_key;
 pub mod roles;
 mod settings;
 pub mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod words;
 
 #[cfg(test)]
@@ -46,4 +52,3 @@ mod fake;
 pub use acting::Acting;
 pub use application::application;
 pub use audit::{AuditEntry, Outcome};
-pub use countries::country_number;

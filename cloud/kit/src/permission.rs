@@ -1,7 +1,13 @@
 //! May this caller do that: checks by role and by ownership, each refusal error 119 with a sentence that says why.
 
 use parsimony_cloud::Who;
-use parsimony_model::{ErrorCode, Object, ParseError, Value};
+use parsimony_model::{Access, Acl, ErrorCode, Object, ObjectId, ParseError, Value};
+
+/// An ACL as objects of applications have it: readable by these users and these roles, written by nobody but the functions.
+pub fn readable_by<'a>(users: impl IntoIterator<Item = &'a ObjectId>, roles: &[&str]) -> Value {
+    let acl = users.into_iter().fold(Acl::default(), |acl, user| acl.with(user.as_str(), Access::READ));
+    roles.iter().fold(acl, |acl, role| acl.with(&format!("role:{role}"), Access::READ)).to_value()
+}
 
 /// A refusal in clear words (119).
 pub fn refused(text: impl Into<String>) -> ParseError {

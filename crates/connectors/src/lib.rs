@@ -11,6 +11,8 @@
 //! | where are files kept, if not in the database | `files/` |
 //! | what does a chain say, and how is something sent to it | `chain/` |
 //! | what do those say who verify identities | `kyc/` |
+//! | how is a vendor asked that may fail | `service.rs` |
+//! | how is a service asked again that was too busy | `patience.rs` |
 
 pub mod auth;
 pub mod chain;
@@ -19,7 +21,9 @@ mod http;
 pub mod kyc;
 mod mail_webhook;
 mod measured;
+mod patience;
 mod push;
+mod service;
 mod sms;
 mod smtp;
 

@@ -4,6 +4,7 @@ pragma solidity 0.8.28;
 import {Diamond} from "./diamond/Diamond.sol";
 import {IDiamond} from "./diamond/IDiamond.sol";
 import {AssetInit} from "./asset/AssetInit.sol";
+import {LibAsset} from "./asset/LibAsset.sol";
 import {IIdentityRegistry} from "./identity/IIdentityRegistry.sol";
 
 /// Makes a diamond for each asset. An asset has a key, and its address follows from the key: what is sent twice is made once.
@@ -27,6 +28,10 @@ contract DiamondFactory {
         uint256 cap;
         uint256 maxBalance;
         IIdentityRegistry registry;
+        // An agent besides the owner: what settles sales, or nobody.
+        address settlement;
+        LibAsset.CountryRule countryRule;
+        uint16[] countries;
     }
 
     struct Template {
@@ -74,7 +79,8 @@ contract DiamondFactory {
         if (assetOf[key] != address(0)) revert AssetExists(key, assetOf[key]);
         Template storage template = templates[standard];
         if (template.cuts.length == 0) revert StandardNotReady(standard);
-        if (standard == Standard.ERC3643 && address(asset.registry) == address(0)) revert RegistryMissing();
+        bool asks = standard == Standard.ERC3643 || asset.countryRule != LibAsset.CountryRule.Any;
+        if (asks && address(asset.registry) == address(0)) revert RegistryMissing();
         Diamond diamond = new Diamond{salt: key}();
         made = address(diamond);
         assetOf[key] = made;
@@ -86,7 +92,10 @@ contract DiamondFactory {
             asset.cap,
             asset.maxBalance,
             msg.sender,
+            asset.settlement,
             asset.registry,
+            asset.countryRule,
+            asset.countries,
             template.interfaces
         );
         diamond.begin(template.cuts, msg.sender, address(init), abi.encodeCall(AssetInit.start, (start)));

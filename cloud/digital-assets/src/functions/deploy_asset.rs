@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{TransactionCreated, record_decided};
 use crate::APPLICATION;
+use crate::compliance::ComplianceRules;
 use crate::ledger::{Asset, Decided};
-use crate::model::{ASSET, AssetStatus, DEPLOYMENT, DeploymentStatus, Standard, TransactionType, readable_by_all};
+use crate::model::{ASSET, AssetStatus, DEPLOYMENT, DeploymentStatus, TransactionType, readable_by_all};
 use crate::settings::{Chains, Place};
 
 /// What is asked.
@@ -48,8 +49,11 @@ async fn work(
 ) -> Result<TransactionCreated, ParseError> {
     let asset = Asset::load(&host, id).await?;
     state::step(asset.status, AssetStatus::Deploying)?;
-    if asset.standard == Standard::Erc3643 && place.identity_registry.is_none() {
-        return Err(params::invalid("chainId", "this server has no identity registry there, which ERC3643 needs"));
+    if ComplianceRules::of(&asset.object)?.asks_for_verified(asset.standard) && place.identity_registry.is_none() {
+        return Err(params::invalid(
+            "chainId",
+            "this server has no identity registry there, which the asset's rules need",
+        ));
     }
     let changes = map! { "status" => AssetStatus::Deploying, "chainId" => chain as f64 };
     let deploying = host.update(ASSET, id, changes).await?;

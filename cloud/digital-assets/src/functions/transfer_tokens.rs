@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Tokens, TransactionCreated, record_decided, require_permission};
 use crate::APPLICATION;
-use crate::compliance::{ComplianceRules, Transfer};
-use crate::holding::Holding;
+use crate::handover::{Handover, Out};
 use crate::ledger::{Asset, Decided, chain_of};
 use crate::model::{ASSET, Permission, TransactionType};
 use crate::party::Party;
@@ -67,24 +66,9 @@ async fn work(
     let asset = Asset::load(&host, id).await?;
     let sender = Party::find(&host, "from", from).await?;
     let receiver = Party::find(&host, "to", to).await?;
-    let mut gives = Holding::load(&host, &asset.pointer(), &sender.user, &token).await?;
-    let mut takes = Holding::load(&host, &asset.pointer(), &receiver.user, &token).await?;
-    let rules = ComplianceRules::of(&asset.object)?;
-    let transfer = Transfer {
-        asset: asset.status,
-        standard: asset.standard,
-        rules: &rules,
-        gives: &gives,
-        receives: &takes,
-        receiver: &receiver,
-        amount,
-        now: host.now(),
-    };
-    transfer.check()?;
-    gives.give(amount)?;
-    takes.receive(amount)?;
-    gives.store(&host).await?;
-    takes.store(&host).await?;
+    let handover =
+        Handover { asset: &asset, sender: &sender, receiver: &receiver, token: &token, amount, out: Out::Of };
+    handover.run(&host).await?;
     let decided = Decided {
         kind: TransactionType::Transfer,
         from: Some(&sender),

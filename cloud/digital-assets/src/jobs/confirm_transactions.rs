@@ -47,6 +47,7 @@ async fn round(chain: u64, mut following: Following<'_>) -> Result<(), Trouble> 
         }
         match outbox::submit(cause, following.place, &waiting).await? {
             Sent::Submitted => following.counts.submitted += 1,
+            Sent::There => following.counts.confirmed += 1,
             Sent::Waits => following.counts.waiting += 1,
             Sent::Failed => following.counts.failed += 1,
         }

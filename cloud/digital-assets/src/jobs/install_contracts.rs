@@ -38,6 +38,8 @@ pub struct Installed {
     pub identity_registry: Address,
     /// The `IdentityFactory`.
     pub identity_factory: Address,
+    /// The `AssetSettlement`.
+    pub settlement: Address,
 }
 
 /// Makes the contracts on a chain of the settings, with its signer. Nothing else should be sent for that signer meanwhile.
@@ -49,12 +51,13 @@ pub(crate) async fn install_contracts(
     let place = chains.get(id).ok_or_else(|| params::invalid("chainId", "this server knows no such chain"))?;
     let signer = place.signer.as_ref().ok_or_else(|| params::invalid("chainId", "this server has no signer there"))?;
     let installed = install(place.chain.as_ref(), signer).await.map_err(ParseError::internal)?;
-    let Installed { factory, identity_registry, identity_factory } = installed;
+    let Installed { factory, identity_registry, identity_factory, settlement } = installed;
     let entry = AuditEntry::of_job(&request.job, "DiamondFactory")
         .detail("chainId", id as f64)
         .detail("factory", factory.to_string());
     audit::append(&request.host, APPLICATION, entry).await?;
-    Ok(format!("factory {factory}, identityRegistry {identity_registry}, identityFactory {identity_factory}"))
+    let identities = format!("identityRegistry {identity_registry}, identityFactory {identity_factory}");
+    Ok(format!("factory {factory}, {identities}, settlement {settlement}"))
 }
 
 /// Makes the contracts; the signer becomes their owner.
@@ -82,7 +85,8 @@ pub async fn install(chain: &dyn Chain, signer: &Signer) -> Result<Installed, Ch
     let identity_factory = outgoing.make(Contract::IdentityFactory, &identity_registry.abi_encode()).await?;
     let agent = Identities::addAgentCall { agent: identity_factory }.abi_encode();
     outgoing.tell(identity_registry, agent.into()).await?;
-    Ok(Installed { factory, identity_registry, identity_factory })
+    let settlement = outgoing.make(Contract::AssetSettlement, &[]).await?;
+    Ok(Installed { factory, identity_registry, identity_factory, settlement })
 }
 
 fn cut((contract, address): &(Contract, Address)) -> Result<Factory::FacetCut, ChainError> {

@@ -9,7 +9,7 @@ use parsimony_cloud::{Host, Job, JobRequest};
 use parsimony_connectors::chain::Chain;
 use parsimony_kit::{AuditEntry, Outcome, audit};
 use parsimony_model::query::Constraint;
-use parsimony_model::{Filter, Object, ParseError, Query, Value};
+use parsimony_model::{Filter, Object, ParseError, Pointer, Query, Value};
 
 use super::Nothing;
 use crate::APPLICATION;
@@ -17,9 +17,8 @@ use crate::amount;
 use crate::contracts::abi::Common;
 use crate::holding::Holding;
 use crate::ledger::{Asset, chain_of};
-use crate::model::{
-    ASSET, AssetStatus, HOLDING, TRANSACTION, TransactionStatus, TransactionType, optional_pointer, pointer, text, word,
-};
+use crate::legs::Leg;
+use crate::model::{ASSET, AssetStatus, HOLDING, TRANSACTION, TransactionStatus, text};
 use crate::outbox::Trouble;
 use crate::party::Party;
 use crate::settings::Chains;
@@ -69,7 +68,7 @@ fn in_use() -> Filter {
 async fn compare(job: &Job, chain: &dyn Chain, asset: &Asset) -> Result<(u64, Vec<String>), Trouble> {
     let address: Address = text(&asset.object, "address")?.parse().map_err(ParseError::internal)?;
     let of_asset = || Filter::equals("asset", asset.pointer());
-    let (under_way, minted) = under_way(&job.host, of_asset()).await?;
+    let (under_way, minted) = under_way(&job.host, &asset.pointer()).await?;
     let mut differences = Vec::new();
     let mut sum = U256::ZERO;
     let rows = pages(&job.host, HOLDING, of_asset()).await?;
@@ -102,25 +101,23 @@ async fn compare(job: &Job, chain: &dyn Chain, asset: &Asset) -> Result<(u64, Ve
 
 /// What was decided and is not final: the ledger has it already, the chain not yet. A burn is the other way round: neither has
 /// taken it.
-async fn under_way(host: &Host, of_asset: Filter) -> Result<(UnderWay, U256), ParseError> {
+async fn under_way(host: &Host, asset: &Pointer) -> Result<(UnderWay, U256), ParseError> {
     let open = TransactionStatus::OPEN.map(Value::from).to_vec();
-    let filter = of_asset.and(Filter::Field("status".into(), Constraint::In(open)));
+    let of_asset = ["asset", "paymentAsset"].map(|field| Filter::equals(field, asset.clone())).to_vec();
+    let filter = Filter::Or(of_asset).and(Filter::Field("status".into(), Constraint::In(open)));
     let (mut sums, mut minted) = (UnderWay::new(), U256::ZERO);
     for transaction in pages(host, TRANSACTION, filter).await? {
-        let kind = word(&transaction, "type", TransactionType::parse)?;
-        if !matches!(kind, TransactionType::Mint | TransactionType::Transfer) {
-            continue;
-        }
-        let (amount, token) = (amount::of(&transaction, "amount")?, text(&transaction, "tokenId")?);
-        let to = pointer(&transaction, "to")?;
-        let coming = &mut sums.entry((to.id.to_string(), token.to_owned())).or_default().0;
-        *coming = coming.saturating_add(amount);
-        if let Some(from) = optional_pointer(&transaction, "from") {
-            let going = &mut sums.entry((from.id.to_string(), token.to_owned())).or_default().1;
-            *going = going.saturating_add(amount);
-        }
-        if kind == TransactionType::Mint {
-            minted = minted.saturating_add(amount);
+        for Leg { asset: moved, token, amount, from, to } in Leg::of(&transaction)? {
+            let Some(to) = to.filter(|_| moved == *asset) else { continue };
+            let coming = &mut sums.entry((to.id.to_string(), token.clone())).or_default().0;
+            *coming = coming.saturating_add(amount);
+            match from {
+                Some(from) => {
+                    let going = &mut sums.entry((from.id.to_string(), token)).or_default().1;
+                    *going = going.saturating_add(amount);
+                }
+                None => minted = minted.saturating_add(amount),
+            }
         }
     }
     Ok((sums, minted))

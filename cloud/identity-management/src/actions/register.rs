@@ -4,7 +4,7 @@
 use parsimony_cloud::Host;
 use parsimony_connectors::chain::sol_types::SolCall as _;
 use parsimony_connectors::chain::{Address, Bytes};
-use parsimony_kit::{audit, country_number, state};
+use parsimony_kit::{audit, countries, state};
 use parsimony_model::{ErrorCode, Object, ParseError, Value, map};
 
 use super::outbox::{self, Followed};
@@ -63,7 +63,7 @@ fn wanted(identity: &Object) -> Result<Option<Wanted>, ParseError> {
     let refused = |text: &str| ParseError::new(ErrorCode::ValidationError, text.to_owned());
     let wallet = address.parse().ok().filter(|wallet| *wallet != Address::ZERO);
     let wallet = wallet.ok_or_else(|| refused("The onChainAddress of the identity is no address."))?;
-    let country = identity.text("countryOfResidence").and_then(country_number);
+    let country = identity.text("countryOfResidence").and_then(countries::number);
     let status = match state::of(identity)? {
         IdentityStatus::Verified => ChainStatus::Verified,
         IdentityStatus::Suspended => ChainStatus::Suspended,

@@ -74,7 +74,7 @@ impl RiskSettings {
     pub(crate) fn check(&self) -> Result<(), String> {
         let at = |name: &str, fault: &str| Err(format!("parsimony.settings.{APPLICATION}.risk.{name}: {fault}"));
         if let Some(country) =
-            self.high_risk_countries.iter().find(|country| parsimony_kit::country_number(country).is_none())
+            self.high_risk_countries.iter().find(|country| parsimony_kit::countries::number(country).is_none())
         {
             return at("highRiskCountries", &format!("{country:?} is no ISO 3166-1 alpha-2 code"));
         }

@@ -98,6 +98,11 @@ impl Chain for EvmChain {
         Box::pin(async move { self.ask("eth_call", json!([{ "to": to, "input": input }, "latest"])).await })
     }
 
+    fn call_at(&self, to: Address, input: Bytes, block: u64) -> Answer<'_, Bytes> {
+        let call = json!([{ "to": to, "input": input }, U64::from(block)]);
+        Box::pin(async move { self.ask("eth_call", call).await })
+    }
+
     fn estimate(&self, from: Address, to: Option<Address>, input: Bytes) -> Answer<'_, u64> {
         Box::pin(async move {
             let mut transaction = json!({ "from": from, "input": input });

@@ -191,6 +191,8 @@ pub trait Chain: Send + Sync {
     fn block(&self, number: u64) -> Answer<'_, Option<Block>>;
     /// What a contract answers, without changing anything.
     fn call(&self, to: Address, input: Bytes) -> Answer<'_, Bytes>;
+    /// The same, as of the block of this number.
+    fn call_at(&self, to: Address, input: Bytes, block: u64) -> Answer<'_, Bytes>;
     /// How much gas it takes, as far as one can tell. What would revert is refused here.
     fn estimate(&self, from: Address, to: Option<Address>, input: Bytes) -> Answer<'_, u64>;
     /// What a transaction has to offer to be taken soon, if that is not too much.

@@ -3,7 +3,7 @@
 //! | question | file |
 //! | --- | --- |
 //! | what does the administrator write under `push` | `config.rs` |
-//! | how is a request sent again that a service was too busy for | `patience.rs` |
+//! | which requests are sent again | `patience.rs` |
 //! | how does a server prove who it is | `signing.rs` |
 //! | what of a push is in Apple's words | `apple.rs` |
 //! | Apple's service | `apns.rs` |

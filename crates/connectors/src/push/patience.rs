@@ -1,21 +1,15 @@
-//! How is a request sent again that a service was too busy for? Later each time, and not before the service wants it.
-//!
-//! A request that may have been received is not sent again: nobody shall be told twice.
+//! Which requests to services that reach devices are sent again? Those that were not taken; one that may have been received is not,
+//! as nobody shall be told twice.
 
 use std::time::Duration;
 
 use parsimony_cloud::{HttpFailure, HttpRequest, HttpResponse};
 
 use super::Ground;
+use crate::patience::{Another, Patience, retry_after_millis};
 
-/// How often a request is sent at most.
-const TRIES_MAX: u32 = 4;
-
-/// How long to wait before the second try; twice as long each time, and up to as much again by chance.
-const PAUSE_MILLIS: u64 = 500;
-
-/// How long a service may want us to wait; one that wants more is told another time.
-const PAUSE_MILLIS_MAX: u64 = 60_000;
+/// How often a request is sent at most, and how long to wait in between.
+const PATIENCE: Patience = Patience { tries_max: 4, pause_millis: 500 };
 
 /// How long a request may take.
 pub(super) const TIME_MAX: Duration = Duration::from_secs(30);
@@ -31,44 +25,14 @@ pub(super) fn post(url: String, headers: Vec<(String, String)>, body: Vec<u8>) -
 
 /// Sends a request, again if it was not taken.
 pub(super) async fn send(ground: &Ground, request: HttpRequest) -> Result<HttpResponse, HttpFailure> {
-    let mut tries = 1;
-    loop {
-        let answer = ground.http.send(request.clone()).await;
-        let Some(pause) = pause(&answer, tries, ground).filter(|_| tries < TRIES_MAX) else { return answer };
-        tokio::time::sleep(Duration::from_millis(pause)).await;
-        tries += 1;
-    }
-}
-
-/// How long to wait before the next try; `None` if there is no use in one.
-fn pause(answer: &Result<HttpResponse, HttpFailure>, tries: u32, ground: &Ground) -> Option<u64> {
-    let mut dice = [0_u8; 1];
-    ground.clock.fill(&mut dice);
-    let doubled = PAUSE_MILLIS.checked_shl(tries.saturating_sub(1)).unwrap_or(PAUSE_MILLIS_MAX);
-    let own = doubled + doubled * u64::from(dice[0]) / 255;
-    match answer {
+    let another = |answer: &Result<HttpResponse, HttpFailure>| match answer {
         Ok(response) if matches!(response.status, 429 | 500 | 502 | 503 | 504) => {
-            let wanted = retry_after_millis(response, ground).unwrap_or(0);
-            (wanted <= PAUSE_MILLIS_MAX).then_some(own.max(wanted))
+            Another::After(retry_after_millis(response, ground.clock.as_ref()))
         }
-        Err(HttpFailure::Unreached(_)) => Some(own),
-        Ok(_) | Err(HttpFailure::Unfit(_) | HttpFailure::TimedOut | HttpFailure::Broken(_)) => None,
-    }
-}
-
-/// `Retry-After`: seconds, or a date.
-fn retry_after_millis(response: &HttpResponse, ground: &Ground) -> Option<u64> {
-    let value = header(response, "retry-after")?;
-    if let Ok(seconds) = value.trim().parse::<u64>() {
-        return seconds.checked_mul(1_000);
-    }
-    let date = jiff::fmt::rfc2822::parse(value.trim()).ok()?.timestamp().as_millisecond();
-    u64::try_from(date - ground.clock.now().millis()).ok()
-}
-
-/// A header of an answer.
-pub(super) fn header<'a>(response: &'a HttpResponse, name: &str) -> Option<&'a str> {
-    response.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        Err(HttpFailure::Unreached(_)) => Another::After(None),
+        Ok(_) | Err(HttpFailure::Unfit(_) | HttpFailure::TimedOut | HttpFailure::Broken(_)) => Another::No,
+    };
+    PATIENCE.keep(ground.clock.as_ref(), || ground.http.send(request.clone()), another).await
 }
 
 #[cfg(test)]
@@ -145,12 +109,5 @@ pub(super) mod tests {
         let (ground, script) = self::ground(vec![answer(503, &[("retry-after", "3600")], "")]);
         let answered = send(&ground, post("http://x/".to_owned(), Vec::new(), Vec::new())).await;
         assert_eq!((answered.unwrap().status, script.asked.lock().len()), (503, 1));
-    }
-
-    #[test]
-    fn a_date_to_wait_for_is_understood() {
-        let (ground, _) = ground(Vec::new());
-        let response = answer(503, &[("retry-after", "Thu, 01 Jan 2026 00:00:05 GMT")], "").unwrap();
-        assert_eq!(retry_after_millis(&response, &ground), Some(5_000));
     }
 }

@@ -15,7 +15,7 @@ contract AssetFacet {
     event TokensFrozen(address indexed account, uint256 indexed id, uint256 amount);
     event TokensUnfrozen(address indexed account, uint256 indexed id, uint256 amount);
     event IdentityRegistryAdded(address indexed registry);
-    event RulesChanged(uint256 maxBalance, bool countriesRestricted);
+    event RulesChanged(uint256 maxBalance, LibAsset.CountryRule countryRule);
 
     function name() external view returns (string memory) {
         return LibAsset.layout().name;
@@ -119,20 +119,17 @@ contract AssetFacet {
         emit IdentityRegistryAdded(address(registry));
     }
 
-    /// No more than this for each holder (0: no bound), and holders of some countries only (ISO 3166-1 numeric).
-    function setRules(uint256 maxBalance, bool countriesRestricted, uint16[] calldata allowed) external {
+    /// No more than this for each holder (0: no bound), and holders of some countries only, or of all but some (ISO 3166-1
+    /// numeric). These rules take the place of those before.
+    function setRules(uint256 maxBalance, LibAsset.CountryRule countryRule, uint16[] calldata countries) external {
         LibDiamond.requireOwner();
-        LibAsset.Layout storage at = LibAsset.layout();
-        at.maxBalance = maxBalance;
-        at.countriesRestricted = countriesRestricted;
-        for (uint256 i = 0; i < allowed.length; i++) {
-            at.countries[allowed[i]] = true;
-        }
-        emit RulesChanged(maxBalance, countriesRestricted);
+        LibAsset.layout().maxBalance = maxBalance;
+        LibAsset.setCountries(countryRule, countries);
+        emit RulesChanged(maxBalance, countryRule);
     }
 
-    function disallowCountry(uint16 country) external {
-        LibDiamond.requireOwner();
-        LibAsset.layout().countries[country] = false;
+    /// Which countries the rules name, and what they say of them.
+    function countryRules() external view returns (LibAsset.CountryRule rule, uint16[] memory named) {
+        return (LibAsset.layout().countryRule, LibAsset.layout().named);
     }
 }

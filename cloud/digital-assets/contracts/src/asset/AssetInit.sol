@@ -16,7 +16,11 @@ contract AssetInit {
         uint256 cap;
         uint256 maxBalance;
         address agent;
+        // What settles sales for it; nobody if there is none.
+        address settlement;
         IIdentityRegistry registry;
+        LibAsset.CountryRule countryRule;
+        uint16[] countries;
         bytes4[] interfaces;
     }
 
@@ -30,6 +34,8 @@ contract AssetInit {
         at.maxBalance = with.maxBalance;
         at.registry = with.registry;
         at.agents[with.agent] = true;
+        if (with.settlement != address(0)) at.agents[with.settlement] = true;
+        LibAsset.setCountries(with.countryRule, with.countries);
         mapping(bytes4 => bool) storage known = LibDiamond.layout().interfaces;
         known[type(IERC165).interfaceId] = true;
         known[type(IDiamondCut).interfaceId] = true;

@@ -17,13 +17,16 @@ library LibAsset {
     error AboveCap(uint256 cap);
     error ZeroAddress();
 
+    /// What the rules say of the countries that they name.
+    enum CountryRule { Any, Only, AllBut }
+
     struct Layout {
         string name;
         string symbol;
         string uri;
         uint8 decimals;
         bool paused;
-        bool countriesRestricted;
+        CountryRule countryRule;
         IIdentityRegistry registry;
         uint256 cap;
         uint256 maxBalance;
@@ -31,6 +34,8 @@ library LibAsset {
         mapping(address => bool) agents;
         mapping(address => bool) frozen;
         mapping(uint16 => bool) countries;
+        // The same as a list, so that other rules can take their place.
+        uint16[] named;
         // By token: 0 of what is fungible, the token's id otherwise.
         mapping(uint256 => mapping(address => uint256)) balances;
         mapping(uint256 => mapping(address => uint256)) frozenTokens;
@@ -85,9 +90,24 @@ library LibAsset {
         if (at.maxBalance != 0 && at.balances[id][to] + amount > at.maxBalance) {
             revert AboveMaxBalance(to, at.maxBalance);
         }
-        if (at.countriesRestricted && address(at.registry) != address(0)) {
-            uint16 country = at.registry.investorCountry(to);
-            if (!at.countries[country]) revert CountryNotAllowed(to, country);
+        if (at.countryRule != CountryRule.Any) {
+            // Who is in no registry has no country.
+            uint16 country = address(at.registry) == address(0) ? 0 : at.registry.investorCountry(to);
+            bool allowed = country != 0 && at.countries[country] == (at.countryRule == CountryRule.Only);
+            if (!allowed) revert CountryNotAllowed(to, country);
+        }
+    }
+
+    /// Which countries the rules name from now on (ISO 3166-1 numeric), in the place of those they named before.
+    function setCountries(CountryRule rule, uint16[] memory named) internal {
+        Layout storage at = layout();
+        for (uint256 i = 0; i < at.named.length; i++) {
+            at.countries[at.named[i]] = false;
+        }
+        at.countryRule = rule;
+        at.named = named;
+        for (uint256 i = 0; i < named.length; i++) {
+            at.countries[named[i]] = true;
         }
     }
 
