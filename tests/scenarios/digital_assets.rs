@@ -2,6 +2,7 @@
 //! scenarios of `digital_assets_chain.rs` have one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parsimony_cloud::Application;
 use parsimony_model::clock::HandClock;
@@ -141,6 +142,21 @@ impl Stage {
     pub(crate) async fn sum(&self, asset: &str) -> u128 {
         let holdings = self.holdings(asset).await;
         holdings.iter().map(|row| row["balance"].as_str().unwrap().parse::<u128>().unwrap()).sum()
+    }
+
+    /// Runs a job to its end; gives what it said.
+    pub(crate) async fn run(&self, job: &str) -> String {
+        let seen = self.master().post(&format!("/jobs/{job}"), json!({})).await;
+        let id = seen.headers["x-parse-job-status-id"].to_str().unwrap().to_owned();
+        for _ in 0..600 {
+            let status = self.master().get(&format!("/classes/_JobStatus/{id}")).await.body;
+            if status["status"] == "succeeded" {
+                return status["message"].as_str().unwrap_or_default().to_owned();
+            }
+            assert_eq!(status["status"], "running", "{status}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{job} does not end");
     }
 
     pub(crate) async fn transactions(&self) -> usize {

@@ -117,17 +117,7 @@ impl World {
 
     /// Runs a job to its end; gives what it said.
     pub(crate) async fn run(&self, job: &str) -> String {
-        let seen = self.stage.master().post(&format!("/jobs/{job}"), json!({})).await;
-        let id = seen.headers["x-parse-job-status-id"].to_str().unwrap().to_owned();
-        for _ in 0..600 {
-            let status = self.stage.master().get(&format!("/classes/_JobStatus/{id}")).await.body;
-            if status["status"] == "succeeded" {
-                return status["message"].as_str().unwrap_or_default().to_owned();
-            }
-            assert_eq!(status["status"], "running", "{status}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{job} does not end");
+        self.stage.run(job).await
     }
 
     /// Sends what waits, makes enough blocks, and settles.

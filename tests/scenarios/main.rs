@@ -20,6 +20,7 @@ mod devices;
 mod digital_assets;
 mod digital_assets_chain;
 mod digital_assets_market;
+mod digital_assets_prices;
 mod digital_assets_settled;
 mod file_hooks;
 mod files;

@@ -25,7 +25,8 @@ pub use create_digital_asset::{AssetCreated, CreateDigitalAsset, create_digital_
 pub use create_listing::{CreateListing, ListingCreated, create_listing};
 pub use deploy_asset::{DeployAsset, deploy_asset};
 pub use freeze_holding::{FreezeHolding, freeze_holding};
-pub use get_asset_portfolio::{GetAssetPortfolio, Portfolio, get_asset_portfolio};
+pub(crate) use get_asset_portfolio::get_asset_portfolio;
+pub use get_asset_portfolio::{GetAssetPortfolio, Portfolio};
 pub use mint_tokens::{MintTokens, mint_tokens};
 pub use pause_asset::{PauseAsset, pause_asset};
 pub use permissions::{

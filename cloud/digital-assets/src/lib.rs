@@ -24,6 +24,7 @@
 //! | how is a contract made, and is it there already | `deployment.rs` |
 //! | what became of it there | `follow.rs`, asked by a job and by `webhooks.rs` |
 //! | which tokens does a transaction move | `legs.rs` |
+//! | what are assets worth | `prices.rs` |
 //! | what does the ledger do when the chain has decided | `settle.rs` |
 #![deny(clippy::future_not_send)]
 #![warn(clippy::wildcard_enum_match_arm)]
@@ -46,6 +47,7 @@ pub mod listing;
 pub mod model;
 mod outbox;
 mod party;
+mod prices;
 pub mod settings;
 mod settle;
 pub mod webhooks;
@@ -53,16 +55,18 @@ pub mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parsimony_cloud::{Application, HttpClient, Inbound, JobPlan, JobRequest, Request, Rules};
+use parsimony_cloud::{Application, HttpClient, Inbound, JobPlan, JobRequest, Request, Rules, Verifier};
 use parsimony_connectors::Http;
 
 use functions::{
-    CreateListing, DeployAsset, burn_tokens, buy_listing, cancel_listing, create_digital_asset, create_listing,
-    deploy_asset, freeze_holding, get_asset_portfolio, grant_asset_permission, mint_tokens, pause_asset, retire_asset,
-    revoke_asset_permission, transfer_tokens,
+    CreateListing, DeployAsset, GetAssetPortfolio, burn_tokens, buy_listing, cancel_listing, create_digital_asset,
+    create_listing, deploy_asset, freeze_holding, get_asset_portfolio, grant_asset_permission, mint_tokens,
+    pause_asset, retire_asset, revoke_asset_permission, transfer_tokens,
 };
 pub use jobs::{Installed, install};
 use model::{ASSET, DEPLOYMENT, HOLDING, LISTING, PERMISSION, TRANSACTION};
+use prices::market::{Market, PriceSettings};
+use prices::{quotes, told, valuation};
 use settings::{Chains, Settings};
 
 /// The name of the application: its audit trail and its settings bear it.
@@ -91,13 +95,14 @@ pub fn application() -> Application {
         .define("grantAssetPermission", person(), grant_asset_permission)
         .define("revokeAssetPermission", person(), revoke_asset_permission)
         .job("expireListings", JobPlan::manual().cron("* * * * *", "UTC"), jobs::expire_listings)
-        .define("getAssetPortfolio", Rules::none().require_user(), get_asset_portfolio)
         .configured(|application, settings| {
             let settings: Settings = settings.read()?;
             let http: Arc<dyn HttpClient> = Arc::new(Http::new());
             let chains = Chains::new(&settings, &http)?;
+            let market = Market::new(&settings.prices, &chains, &http)?;
             let sources = settings.webhooks.verifiers().into_iter();
-            Ok(sources.fold(with_chains(application, &chains), |application, (source, verifier)| {
+            let application = with_prices(with_chains(application, &chains), &settings.prices, &market);
+            Ok(sources.fold(application, |application, (source, verifier)| {
                 let chains = chains.clone();
                 application.webhook(source, verifier, move |event: Inbound| webhooks::told(event, chains.clone()))
             }))
@@ -137,6 +142,31 @@ fn with_chains(application: Application, chains: &Chains) -> Application {
         .job("installContracts", JobPlan::manual(), install)
 }
 
+/// What needs the sources of prices.
+fn with_prices(application: Application, settings: &PriceSettings, market: &Market) -> Application {
+    let portfolio = {
+        let market = market.clone();
+        move |request: Request<GetAssetPortfolio>| get_asset_portfolio(request, market.clone())
+    };
+    let sync = {
+        let market = market.clone();
+        move |request: JobRequest<_>| quotes::sync_market_data(request, market.clone())
+    };
+    let value = {
+        let market = market.clone();
+        move |request: JobRequest<_>| valuation::value_portfolios(request, market.clone())
+    };
+    let plan = |cron: &str| JobPlan::manual().cron(cron, "UTC").timeout(Duration::from_secs(3_000));
+    let application = application
+        .define("getAssetPortfolio", Rules::none().require_user(), portfolio)
+        .job("syncMarketData", plan("*/5 * * * *"), sync)
+        .job("valuePortfolios", plan("50 23 * * *"), value);
+    let Some(secret) = &settings.webhook_secret else { return application };
+    let market = market.clone();
+    let told = move |event: Inbound| told::take(event, market.clone());
+    application.webhook("prices", Verifier::standard_webhooks(secret), told)
+}
+
 fn with_classes(application: Application) -> Application {
     application
         .schema(include_str!("../../../schemas/digital-assets/DigitalAsset.json"))
@@ -145,6 +175,8 @@ fn with_classes(application: Application) -> Application {
         .schema(include_str!("../../../schemas/digital-assets/AssetHolding.json"))
         .schema(include_str!("../../../schemas/digital-assets/AssetPermission.json"))
         .schema(include_str!("../../../schemas/digital-assets/AssetMarketplaceListing.json"))
+        .schema(include_str!("../../../schemas/digital-assets/PriceQuote.json"))
+        .schema(include_str!("../../../schemas/digital-assets/PortfolioSnapshot.json"))
 }
 
 #[cfg(test)]

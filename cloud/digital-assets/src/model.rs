@@ -13,6 +13,10 @@ pub const TRANSACTION: &str = "AssetTransaction";
 pub const HOLDING: &str = "AssetHolding";
 /// The class of who may do what with an asset.
 pub const PERMISSION: &str = "AssetPermission";
+/// The class of prices.
+pub const QUOTE: &str = "PriceQuote";
+/// The class of what portfolios came to, day by day.
+pub const SNAPSHOT: &str = "PortfolioSnapshot";
 /// The class of what is for sale.
 pub const LISTING: &str = "AssetMarketplaceListing";
 /// The class of identities, of the application `identity-management`.

@@ -11,6 +11,7 @@ use parsimony_kit::params;
 use parsimony_model::ParseError;
 use serde::Deserialize;
 
+use crate::prices::market::PriceSettings;
 use crate::webhooks::WebhookSecrets;
 
 /// `parsimony.settings.digital-assets`.
@@ -19,6 +20,8 @@ use crate::webhooks::WebhookSecrets;
 pub struct Settings {
     /// The chains on which assets may be.
     pub chains: Vec<ChainSettings>,
+    /// Who knows prices, and when they are believed.
+    pub prices: PriceSettings,
     /// The secrets of the services that watch chains.
     pub webhooks: WebhookSecrets,
 }

@@ -5,11 +5,11 @@ use parsimony_model::ParseError;
 /// The number of the error that says that a transaction may be done again.
 pub const CONFLICT: i32 = 251;
 
-/// How often a transaction is tried.
-const TRIES_MAX: u32 = 20;
+/// How often a transaction is tried: more often than there are, at the busiest, others that get in its way.
+const TRIES_MAX: u32 = 40;
 
 /// How long to wait at most before it is tried again, in milliseconds.
-const PAUSE_MILLIS_MAX: u64 = 64;
+const PAUSE_MILLIS_MAX: u64 = 128;
 
 /// The tries of one transaction.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ mod tests {
             // Enough throws that every length comes up.
             let pauses = (0..10_000).map(|throw| pause_millis(tries, &format!("{:08}", throw * 7919)));
             let seen: BTreeSet<u64> = pauses.collect();
-            let expected = (0..=(1 << tries.min(6)).min(PAUSE_MILLIS_MAX)).collect();
+            let expected = (0..=(1 << tries.min(7)).min(PAUSE_MILLIS_MAX)).collect();
             assert_eq!(seen, expected, "after {tries} tries");
         }
     }
@@ -74,7 +74,7 @@ mod tests {
             pauses.count() + 1
         };
         let conflict = ParseError::with_number(CONFLICT, "again");
-        assert_eq!((tries(Retries::default(), &conflict), tries(Retries::of_steps(5), &conflict)), (20, 25));
+        assert_eq!((tries(Retries::default(), &conflict), tries(Retries::of_steps(5), &conflict)), (40, 45));
         let other = ParseError::new(ErrorCode::ScriptFailed, "no");
         assert_eq!(tries(Retries::default(), &other), 1);
     }

@@ -11,6 +11,7 @@
 //! | where are files kept, if not in the database | `files/` |
 //! | what does a chain say, and how is something sent to it | `chain/` |
 //! | what do those say who verify identities | `kyc/` |
+//! | what do those say who know prices | `prices/` |
 //! | how is a vendor asked that may fail | `service.rs` |
 //! | how is a service asked again that was too busy | `patience.rs` |
 
@@ -22,6 +23,7 @@ pub mod kyc;
 mod mail_webhook;
 mod measured;
 mod patience;
+pub mod prices;
 mod push;
 mod service;
 mod sms;

@@ -34,6 +34,8 @@ pub struct CreateDigitalAsset {
     pub supply_cap: Option<String>,
     /// Where the descriptions of its tokens are; of what is not fungible only.
     pub base_uri: Option<String>,
+    /// By which feed of prices it is valued: a name in the settings. Asset managers say so.
+    pub price_feed: Option<String>,
     /// What it asks of who holds it.
     pub compliance_rules: Option<ComplianceRules>,
     /// The client's own notes.
@@ -63,6 +65,10 @@ pub async fn create_digital_asset(request: Request<CreateDigitalAsset>) -> Resul
     params.check()?;
     let done = async {
         permission::require_role(&request.who, &[roles::ISSUER, roles::ASSET_MANAGER], "create a digital asset")?;
+        if params.price_feed.is_some() {
+            // Nobody says what their own asset is worth.
+            permission::require_role(&request.who, &[roles::ASSET_MANAGER], "have an asset valued by a feed")?;
+        }
         let work = |host| work(host, &acting, &issuer, params);
         acting.once(params.request_key.as_deref(), params, work).await
     };
@@ -78,6 +84,9 @@ impl CreateDigitalAsset {
         }
         if let Some(uri) = &self.base_uri {
             params::text("baseUri", uri, 1, 500)?;
+        }
+        if let Some(feed) = &self.price_feed {
+            params::word("priceFeed", feed, "-_.", 64)?;
         }
         if let Some(rules) = &self.compliance_rules {
             rules.check()?;
@@ -121,6 +130,7 @@ impl CreateDigitalAsset {
         let rules = self.compliance_rules.as_ref().map(json::from_serializable).transpose()?;
         put(&mut fields, "supplyCap", self.supply_cap.as_deref());
         put(&mut fields, "baseUri", self.base_uri.as_deref());
+        put(&mut fields, "priceFeed", self.price_feed.as_deref());
         put(&mut fields, "complianceRules", rules);
         put(&mut fields, "metadata", self.metadata.clone());
         Ok(fields)

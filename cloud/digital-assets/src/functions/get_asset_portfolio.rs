@@ -11,6 +11,8 @@ use crate::APPLICATION;
 use crate::holding::Holding;
 use crate::model::HOLDING;
 use crate::party::user_pointer;
+use crate::prices::market::Market;
+use crate::prices::{quotes, valuation};
 
 /// How many holdings one answer has at most.
 const HOLDINGS_MAX: u32 = 1_000;
@@ -39,12 +41,17 @@ pub struct Portfolio {
     pub holder: String,
     /// How many holdings there are in all.
     pub count: u64,
-    /// The holdings, the newest first.
+    /// The holdings, the newest first, each with what it is worth where its asset has a price.
     pub holdings: Vec<Map>,
+    /// What all of them came to, day by day, the newest first.
+    pub history: Vec<Map>,
 }
 
 /// Tells what somebody holds.
-pub async fn get_asset_portfolio(request: Request<GetAssetPortfolio>) -> Result<Portfolio, ParseError> {
+pub(crate) async fn get_asset_portfolio(
+    request: Request<GetAssetPortfolio>,
+    market: Market,
+) -> Result<Portfolio, ParseError> {
     let acting = Acting::new(APPLICATION, HOLDING, &request);
     let caller = acting.user()?;
     let params = &request.params;
@@ -59,10 +66,15 @@ pub async fn get_asset_portfolio(request: Request<GetAssetPortfolio>) -> Result<
         let done = permission::require_role(&request.who, &staff, "look at the portfolio of others");
         acting.settle(None, done).await?;
     }
-    portfolio(&request.host.as_master(), &holder, params.skip, limit).await
+    portfolio(&request.host.as_master(), &market, &holder, (params.skip, limit)).await
 }
 
-async fn portfolio(host: &Host, holder: &ObjectId, skip: u32, limit: u32) -> Result<Portfolio, ParseError> {
+async fn portfolio(
+    host: &Host,
+    market: &Market,
+    holder: &ObjectId,
+    (skip, limit): (u32, u32),
+) -> Result<Portfolio, ParseError> {
     let held = Filter::equals("holder", user_pointer(holder)?)
         .and(Filter::Field("balance".into(), Constraint::NotEquals("0".into())));
     let mut query = Query::new(held.clone()).descending("createdAt").limit(u64::from(limit));
@@ -70,8 +82,20 @@ async fn portfolio(host: &Host, holder: &ObjectId, skip: u32, limit: u32) -> Res
     query.include = vec!["asset".into()];
     let rows = host.find(HOLDING, query).await?;
     let count = host.count(HOLDING, Query::new(held)).await?;
-    let holdings = rows.iter().filter(|row| Holding::is_some(row)).map(shown).collect();
-    Ok(Portfolio { holder: holder.to_string(), count, holdings })
+    let quotes = quotes::now(host, market).await?;
+    let held = rows.iter().filter(|row| Holding::is_some(row));
+    let holdings = held.map(|row| {
+        let mut told = shown(row);
+        told.extend(valuation::shown(row, market, &quotes)?);
+        Ok(told)
+    });
+    let holdings = holdings.collect::<Result<_, ParseError>>()?;
+    Ok(Portfolio {
+        holder: holder.to_string(),
+        count,
+        holdings,
+        history: valuation::history(host, market, holder).await?,
+    })
 }
 
 fn shown(row: &Object) -> Map {
