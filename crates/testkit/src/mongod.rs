@@ -174,6 +174,10 @@ impl Member {
         let mut command = Command::new(tools::mongod()?);
         command.arg("--dbpath").arg(folder.path()).arg("--logpath").arg(log(folder.path()));
         command.args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"]);
+        // Each test has a database of its own, and each collection and index is a file: left open for the usual ten minutes, they
+        // would be more than a process may have.
+        let files = "file_manager=(close_idle_time=10,close_scan_interval=5,close_handle_minimum=500)";
+        command.args(["--wiredTigerEngineConfigString", files]);
         command.args(["--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"]);
         // Objects whose time is over go within a second, not a minute.
         command.args(["--setParameter", "ttlMonitorSleepSecs=1"]);
