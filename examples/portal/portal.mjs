@@ -98,7 +98,7 @@ async function showPortfolio() {
   at('chart').replaceChildren(...slices(holdings.map(({ asset, balance }) => Number(amount(balance, asset.decimals)))));
 }
 
-/// A ring, cut by these parts. Only the picture is made of floating numbers.
+/// A circle, cut into these parts. Only the picture is made of floating numbers.
 function slices(parts) {
   const whole = parts.reduce((sum, part) => sum + part, 0) || 1;
   let from = 0;
