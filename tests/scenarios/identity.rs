@@ -248,8 +248,16 @@ async fn who_is_erased_cannot_be_read_again(site: Site) {
     let officer = site.app.as_user(&token);
     let refused = site.ada.post("/functions/erasePerson", json!({"identityId": identity, "reason": "REQUEST"})).await;
     assert_eq!(refused.code(), 119, "{}", refused.body);
+    let phone = json!({"channels": ["SMS"], "phone": "+491701234567"});
+    run(&site.ada, "setNotificationPreferences", phone).await;
+    let told = json!({"identityId": identity, "kind": "NEWS", "title": "Dear Ada"});
+    run(&officer, "sendNotification", told).await;
     let erased = run(&officer, "erasePerson", json!({"identityId": identity, "reason": "REQUEST"})).await;
     assert_eq!(erased["secretDestroyed"], true);
+    for class in ["Notification", "NotificationDelivery", "NotificationPreference"] {
+        let left = site.app.as_master().get(&format!("/classes/{class}")).await.results().len();
+        assert_eq!(left, 0, "{class}");
+    }
     let own = site.ada.get(&format!("/classes/Identity/{identity}")).await.body;
     for field in ["legalName", "dateOfBirth", "documentNumber", "metadata"] {
         assert_eq!(own.get(field), None, "{field}");

@@ -99,3 +99,26 @@ pub async fn keep(request: BeforeSave) -> Result<Draft, ParseError> {
         }
     }
 }
+
+/// How many objects one step of forgetting takes.
+const STEP_OBJECTS: u64 = 100;
+
+/// Deletes whatever is kept to tell a user something, and what they were told; gives how many objects that were.
+pub async fn forget(host: &Host, user: &Pointer) -> Result<u64, ParseError> {
+    let host = host.as_master();
+    let mut deleted = 0;
+    for class in [delivery::CLASS, CLASS, preference::CLASS] {
+        loop {
+            let own = Query::new(Filter::equals("user", user.clone())).limit(STEP_OBJECTS);
+            let some = host.find(class, own).await?;
+            for object in &some {
+                host.delete(class, &object.id).await?;
+            }
+            deleted += some.len() as u64;
+            if (some.len() as u64) < STEP_OBJECTS {
+                break;
+            }
+        }
+    }
+    Ok(deleted)
+}

@@ -1,7 +1,7 @@
-//! `erasePerson`: the secret that a person's data is sealed with is destroyed, and what else names them is deleted.
+//! `erasePerson`: the secret that a person's data is sealed with is destroyed, and what else names or tells them is deleted.
 
 use parsimony_cloud::{Host, Request};
-use parsimony_kit::{Acting, params, permission, pii, roles};
+use parsimony_kit::{Acting, notifications, params, permission, pii, roles};
 use parsimony_model::{Date, ErrorCode, Filter, Object, ObjectId, ParseError, Query, Value, map};
 use serde::{Deserialize, Serialize};
 
@@ -131,11 +131,14 @@ async fn erase(host: &Host, acting: &Acting<'_>, params: &ErasePerson, identity:
         }
         let sealed = map! { "documentNumber" => gone(), "dateOfBirth" => gone(), "registrationNumber" => gone(), "metadata" => gone() };
         host.update(IDENTITY, &identity.id, sealed).await?;
+        // After the credentials, whose end is told too.
+        let told = notifications::forget(&host, &crate::model::pointer(identity, "user")?).await?;
         let destroyed = pii::destroy_secret(&host, &identity.id).await?;
         let entry = (acting.entry().about(&identity.id))
             .detail("reason", params.reason.as_str())
             .detail("despiteRetention", params.despite_retention)
             .detail("credentialsRevoked", revoked as f64)
+            .detail("notificationsDeleted", told as f64)
             .detail("unreadable", destroyed);
         acting.record(&host, entry).await?;
         Ok(destroyed)
