@@ -46,7 +46,7 @@ parsimony_kit::words! {
         None = "NONE",
         /// It is somebody's who is verified.
         Verified = "VERIFIED",
-        /// That does not count for now.
+        /// It is suspended: it counts again when that is lifted.
         Suspended = "SUSPENDED",
         /// That is over.
         Expired = "EXPIRED",

@@ -125,7 +125,7 @@ impl Runner {
                 break;
             }
         }
-        Ok(format!("{ended} steps ended, {waiting} go on, {failed} failed for now"))
+        Ok(format!("{ended} steps ended, {waiting} go on, {failed} failed"))
     }
 
     /// Takes one step. What went wrong is noted in it (`None`), and is no trouble of the others.

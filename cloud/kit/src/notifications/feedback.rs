@@ -16,7 +16,7 @@ use crate::audit::{self, AuditEntry};
 use crate::state::{self, State as _};
 
 /// Who tells, and how they are believed. Those that are set may call the same webhook.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct FeedbackSettings {
     /// SendGrid's verification key: Base64, as its pages show it.
