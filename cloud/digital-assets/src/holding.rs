@@ -1,15 +1,12 @@
 //! How much does somebody hold of an asset, and how much of it may they use? One row of the ledger.
 
 use alloy::primitives::U256;
-use parsimony_cloud::Host;
+use parsimony_cloud::{CONFLICT, Host};
 use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, Filter, Object, ObjectId, ParseError, Pointer, Query, Value, map};
 
 use crate::amount;
 use crate::model::{HOLDING, HoldingStatus, pointer, readable_by};
-
-/// The number of the error that makes [`Host::transaction`] try again.
-const CONFLICT: i32 = 251;
 
 /// A holding as it stands in the transaction that changes it.
 ///

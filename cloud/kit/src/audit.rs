@@ -7,7 +7,7 @@ mod chain;
 mod details;
 mod verify;
 
-use parsimony_cloud::{Call, Host, Inbound, Job};
+use parsimony_cloud::{CONFLICT, Call, Host, Inbound, Job};
 use parsimony_model::value::Map;
 use parsimony_model::{Access, Acl, ErrorCode, Object, ObjectId, ParseError, Value};
 
@@ -19,9 +19,6 @@ pub use verify::{ENTRIES_MAX, Verdict, verify};
 
 /// The class of the entries.
 pub const CLASS: &str = "AuditLog";
-
-/// The number of the error that makes [`Host::transaction`] try again.
-const CONFLICT: i32 = 251;
 
 crate::words! {
     /// How an action ended.

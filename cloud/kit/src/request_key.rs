@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use parsimony_cloud::{Call, Host, JobRequest};
+use parsimony_cloud::{CONFLICT, Call, Host, JobRequest};
 use parsimony_model::query::Constraint;
 use parsimony_model::value::json;
 use parsimony_model::{ErrorCode, Filter, ParseError, Query, Value, map};
@@ -18,9 +18,6 @@ use crate::params;
 
 /// The class of the kept answers.
 pub const CLASS: &str = "RequestKey";
-
-/// The number of the error that makes [`Host::transaction`] try again.
-const CONFLICT: i32 = 251;
 
 /// For how long an answer is kept.
 const KEPT_MILLIS: i64 = 30 * 86_400_000;

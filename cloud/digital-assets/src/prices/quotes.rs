@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
-use parsimony_cloud::{Host, JobRequest};
+use parsimony_cloud::{CONFLICT, Host, JobRequest};
 use parsimony_model::value::Map;
 use parsimony_model::{Date, ErrorCode, Filter, Object, ParseError, Query, Value, map};
 use rust_decimal::Decimal;
@@ -112,9 +112,6 @@ async fn write(
     };
     host.update(QUOTE, &stored.id, fields).await.map(drop)
 }
-
-/// The number of the error that makes [`Host::transaction`] try again.
-const CONFLICT: i32 = 251;
 
 /// A price that is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
