@@ -1,6 +1,7 @@
 //! How are all tests run, in order, with one result?
 
 mod counts;
+mod failures;
 mod programs;
 mod ring;
 
@@ -14,6 +15,7 @@ use parsimony_testkit::{Mongod, mongod, tools};
 use tokio::runtime::Runtime;
 
 use self::counts::Counts;
+use self::failures::Failures;
 use self::programs::Programs;
 use self::ring::Ring;
 use crate::interrupt::Interrupt;
@@ -54,20 +56,20 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let programs = programs::build()?;
     interrupt.check()?;
     let databases = Databases::start(&runtime, &rings)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut failures) = (Vec::new(), Failures::default());
     for ring in rings {
         println!("\n=== {} — {}\n", ring.name(), ring.answers());
         let start = Instant::now();
-        let mut session = Session { options, interrupt: &interrupt, databases: &databases, counts: Counts::default() };
-        session.run(ring, &programs)?;
-        let mut counts = session.counts;
+        let mut counts = Counts::default();
+        let (interrupt, databases) = (&interrupt, &databases);
+        Session { options, interrupt, databases, counts: &mut counts, failures: &mut failures }.run(ring, &programs)?;
         if counts.ran() == 0 && options.filter.is_none() {
-            println!("No test ran: a ring that checks nothing counts as a failure.");
+            failures.add(format!("No test of the ring {} ran: a ring that checks nothing fails.", ring.name()));
             counts.failed += 1;
         }
         rows.push((ring.name(), counts, start.elapsed()));
     }
-    println!("\n{}", counts::table(&rows));
+    println!("\n{}\n{}", failures.told(), counts::table(&rows));
     if rows.iter().all(|(_, counts, _)| counts.ran() == 0) {
         bail!("no test has that in its name");
     }
@@ -105,7 +107,8 @@ struct Session<'a> {
     options: &'a Options,
     interrupt: &'a Interrupt,
     databases: &'a Databases,
-    counts: Counts,
+    counts: &'a mut Counts,
+    failures: &'a mut Failures,
 }
 
 impl Session<'_> {
@@ -152,10 +155,14 @@ impl Session<'_> {
     fn watch(&mut self, mut command: Command, what: &str) -> Result<()> {
         self.databases.tell(&mut command);
         let failed_before = self.counts.failed;
-        let status = shell::stream(command, |line| self.counts.read(line))?;
+        self.failures.begin();
+        let status = shell::stream(command, |line| {
+            self.counts.read(line);
+            self.failures.read(line);
+        })?;
         self.interrupt.check()?;
         if !status.success() && self.counts.failed == failed_before {
-            println!("{what} ended with {status} and named no failed test: counted as one failure.");
+            self.failures.add(format!("{what} ended with {status} and named no failed test: counted as one failure."));
             self.counts.failed += 1;
         }
         Ok(())
