@@ -8,7 +8,7 @@ use parsimony_model::{Clock as _, Date};
 use parsimony_testkit::{Seen, StoreKind};
 use serde_json::{Value, json};
 
-use crate::digital_assets::{Person, Stage, done, refused};
+use crate::digital_assets::{Person, Stage, done, pointer, refused};
 use crate::jobs::eventually;
 use crate::webhooks::Elsewhere;
 
@@ -18,6 +18,8 @@ crate::on_both_stores!(
     who_cannot_be_asked_or_is_far_off_does_not_count,
     a_service_tells_by_itself_and_nobody_else_does,
     a_day_is_written_once_however_often_it_is_valued,
+    a_portfolio_tells_what_all_of_it_comes_to_and_what_is_left_out,
+    all_of_a_great_portfolio_is_in_its_total,
 );
 
 struct Market {
@@ -95,6 +97,15 @@ impl Market {
         let portfolio = done(&self.ada, "getAssetPortfolio", json!({})).await;
         let holdings = portfolio["holdings"].as_array().unwrap();
         holdings.iter().find(|holding| holding["asset"]["assetId"] == asset).unwrap()["value"].clone()
+    }
+
+    /// What a portfolio comes to; what is left out is in an order of its reasons.
+    async fn total(&self, params: Value) -> Value {
+        let mut total = done(&self.ada, "getAssetPortfolio", params).await["total"].clone();
+        if let Some(left) = total.get_mut("leftOut").and_then(Value::as_array_mut) {
+            left.sort_by_key(|one| one["why"].to_string());
+        }
+        total
     }
 
     /// A service tells of prices.
@@ -176,4 +187,50 @@ async fn a_day_is_written_once_however_often_it_is_valued(market: Market) {
     assert_eq!(day["day"], json!(now().to_string().get(..10).unwrap()));
     let other = market.stage.person("bob", &[]).await;
     assert_eq!(other.client.get("/classes/PortfolioSnapshot").await.results().len(), 0);
+}
+
+async fn a_portfolio_tells_what_all_of_it_comes_to_and_what_is_left_out(market: Market) {
+    let gold = market.holds(Some("gold"), "1050").await;
+    let dust = market.holds(None, "7").await;
+    let left = |asset: &str, why: &str| json!({"assetId": asset, "tokenId": "0", "why": why});
+    let nothing = json!({
+        "value": {"amount": "0.00", "currency": "USD"}, "priced": 0, "unpriced": 2,
+        "leftOut": [left(&dust, "NO_FEED"), left(&gold, "NO_QUOTE")],
+    });
+    assert_eq!(market.total(json!({})).await, nothing);
+    market.stage.run("syncMarketData").await;
+    let all = json!({
+        "value": {"amount": "1060.50", "currency": "USD"}, "priced": 1, "unpriced": 1, "leftOut": [left(&dust, "NO_FEED")],
+        "at": {"__type": "Date", "iso": now().to_string()},
+    });
+    assert_eq!(market.total(json!({})).await, all);
+    // Whatever the page shows, it is of all; and it is told once.
+    assert_eq!(market.total(json!({"limit": 1})).await, all);
+    assert_eq!(market.total(json!({"limit": 1, "skip": 1})).await, Value::Null);
+    // What is too old values nothing.
+    market.stage.clock.advance_millis(901_000);
+    assert_eq!(market.total(json!({})).await, nothing);
+}
+
+async fn all_of_a_great_portfolio_is_in_its_total(market: Market) {
+    let issuer = market.stage.person("issuer", &["asset-manager"]).await;
+    let art = market.stage.active(&issuer, json!({"standard": "ERC1155", "priceFeed": "silver"})).await;
+    let held = |token: usize| {
+        let fields = json!({
+            "asset": pointer("DigitalAsset", &art), "holder": pointer("_User", &market.ada.id), "tokenId": token.to_string(),
+            "balance": "2", "frozen": "0", "reserved": "0", "pending": "0", "ACL": {},
+        });
+        json!({"method": "POST", "path": "/parse/classes/AssetHolding", "body": fields})
+    };
+    // More than are read at once.
+    for step in 0..21_usize {
+        let requests: Vec<Value> = (step * 50..step * 50 + 50).map(held).collect();
+        let seen = market.stage.master().post("/batch", json!({"requests": requests})).await;
+        assert!(seen.body.as_array().unwrap().iter().all(|one| one["success"].is_object()), "{}", seen.body);
+    }
+    market.stage.run("syncMarketData").await;
+    let total = market.total(json!({"limit": 10})).await;
+    // Each of 1,050 holdings is two, and one is worth 20.
+    assert_eq!(total["value"], json!({"amount": "42000.00", "currency": "USD"}));
+    assert_eq!((&total["priced"], &total["leftOut"]), (&json!(1_050), &json!([])));
 }

@@ -1,13 +1,12 @@
 //! What identity management refuses: parameters that are none, whatever is wrong with them, and that records go.
 
-use std::collections::BTreeMap;
-
 use parsimony_cloud::{Application, Settings};
 use parsimony_testkit::{App, Client, StoreKind};
 use serde_json::{Value as Json, json};
 
 use crate::credentials::{KEY, run, staff};
 use crate::jobs::quick;
+use crate::wrong_parameters::{KIT, every_one_is_refused};
 
 crate::on_both_stores!(
     crate::identity_limits::open;
@@ -37,27 +36,14 @@ async fn open(store: StoreKind) -> Site {
     Site { app, ada, root }
 }
 
-/// What a parameter is.
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Text,
-    List,
-    Map,
-    Date,
-    Flag,
-    Count,
-}
-
-use Kind::{Count, Date, Flag, List, Map, Text};
-
-/// Every function with its parameters: `name:kind`, or `name=value` of one that it cannot do without, with a good value.
+/// Every function with its parameters, in the words of [`every_one_is_refused`].
 const FUNCTIONS: &str = "
 createIdentity type=INDIVIDUAL legalName=Ada nationality=GB countryOfResidence=DE dateOfBirth:text documentType:text documentNumber:text \
     registrationNumber:text metadata:map requestKey:text
 submitVerification identityId=abcdefghij level=BASIC provider=MANUAL documents:list requestKey:text
 reviewVerification verificationId=abcdefghij decision=APPROVE reasons:list checks:list comment:text riskRating:text expiresAt:date \
     requestKey:text
-uploadDocument documentId=abcdefghij file=FILE sha256:text requestKey:text
+uploadDocument documentId=abcdefghij file={\"__type\":\"File\",\"name\":\"a.png\"} sha256:text requestKey:text
 issueCredential identityId=abcdefghij claims:list subject:text validUntil:date requestKey:text
 revokeCredential credentialId=abcdefghij reason=LOST requestKey:text
 triggerPostVerificationActions identityId=abcdefghij actions:list requestKey:text
@@ -65,77 +51,9 @@ getIdentityDashboard
 logAuditEvent action=CALLED entityType=Identity entityId=abcdefghij outcome:text details:map requestKey:text
 erasePerson identityId=abcdefghij reason=REQUEST despiteRetention:flag
 sendNotification kind=NEWS title=News identityId=abcdefghij userId:text body:text data:map requestKey:text
-verifyAuditTrail application=identity-management from:count to:count
 ";
 
-/// A parameter: its name, its kind, and a good value if it is needed.
-struct Parameter {
-    name: String,
-    kind: Kind,
-    good: Option<Json>,
-}
-
-impl Parameter {
-    fn read(text: &str) -> Self {
-        if let Some((name, good)) = text.split_once('=') {
-            let file = good == "FILE";
-            let value = if file { json!({"__type": "File", "name": "a.png"}) } else { json!(good) };
-            return Self { name: name.to_owned(), kind: if file { Map } else { Text }, good: Some(value) };
-        }
-        let (name, kind) = text.split_once(':').unwrap();
-        let kinds = [("text", Text), ("list", List), ("map", Map), ("date", Date), ("flag", Flag), ("count", Count)];
-        let (_, kind) = kinds.into_iter().find(|(known, _)| *known == kind).unwrap();
-        Self { name: name.to_owned(), kind, good: None }
-    }
-
-    /// Whatever can be wrong with it.
-    fn cases(&self) -> Vec<(String, Option<Json>)> {
-        let wrong = wrong(self.kind, self.good.is_some()).into_iter().map(Some);
-        let missing = self.good.is_some().then_some(None);
-        wrong.chain(missing).map(|value| (self.name.clone(), value)).collect()
-    }
-}
-
-/// What is wrong for a parameter of a kind, whatever it means.
-fn wrong(kind: Kind, required: bool) -> Vec<Json> {
-    let hostile = [json!({"$ne": ""}), json!({"__op": "Delete"}), json!([[[[]]]]), json!({"__type": "Pointer"})];
-    let mut wrong = match kind {
-        Text => vec![json!(7), json!(true), json!([]), json!("\u{0}x"), json!("A".repeat(100_000))],
-        List => vec![json!("x"), json!(7), json!({}), json!([7]), json!(vec!["x"; 1_000])],
-        Map => vec![json!("x"), json!(7), json!([])],
-        Date => vec![json!("yesterday"), json!({"__type": "Date", "iso": "x"}), json!(true)],
-        Flag => vec![json!("yes"), json!(1)],
-        Count => vec![json!("1"), json!(-1), json!(1.5), json!(1e300)],
-    };
-    // An object is no hostile thing where an object is meant.
-    wrong.extend(hostile.into_iter().filter(|value| kind != Map || !value.is_object()));
-    if required {
-        wrong.push(Json::Null);
-    }
-    wrong
-}
-
 impl Site {
-    /// How many objects there are of each class.
-    async fn counts(&self) -> BTreeMap<&'static str, u64> {
-        let mut counts = BTreeMap::new();
-        for class in [
-            "Identity",
-            "IdentityVerification",
-            "VerificationDocument",
-            "VerifiableCredential",
-            "CredentialStatusList",
-            "PostVerificationAction",
-            "Notification",
-            "RequestKey",
-            "AuditLog",
-        ] {
-            let seen = self.app.as_master().get(&format!("/classes/{class}?count=1&limit=0")).await;
-            counts.insert(class, seen.body["count"].as_u64().unwrap());
-        }
-        counts
-    }
-
     /// An identity of Ada's with a document, that waits for a review; gives the ids of all three.
     async fn submitted(&self) -> [String; 3] {
         let created = json!({
@@ -152,32 +70,8 @@ impl Site {
 }
 
 async fn every_wrong_parameter_of_every_function_is_named_and_changes_nothing(site: Site) {
-    let before = site.counts().await;
-    let mut asked = 0;
-    for line in FUNCTIONS.lines().filter(|line| !line.is_empty()) {
-        let (function, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let parameters: Vec<Parameter> = rest.split_whitespace().map(Parameter::read).collect();
-        let good: serde_json::Map<String, Json> =
-            parameters.iter().filter_map(|one| Some((one.name.clone(), one.good.clone()?))).collect();
-        let mut cases = vec![("unheardOf".to_owned(), Some(json!(1))), ("$where".to_owned(), Some(json!("1")))];
-        cases.extend(parameters.iter().flat_map(Parameter::cases));
-        for (field, value) in cases {
-            let mut params = good.clone();
-            match &value {
-                Some(value) => params.insert(field.clone(), value.clone()),
-                None => params.remove(&field),
-            };
-            let seen = site.root.post(&format!("/functions/{function}"), Json::Object(params)).await;
-            let text = seen.body["error"].as_str().unwrap_or_default();
-            let case =
-                || format!("{function} {field} {:.80}: {:.300}", json!(value).to_string(), seen.body.to_string());
-            assert_eq!(seen.code(), 142, "{}", case());
-            assert!(text.contains(&field), "{}", case());
-            asked += 1;
-        }
-    }
-    assert!(asked > 300, "only {asked} were asked");
-    assert_eq!(site.counts().await, before);
+    let table = [FUNCTIONS, KIT].concat();
+    every_one_is_refused((&site.app, &site.root), application(), &table, &[]).await;
 }
 
 async fn no_status_is_reached_but_by_its_steps(site: Site) {

@@ -19,6 +19,7 @@ mod defined;
 mod devices;
 mod digital_assets;
 mod digital_assets_chain;
+mod digital_assets_limits;
 mod digital_assets_market;
 mod digital_assets_prices;
 mod digital_assets_settled;
@@ -52,6 +53,7 @@ mod triggers;
 mod users;
 mod webhooks;
 mod wire;
+mod wrong_parameters;
 
 /// Makes two tests of each scenario: one on SQLite, one on MongoDB.
 ///

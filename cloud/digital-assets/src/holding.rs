@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use parsimony_cloud::{CONFLICT, Host};
 use parsimony_model::value::Map;
-use parsimony_model::{ErrorCode, Filter, Object, ObjectId, ParseError, Pointer, Query, Value, map};
+use parsimony_model::{ErrorCode, Filter, Object, ObjectId, ParseError, Pointer, Query, map};
 
 use crate::amount;
 use crate::model::{HOLDING, HoldingStatus, pointer, readable_by};
@@ -147,11 +147,6 @@ impl Holding {
     pub(crate) fn shown(row: &Object) -> Map {
         let fields = ["tokenId", "balance", "locked", "available", "status"];
         fields.iter().filter_map(|field| Some(((*field).into(), row.get(field)?.clone()))).collect::<Map>()
-    }
-
-    /// Whether there is any of it.
-    pub(crate) fn is_some(row: &Object) -> bool {
-        row.get("balance").and_then(Value::as_str).is_some_and(|balance| balance != "0")
     }
 }
 

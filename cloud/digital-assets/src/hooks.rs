@@ -7,11 +7,17 @@ use parsimony_kit::state::State;
 use parsimony_model::{ErrorCode, ParseError};
 
 use crate::model::{AssetStatus, DeploymentStatus, HoldingStatus, ListingStatus, PermissionStatus, TransactionStatus};
+use crate::prices::market::Market;
 
-/// An asset stays what it was described as.
-pub(crate) async fn keep_asset(request: BeforeSave) -> Result<Draft, ParseError> {
+/// An asset stays what it was described as, and is valued by a feed that is there.
+pub(crate) fn keep_asset(request: BeforeSave, market: &Market) -> Result<Draft, ParseError> {
     let draft = keep::<AssetStatus>(request, &["issuer", "standard", "decimals", "symbol", "supplyCap"])?;
     whole_amounts(&draft, &["totalSupply", "supplyCap"])?;
+    if draft.is_dirty("priceFeed")
+        && let Some(feed) = draft.text("priceFeed")
+    {
+        market.require("priceFeed", &feed)?;
+    }
     Ok(draft)
 }
 

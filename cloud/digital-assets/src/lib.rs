@@ -52,16 +52,17 @@ pub mod settings;
 mod settle;
 pub mod webhooks;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parsimony_cloud::{Application, HttpClient, Inbound, JobPlan, JobRequest, Request, Rules, Verifier};
+use parsimony_cloud::{Application, BeforeSave, HttpClient, Inbound, JobPlan, JobRequest, Request, Rules, Verifier};
 use parsimony_connectors::Http;
 
 use functions::{
-    CreateListing, DeployAsset, GetAssetPortfolio, burn_tokens, buy_listing, cancel_listing, create_digital_asset,
-    create_listing, deploy_asset, freeze_holding, get_asset_portfolio, grant_asset_permission, mint_tokens,
-    pause_asset, retire_asset, revoke_asset_permission, transfer_tokens,
+    CreateDigitalAsset, CreateListing, DeployAsset, GetAssetPortfolio, burn_tokens, buy_listing, cancel_listing,
+    create_digital_asset, create_listing, deploy_asset, freeze_holding, get_asset_portfolio, grant_asset_permission,
+    mint_tokens, pause_asset, retire_asset, revoke_asset_permission, transfer_tokens,
 };
 pub use jobs::{Installed, install};
 use model::{ASSET, DEPLOYMENT, HOLDING, LISTING, PERMISSION, TRANSACTION};
@@ -77,13 +78,16 @@ pub fn application() -> Application {
     // The master key alone is nobody: who decides something has to be a person.
     let person = || Rules::none().require_user().validate_master_key();
     with_classes(Application::new(APPLICATION).sharing(parsimony_kit::application()))
-        .before_save(ASSET, hooks::keep_asset)
         .before_save(DEPLOYMENT, hooks::keep_deployment)
         .before_save(TRANSACTION, hooks::keep_transaction)
         .before_save(HOLDING, hooks::keep_holding)
         .before_save(PERMISSION, hooks::keep_permission)
         .before_save(LISTING, hooks::keep_listing)
-        .define("createDigitalAsset", person(), create_digital_asset)
+        .script("DigitalAsset", include_str!("../hooks/DigitalAsset.rhai"))
+        .script("AssetTransaction", include_str!("../hooks/AssetTransaction.rhai"))
+        .script("AssetHolding", include_str!("../hooks/AssetHolding.rhai"))
+        .script("AssetPermission", include_str!("../hooks/AssetPermission.rhai"))
+        .script("AssetMarketplaceListing", include_str!("../hooks/AssetMarketplaceListing.rhai"))
         .define("mintTokens", person(), mint_tokens)
         .define("transferTokens", person(), transfer_tokens)
         .define("burnTokens", person(), burn_tokens)
@@ -148,6 +152,14 @@ fn with_prices(application: Application, settings: &PriceSettings, market: &Mark
         let market = market.clone();
         move |request: Request<GetAssetPortfolio>| get_asset_portfolio(request, market.clone())
     };
+    let create = {
+        let market = market.clone();
+        move |request: Request<CreateDigitalAsset>| create_digital_asset(request, market.clone())
+    };
+    let keep = {
+        let market = market.clone();
+        move |request: BeforeSave| ready(hooks::keep_asset(request, &market))
+    };
     let sync = {
         let market = market.clone();
         move |request: JobRequest<_>| quotes::sync_market_data(request, market.clone())
@@ -158,6 +170,8 @@ fn with_prices(application: Application, settings: &PriceSettings, market: &Mark
     };
     let plan = |cron: &str| JobPlan::manual().cron(cron, "UTC").timeout(Duration::from_secs(3_000));
     let application = application
+        .before_save(ASSET, keep)
+        .define("createDigitalAsset", Rules::none().require_user().validate_master_key(), create)
         .define("getAssetPortfolio", Rules::none().require_user(), portfolio)
         .job("syncMarketData", plan("*/5 * * * *"), sync)
         .job("valuePortfolios", plan("50 23 * * *"), value);

@@ -7,11 +7,13 @@
 //! | what is written of it | `prices/quotes.rs` |
 //! | what does a service tell of prices by itself | `prices/told.rs` |
 //! | what is an amount worth at a price | `prices/worth.rs` |
-//! | what do holdings come to | `prices/valuation.rs` |
+//! | what do many holdings come to now | `prices/total.rs` |
+//! | what did they come to, day by day | `prices/valuation.rs` |
 
 pub(crate) mod judge;
 pub(crate) mod market;
 pub(crate) mod quotes;
 pub(crate) mod told;
+pub(crate) mod total;
 pub(crate) mod valuation;
 pub(crate) mod worth;

@@ -16,6 +16,7 @@ use crate::handler::Handler;
 use crate::origin::Origin;
 use crate::registry::{Hooks, Tables};
 use crate::rules::Rules;
+use crate::strict::Strict;
 use crate::triggers::Trigger;
 
 /// A call of a cloud function, before its parameters are typed.
@@ -149,7 +150,7 @@ where
 /// Reads the parameters as their type; a refusal names the parameter.
 pub(crate) fn typed<P: DeserializeOwned>(params: Map) -> Result<P, ParseError> {
     let json = serde_json::to_value(Value::Object(params)).map_err(ParseError::internal)?;
-    serde_path_to_error::deserialize(json).map_err(|error| {
+    serde_path_to_error::deserialize(Strict(json)).map_err(|error| {
         let path = error.path().to_string();
         let reason = error.into_inner();
         // serde names a missing or unknown field in its reason, and has no path to it.

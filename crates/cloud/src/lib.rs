@@ -68,6 +68,7 @@ mod rules;
 mod scripts;
 mod settings;
 pub mod stack;
+mod strict;
 mod triggers;
 mod validator;
 mod wire;

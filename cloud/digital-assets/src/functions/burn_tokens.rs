@@ -5,7 +5,7 @@ use parsimony_kit::{Acting, params};
 use parsimony_model::{ObjectId, ParseError};
 use serde::{Deserialize, Serialize};
 
-use super::common::{Tokens, TransactionCreated, record_decided, require_permission};
+use super::common::{Named, Tokens, TransactionCreated, record_decided, require_permission};
 use crate::APPLICATION;
 use crate::amount;
 use crate::compliance::Refusal;
@@ -36,12 +36,14 @@ pub async fn burn_tokens(request: Request<BurnTokens>) -> Result<TransactionCrea
     let acting = Acting::new(APPLICATION, ASSET, &request);
     let caller = acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("assetId", &params.asset_id)?;
     let from = params.from.as_deref().map(|from| params::object_id("from", from)).transpose()?;
     let from = from.unwrap_or_else(|| caller.id.clone());
+    let named = Named::read(params.amount.as_deref(), params.token_id.as_deref())?;
     let done = async {
         let asset = Asset::read(request.host.get(ASSET, &id).await?)?;
-        let tokens = Tokens::parse(asset.standard, params.amount.as_deref(), params.token_id.as_deref())?;
+        let tokens = named.of(asset.standard)?;
         if from != caller.id {
             let to = "destroy what others hold";
             require_permission(&request.host, &request.who, &asset.object, Permission::Burn, to).await?;

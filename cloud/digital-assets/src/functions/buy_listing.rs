@@ -61,6 +61,7 @@ pub async fn buy_listing(request: Request<BuyListing>) -> Result<ListingBought, 
     let acting = Acting::new(APPLICATION, LISTING, &request);
     let caller = acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("listingId", &params.listing_id)?;
     let buyer = params.buyer.as_deref().map(|buyer| params::object_id("buyer", buyer)).transpose()?;
     let buyer = buyer.unwrap_or_else(|| caller.id.clone());

@@ -37,6 +37,7 @@ pub async fn cancel_listing(request: Request<CancelListing>) -> Result<ListingCa
     let acting = Acting::new(APPLICATION, LISTING, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("listingId", &params.listing_id)?;
     let done = async {
         let listing = request.host.get(LISTING, &id).await?;

@@ -4,13 +4,14 @@ use alloy::primitives::U256;
 use parsimony_cloud::{Host, Who};
 use parsimony_kit::{Acting, params, permission, roles};
 use parsimony_model::query::Constraint;
-use parsimony_model::{Filter, Object, ParseError, Query, Value};
+use parsimony_model::{Filter, Object, ParseError, Query, Value, map};
 use serde::{Deserialize, Serialize};
 
 use crate::amount;
+use crate::ledger::Asset;
 use crate::model::{
-    FUNGIBLE, PERMISSION, Permission, PermissionStatus, Standard, TRANSACTION, TransactionStatus, TransactionType,
-    pointer, word,
+    ASSET, AssetStatus, FUNGIBLE, PERMISSION, Permission, PermissionStatus, Standard, TRANSACTION, TransactionStatus,
+    TransactionType, pointer, word,
 };
 
 /// What is answered: the chain will be asked to do it.
@@ -81,27 +82,54 @@ pub(super) struct Tokens {
     pub(super) amount: U256,
 }
 
-impl Tokens {
+/// The same as a caller names it: what can be read of it before the asset is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named {
+    amount: Option<U256>,
+    token: Option<U256>,
+}
+
+impl Named {
+    /// Reads the parameters.
+    pub(super) fn read(amount: Option<&str>, token: Option<&str>) -> Result<Self, ParseError> {
+        Ok(Self {
+            amount: amount.map(|amount| amount::positive("amount", amount)).transpose()?,
+            token: token.map(|token| amount::parse("tokenId", token)).transpose()?,
+        })
+    }
+
     /// What a standard needs is required, what it has not is refused.
-    pub(super) fn parse(standard: Standard, amount: Option<&str>, token: Option<&str>) -> Result<Self, ParseError> {
-        let token = match token {
+    pub(super) fn of(self, standard: Standard) -> Result<Tokens, ParseError> {
+        let token = match self.token {
             Some(_) if standard.is_fungible() => {
                 return Err(params::invalid("tokenId", format!("the tokens of {standard} are all alike")));
             }
-            Some(token) => amount::parse("tokenId", token)?.to_string(),
+            Some(token) => token.to_string(),
             None if standard.is_fungible() => FUNGIBLE.to_owned(),
             None => return Err(params::missing("tokenId", format!("the tokens of {standard} differ"))),
         };
-        let amount = match amount {
-            Some(amount) => amount::positive("amount", amount)?,
+        let amount = match self.amount {
+            Some(amount) => amount,
             None if standard == Standard::Erc721 => U256::from(1),
             None => return Err(params::missing("amount", "it says how many base units")),
         };
         if standard == Standard::Erc721 && amount != U256::from(1) {
             return Err(params::invalid("amount", "there is one of each token of ERC721"));
         }
-        Ok(Self { token, amount })
+        Ok(Tokens { token, amount })
     }
+}
+
+/// Brings an asset to another status, with the entry of the audit trail about it.
+pub(super) async fn bring(
+    host: &Host,
+    acting: &Acting<'_>,
+    asset: &Asset,
+    to: AssetStatus,
+) -> Result<Object, ParseError> {
+    let changed = host.update(ASSET, &asset.object.id, map! { "status" => to }).await?;
+    acting.record(host, acting.entry().changed(Some(&asset.object), Some(&changed))).await?;
+    Ok(changed)
 }
 
 /// The entry of the audit trail about a transaction that was decided.
@@ -135,7 +163,7 @@ mod tests {
             (Standard::Erc1155, None, Some("7"), Err("amount")),
             (Standard::Erc1155, Some("3"), Some("-7"), Err("tokenId")),
         ] {
-            match (Tokens::parse(standard, amount, token), expected) {
+            match (Named::read(amount, token).and_then(|named| named.of(standard)), expected) {
                 (Ok(tokens), Ok((token, amount))) => {
                     assert_eq!(tokens, Tokens { token: token.to_owned(), amount: U256::from(amount) });
                 }

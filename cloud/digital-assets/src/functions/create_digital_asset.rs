@@ -11,6 +11,7 @@ use crate::amount;
 use crate::compliance::ComplianceRules;
 use crate::ledger::put;
 use crate::model::{ASSET, AssetStatus, Standard, readable_by_all};
+use crate::prices::market::Market;
 
 /// How many digits of a fungible asset are behind the point, unless told otherwise: as those of ether.
 const DECIMALS: u8 = 18;
@@ -58,11 +59,15 @@ pub struct AssetCreated {
 }
 
 /// Describes an asset; the caller becomes its issuer.
-pub async fn create_digital_asset(request: Request<CreateDigitalAsset>) -> Result<AssetCreated, ParseError> {
+pub(crate) async fn create_digital_asset(
+    request: Request<CreateDigitalAsset>,
+    market: Market,
+) -> Result<AssetCreated, ParseError> {
     let acting = Acting::new(APPLICATION, ASSET, &request);
     let issuer = acting.user()?;
     let params = &request.params;
-    params.check()?;
+    params::request_key(params.request_key.as_deref())?;
+    params.check(&market)?;
     let done = async {
         permission::require_role(&request.who, &[roles::ISSUER, roles::ASSET_MANAGER], "create a digital asset")?;
         if params.price_feed.is_some() {
@@ -76,7 +81,7 @@ pub async fn create_digital_asset(request: Request<CreateDigitalAsset>) -> Resul
 }
 
 impl CreateDigitalAsset {
-    fn check(&self) -> Result<(), ParseError> {
+    fn check(&self, market: &Market) -> Result<(), ParseError> {
         params::text("name", &self.name, 1, 100)?;
         params::word("symbol", &self.symbol, "-.", 12)?;
         if let Some(cap) = &self.supply_cap {
@@ -86,7 +91,7 @@ impl CreateDigitalAsset {
             params::text("baseUri", uri, 1, 500)?;
         }
         if let Some(feed) = &self.price_feed {
-            params::word("priceFeed", feed, "-_.", 64)?;
+            market.require("priceFeed", feed)?;
         }
         if let Some(rules) = &self.compliance_rules {
             rules.check()?;

@@ -6,7 +6,7 @@ use parsimony_model::value::{Map, json};
 use parsimony_model::{Date, ObjectId, ParseError, Pointer, map};
 use serde::{Deserialize, Serialize};
 
-use super::common::Tokens;
+use super::common::{Named, Tokens};
 use crate::APPLICATION;
 use crate::compliance::{ComplianceRules, Refusal};
 use crate::holding::Holding;
@@ -65,15 +65,17 @@ pub async fn create_listing(request: Request<CreateListing>, chains: Chains) -> 
     let acting = Acting::new(APPLICATION, LISTING, &request);
     let seller = acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("assetId", &params.asset_id)?;
     let asked = params.price.asked()?;
     let expires_at = params.expiry(request.host.now())?;
     if let Some(metadata) = &params.metadata {
         params::metadata("metadata", metadata)?;
     }
+    let named = Named::read(params.amount.as_deref(), params.token_id.as_deref())?;
     let done = async {
         let asset = Asset::read(request.host.get(ASSET, &id).await?)?;
-        let tokens = Tokens::parse(asset.standard, params.amount.as_deref(), params.token_id.as_deref())?;
+        let tokens = named.of(asset.standard)?;
         let offering = Offering { acting: &acting, seller: &seller, tokens, asked, params, expires_at };
         let work = |host| offering.run(host, &id, &chains);
         acting.once(params.request_key.as_deref(), params, work).await

@@ -30,6 +30,7 @@ pub async fn deploy_asset(request: Request<DeployAsset>, chains: Chains) -> Resu
     let acting = Acting::new(APPLICATION, ASSET, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("assetId", &params.asset_id)?;
     let place = chains.ready("chainId", params.chain_id)?;
     let done = async {

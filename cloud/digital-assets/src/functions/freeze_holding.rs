@@ -43,6 +43,7 @@ pub async fn freeze_holding(request: Request<FreezeHolding>) -> Result<Transacti
     let acting = Acting::new(APPLICATION, HOLDING, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("assetId", &params.asset_id)?;
     let holder = params::object_id("holder", &params.holder)?;
     let amount = params.amount.as_deref().map(|amount| amount::positive("amount", amount)).transpose()?;

@@ -1,8 +1,7 @@
-//! `getAssetPortfolio`: what somebody holds, and how much of it they may use.
+//! `getAssetPortfolio`: what somebody holds, how much of it they may use, and what it is worth.
 
 use parsimony_cloud::{Host, Request};
 use parsimony_kit::{Acting, params, permission, roles};
-use parsimony_model::query::Constraint;
 use parsimony_model::value::Map;
 use parsimony_model::{Filter, Object, ObjectId, ParseError, Query, Value, map};
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use crate::holding::Holding;
 use crate::model::HOLDING;
 use crate::party::user_pointer;
 use crate::prices::market::Market;
+use crate::prices::total::{self, Prices, Total};
 use crate::prices::{quotes, valuation};
 
 /// How many holdings one answer has at most.
@@ -43,6 +43,9 @@ pub struct Portfolio {
     pub count: u64,
     /// The holdings, the newest first, each with what it is worth where its asset has a price.
     pub holdings: Vec<Map>,
+    /// What all of them come to now, and which of them have no price and are not in it; on the first page alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Map>,
     /// What all of them came to, day by day, the newest first.
     pub history: Vec<Map>,
 }
@@ -75,27 +78,44 @@ async fn portfolio(
     holder: &ObjectId,
     (skip, limit): (u32, u32),
 ) -> Result<Portfolio, ParseError> {
-    let held = Filter::equals("holder", user_pointer(holder)?)
-        .and(Filter::Field("balance".into(), Constraint::NotEquals("0".into())));
+    let held = total::held().and(Filter::equals("holder", user_pointer(holder)?));
     let mut query = Query::new(held.clone()).descending("createdAt").limit(u64::from(limit));
     query.skip = u64::from(skip);
     query.include = vec!["asset".into()];
     let rows = host.find(HOLDING, query).await?;
-    let count = host.count(HOLDING, Query::new(held)).await?;
+    let count = host.count(HOLDING, Query::new(held.clone())).await?;
     let quotes = quotes::now(host, market).await?;
-    let held = rows.iter().filter(|row| Holding::is_some(row));
-    let holdings = held.map(|row| {
+    let prices = Prices { market, quotes: &quotes };
+    let holdings = rows.iter().map(|row| {
         let mut told = shown(row);
-        told.extend(valuation::shown(row, market, &quotes)?);
+        told.extend(valuation::shown(row, prices)?);
         Ok(told)
     });
-    let holdings = holdings.collect::<Result<_, ParseError>>()?;
     Ok(Portfolio {
         holder: holder.to_string(),
         count,
-        holdings,
+        holdings: holdings.collect::<Result<_, ParseError>>()?,
+        // Who turns the pages is not told the same again, at the cost of reading all of it again.
+        total: if skip == 0 { total(host, prices, held, (&rows, count)).await? } else { None },
         history: valuation::history(host, market, holder).await?,
     })
+}
+
+/// What all of it comes to. Where the page is all there is, nothing more is read.
+async fn total(
+    host: &Host,
+    prices: Prices<'_>,
+    held: Filter,
+    (page, count): (&[Object], u64),
+) -> Result<Option<Map>, ParseError> {
+    let total = if page.len() as u64 == count {
+        let mut total = Total::default();
+        total.take(page, prices)?;
+        total
+    } else {
+        Total::of(host, prices, held).await?
+    };
+    Ok(total.told(prices.market))
 }
 
 fn shown(row: &Object) -> Map {

@@ -6,7 +6,7 @@ use parsimony_model::query::Constraint;
 use parsimony_model::{Filter, ObjectId, ParseError, Query};
 use serde::{Deserialize, Serialize};
 
-use super::common::{Tokens, TransactionCreated, record_decided, require_permission};
+use super::common::{Named, Tokens, TransactionCreated, record_decided, require_permission};
 use crate::APPLICATION;
 use crate::amount;
 use crate::compliance::{ComplianceRules, Refusal};
@@ -37,11 +37,13 @@ pub async fn mint_tokens(request: Request<MintTokens>) -> Result<TransactionCrea
     let acting = Acting::new(APPLICATION, ASSET, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("assetId", &params.asset_id)?;
     let to = params::object_id("to", &params.to)?;
+    let named = Named::read(params.amount.as_deref(), params.token_id.as_deref())?;
     let done = async {
         let asset = Asset::read(request.host.get(ASSET, &id).await?)?;
-        let tokens = Tokens::parse(asset.standard, params.amount.as_deref(), params.token_id.as_deref())?;
+        let tokens = named.of(asset.standard)?;
         require_permission(&request.host, &request.who, &asset.object, Permission::Mint, "mint it").await?;
         let work = |host| work(host, &acting, (&id, &to), tokens.clone());
         acting.once(params.request_key.as_deref(), params, work).await

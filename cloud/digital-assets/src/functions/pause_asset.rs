@@ -2,10 +2,10 @@
 
 use parsimony_cloud::{Host, Request};
 use parsimony_kit::{Acting, params, state};
-use parsimony_model::{ObjectId, ParseError, map};
+use parsimony_model::{ObjectId, ParseError};
 use serde::{Deserialize, Serialize};
 
-use super::common::{TransactionCreated, record_decided, require_permission};
+use super::common::{TransactionCreated, bring, record_decided, require_permission};
 use crate::APPLICATION;
 use crate::ledger::{Asset, Decided, chain_of};
 use crate::model::{ASSET, AssetStatus, Permission, TransactionType};
@@ -33,6 +33,7 @@ pub async fn pause_asset(request: Request<PauseAsset>) -> Result<TransactionCrea
     let acting = Acting::new(APPLICATION, ASSET, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("assetId", &params.asset_id)?;
     let done = async {
         let asset = request.host.get(ASSET, &id).await?;
@@ -50,14 +51,13 @@ async fn work(host: Host, acting: &Acting<'_>, id: &ObjectId, paused: bool) -> R
     } else {
         (AssetStatus::Active, TransactionType::Unpause)
     };
-    // From `DEPLOYING` it becomes active otherwise.
-    if asset.status == AssetStatus::Deploying || asset.status == status {
-        return Err(params::invalid("paused", format!("the asset is {}", asset.status)));
+    // Nobody but the chain makes an asset active that is being deployed.
+    if asset.status == AssetStatus::Deploying {
+        return Err(state::illegal(asset.status, status));
     }
     state::step(asset.status, status)?;
-    let changed = host.update(ASSET, id, map! { "status" => status }).await?;
+    let changed = bring(&host, acting, &asset, status).await?;
     let transaction = Decided::about_asset(kind).enqueue(&host, &changed, chain_of(&changed)?).await?;
-    acting.record(&host, acting.entry().changed(Some(&asset.object), Some(&changed))).await?;
     record_decided(&host, acting, &transaction).await?;
     TransactionCreated::of(&transaction)
 }

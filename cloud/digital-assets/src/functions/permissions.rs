@@ -53,6 +53,7 @@ pub async fn grant_asset_permission(request: Request<GrantAssetPermission>) -> R
     let acting = Acting::new(APPLICATION, PERMISSION, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("assetId", &params.asset_id)?;
     let user = params::object_id("user", &params.user)?;
     if let Some(at) = params.expires_at {
@@ -104,6 +105,7 @@ pub async fn revoke_asset_permission(request: Request<RevokeAssetPermission>) ->
     let acting = Acting::new(APPLICATION, PERMISSION, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("permissionId", &params.permission_id)?;
     let done = async {
         let granted = request.host.get(PERMISSION, &id).await?;

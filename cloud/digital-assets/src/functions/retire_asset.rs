@@ -3,9 +3,10 @@
 use parsimony_cloud::{Host, Request};
 use parsimony_kit::{Acting, params, permission, roles, state};
 use parsimony_model::query::Constraint;
-use parsimony_model::{Filter, ObjectId, ParseError, Query, Value, map};
+use parsimony_model::{Filter, ObjectId, ParseError, Query, Value};
 use serde::{Deserialize, Serialize};
 
+use super::common::bring;
 use crate::APPLICATION;
 use crate::ledger::Asset;
 use crate::model::{ASSET, AssetStatus, TRANSACTION, TransactionStatus};
@@ -36,6 +37,7 @@ pub async fn retire_asset(request: Request<RetireAsset>) -> Result<AssetRetired,
     let acting = Acting::new(APPLICATION, ASSET, &request);
     acting.user()?;
     let params = &request.params;
+    params::request_key(params.request_key.as_deref())?;
     let id = params::object_id("assetId", &params.asset_id)?;
     let done = async {
         let asset = request.host.get(ASSET, &id).await?;
@@ -58,7 +60,6 @@ async fn work(host: Host, acting: &Acting<'_>, id: &ObjectId) -> Result<AssetRet
     if host.first(TRANSACTION, Query::new(open)).await?.is_some() {
         return Err(params::invalid("assetId", "the chain has not confirmed all that was decided about it"));
     }
-    let retired = host.update(ASSET, id, map! { "status" => AssetStatus::Retired }).await?;
-    acting.record(&host, acting.entry().changed(Some(&asset.object), Some(&retired))).await?;
+    let retired = bring(&host, acting, &asset, AssetStatus::Retired).await?;
     Ok(AssetRetired { asset_id: id.to_string(), status: state::of(&retired)? })
 }

@@ -9,8 +9,8 @@ use parsimony_connectors::chain::{Address, Feed, FeedPrice, PriceFault, read_fee
 use parsimony_connectors::prices::{
     AskFailure, CoinGecko, CoinGeckoOptions, CoinMarketCap, CoinMarketCapOptions, PriceSource,
 };
-use parsimony_kit::money;
-use parsimony_model::Date;
+use parsimony_kit::{money, params};
+use parsimony_model::{Date, ParseError};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
@@ -153,6 +153,15 @@ impl Market {
     /// Whether there is such a feed.
     pub(crate) fn knows(&self, feed: &str) -> bool {
         self.0.feeds.contains_key(feed)
+    }
+
+    /// Refuses a feed that is not there, and says which are (142).
+    pub(crate) fn require(&self, field: &str, feed: &str) -> Result<(), ParseError> {
+        if self.knows(feed) {
+            return Ok(());
+        }
+        let known: Vec<&str> = self.feeds().collect();
+        Err(params::invalid(field, format!("this server knows the feeds [{}]", known.join(", "))))
     }
 
     /// The names of all feeds.

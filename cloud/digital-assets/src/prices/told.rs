@@ -52,9 +52,7 @@ pub(crate) async fn take(event: Inbound, market: Market) -> Result<(), ParseErro
 impl ToldPrice {
     /// Whoever has the secret is one source, and cannot be taken for several.
     fn reading(&self, market: &Market) -> Result<Reading, ParseError> {
-        if !market.knows(&self.feed) {
-            return Err(params::invalid("prices.feed", format!("there is no feed {:?}", self.feed)));
-        }
+        market.require("prices.feed", &self.feed)?;
         let price: Option<Decimal> = self.price.parse().ok().filter(|price| *price > Decimal::ZERO);
         let price = price.ok_or_else(|| params::invalid("prices.price", "it must be a decimal number above 0"))?;
         let at: Date = self
