@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { before, test } from 'node:test';
-import { checkStatus } from '@digitalbazaar/vc-bitstring-status-list';
-import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, errors, importJWK, jwtVerify } from 'jose';
+import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import Parse from 'parse/node';
 import { as, master, onEachStore, refused, signUp } from './lib/each-store.mjs';
+import { isRevoked, resolved, verified } from './lib/holder.mjs';
 
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
@@ -14,38 +14,6 @@ const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
 const options = ({ url }) => ({
   parsimony: { settings: { 'identity-management': { publicUrl: url, credentials: { key } } } },
 });
-
-/// Where a did:web says that its document is; the servers of tests have no certificates.
-function resolved(did) {
-  const [host, ...path] = did.replace(/^did:web:/, '').split(':').map(decodeURIComponent);
-  return `http://${[host, ...path].join('/')}/did.json`;
-}
-
-/// The credential in a token, if it is signed with a key that its issuer's DID document names for that.
-async function verified(token) {
-  const { iss } = decodeJwt(token);
-  const document = await (await fetch(resolved(iss))).json();
-  assert.equal(document.id, iss);
-  const { kid } = decodeProtectedHeader(token);
-  assert.ok(document.assertionMethod.includes(kid));
-  const method = document.verificationMethod.find(({ id }) => id === kid);
-  const { payload } = await jwtVerify(token, await importJWK(method.publicKeyJwk, 'ES256'), { issuer: iss, typ: 'vc+jwt' });
-  assert.equal(payload.issuer, iss);
-  return payload;
-}
-
-/// Whether a credential is revoked, as its status list says, which is a signed credential itself.
-async function isRevoked(credential) {
-  const documentLoader = async (url) => {
-    const answer = await fetch(url);
-    assert.equal(answer.headers.get('content-type'), 'application/vc+jwt');
-    return { documentUrl: url, document: await verified(await answer.text()) };
-  };
-  const checked = await checkStatus({ credential, documentLoader, verifyBitstringStatusListCredential: false });
-  assert.ok(checked.verified, checked.error);
-  assert.equal(checked.results.length, 1);
-  return checked.results[0].status;
-}
 
 onEachStore('Credentials', (server) => {
   let ada, issuer, officer, identityId;

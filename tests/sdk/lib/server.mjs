@@ -33,10 +33,12 @@ process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 export class Server {
   appId = 'sdk-tests';
   masterKey = 'the-master-key';
+  /// The end of what it said. Who wants all of it sets `hear`.
   log = '';
 
-  /// `options` are Parse Server's, or a function of this server that gives them once its URL is known. With a `databaseURI` among them the database is the caller's to remove. Without any
-  /// (`null`) ours is started as a newcomer does: it makes its own keys, and keeps them with its data.
+  /// `options` are Parse Server's, or a function of this server that gives them, now or later, once its URL is known. With a
+  /// `databaseURI` among them the database is the caller's to remove. Without any (`null`) ours is started as a newcomer does: it
+  /// makes its own keys, and keeps them with its data.
   constructor({ store, target: kind = target, options = {} }) {
     this.store = store;
     this.kind = kind;
@@ -65,13 +67,19 @@ export class Server {
     this.folder = await mkdtemp(join(tmpdir(), 'parsimony-sdk-'));
     this.port = await freePort();
     this.url = `http://127.0.0.1:${this.port}/parse`;
-    if (typeof this.options === 'function') this.options = this.options(this);
+    if (typeof this.options === 'function') this.options = await this.options(this);
     if (!this.options) return;
     this.config = join(this.folder, 'config.json');
-    const { appId, masterKey, port, url } = this;
     this.ownDatabase = !this.options.databaseURI;
     this.databaseURI = this.options.databaseURI ?? this.#freshDatabase();
-    const config = { appId, masterKey, port, host: '127.0.0.1', serverURL: url, ...this.options, databaseURI: this.databaseURI };
+    await this.configure(this.options);
+  }
+
+  /// Writes down the options that hold from the next start on; the database stays.
+  async configure(options) {
+    this.options = options;
+    const { appId, masterKey, port, url, databaseURI } = this;
+    const config = { appId, masterKey, port, host: '127.0.0.1', serverURL: url, ...options, databaseURI };
     if (this.kind !== 'oracle') config.parsimony = { pii: { keys: [PII_KEY] }, ...config.parsimony };
     await writeFile(this.config, JSON.stringify(config));
   }
@@ -82,6 +90,7 @@ export class Server {
   }
 
   #note(text) {
+    this.hear?.(text);
     this.log = (this.log + text).slice(-LOG_CHARS_MAX);
   }
 

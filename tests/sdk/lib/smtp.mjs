@@ -68,5 +68,5 @@ function read(to, text) {
     const bytes = said.replace(/=\n/g, '').replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
     said = Buffer.from(bytes, 'latin1').toString();
   }
-  return { to, subject: header('Subject'), text: said, token: said.match(/token=(\w+)/)?.[1] };
+  return { to, id: header('Message-ID'), subject: header('Subject'), text: said, token: said.match(/token=(\w+)/)?.[1] };
 }

@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if rings.iter().any(|ring| ring.node_folder().is_some()) {
         install::node_packages(install::SDK_TESTS)?;
     }
-    if rings.contains(&Ring::Scenarios) {
+    if rings.iter().any(|ring| ring.needs_chain()) {
         install::node_packages(install::CONTRACTS)?;
     }
     if rings.contains(&Ring::Sdk) {

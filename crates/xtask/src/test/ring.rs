@@ -83,6 +83,11 @@ impl Ring {
         !matches!(self, Self::Unit | Self::Tidy)
     }
 
+    /// Whether its tests have a chain of their own.
+    pub(crate) const fn needs_chain(self) -> bool {
+        matches!(self, Self::Scenarios | Self::Sdk)
+    }
+
     /// The folder of its tests, where they are for Node.
     pub(crate) const fn node_folder(self) -> Option<&'static str> {
         match self {
