@@ -99,6 +99,8 @@ pub(crate) fn writer(path: &Path, limits: &Limits, patterns: &Arc<Patterns>) -> 
         "PRAGMA synchronous=FULL",
         "PRAGMA wal_autocheckpoint=4000",
         "PRAGMA journal_size_limit=67108864",
+        // What is deleted is overwritten: else the secret of a person who was erased would stay on a free page.
+        "PRAGMA secure_delete=ON",
     ];
     for setting in settings {
         run_setting(&connection, setting)?;

@@ -9,9 +9,9 @@ mod tests {
     use parsimony_model::schema::{Field, Index};
     use parsimony_model::{
         ClassName, ClassSchema, Constraint, Date, FieldName, FieldType, Filter, GeoPoint, Map, Object, ObjectId,
-        Polygon, Value, map,
+        Polygon, Update, Value, map,
     };
-    use parsimony_store::{ClassChange, Objects, Scope, Selection, Store, StoreError};
+    use parsimony_store::{Change, ClassChange, Objects, Scope, Selection, Store, StoreError};
     use parsimony_store_sqlite::{Limits, SqliteStore};
 
     fn class(name: &str, fields: &[(&str, FieldType)]) -> ClassSchema {
@@ -83,6 +83,45 @@ mod tests {
         let class = Arc::new(class("Order", &fields));
         let twice = store.insert(&class, &object(&class, "b", map! { "name" => "Order" })).await;
         assert!(matches!(&twice, Err(StoreError::Duplicate { index }) if index == "one \"name\""), "{twice:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_deleted_or_replaced_is_nowhere_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        let notes = Arc::new(class("Note", &[("text", FieldType::String)]));
+        // One that fits on a page of the file, and one that fills many.
+        let long = |word: &str| word.repeat(20_000);
+        let texts =
+            [("deleted", "secret of ada".to_owned()), ("long", long("papers")), ("kept", "what stays".to_owned())];
+        let store = SqliteStore::open(&path).unwrap();
+        store.create_class(&notes).await.unwrap();
+        for (id, text) in texts {
+            store.insert(&notes, &object(&notes, id, map! { "text" => text })).await.unwrap();
+        }
+        store.insert(&notes, &object(&notes, "replaced", map! { "text" => "as it was" })).await.unwrap();
+        store.close().await.unwrap();
+        let stands = |text: &str| {
+            let files =
+                std::fs::read_dir(folder.path()).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+            files.into_iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+        };
+        let gone = ["secret of ada", "paperspapers", "as it was"];
+        assert!(gone.iter().all(|text| stands(text)) && stands("what stays"));
+
+        let store = SqliteStore::open(&path).unwrap();
+        let one =
+            |id: &str| Selection::new(Arc::clone(&notes), Filter::id(&ObjectId::parse(id).unwrap()), Scope::Everything);
+        for id in ["deleted", "long"] {
+            assert_eq!(store.delete(&one(id)).await.unwrap(), 1);
+        }
+        let mut update = Update::default();
+        update.set("text", "as it is, and longer");
+        let change = Change { update, acl: None, updated_at: Date::EPOCH };
+        assert!(store.update(&one("replaced"), &change).await.unwrap().is_some());
+        store.close().await.unwrap();
+        assert_eq!(gone.map(&stands), [false; 3]);
+        assert!(stands("what stays") && stands("as it is, and longer"));
     }
 
     #[tokio::test]

@@ -50,7 +50,9 @@ mod tests {
         let node = ["✔ c", "✖ d", "ℹ fail 1", "✖ failing tests:", "✖ d", "  it is not 2"];
         for program in [&rust[..], &node[..], &["test e ... ok"]] {
             failures.begin();
-            program.iter().for_each(|line| failures.read(line));
+            for line in program {
+                failures.read(line);
+            }
         }
         assert_eq!(failures.told(), "What failed:\n\n---- b ----\nleft: 1\n✖ d\n  it is not 2\n");
     }
