@@ -23,7 +23,7 @@ struct Site {
 /// A key that signs nothing that anybody takes.
 const KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
 
-fn settings() -> Value {
+pub(crate) fn settings() -> Value {
     json!({
         "chains": [{
             "id": 31_337, "endpoints": ["http://127.0.0.1:9/"], "signerKey": KEY, "factory": address(0xfa),

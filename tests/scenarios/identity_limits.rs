@@ -11,7 +11,6 @@ use crate::wrong_parameters::{KIT, every_one_is_refused};
 crate::on_both_stores!(
     crate::identity_limits::open;
     every_wrong_parameter_of_every_function_is_named_and_changes_nothing,
-    no_status_is_reached_but_by_its_steps,
     what_is_a_record_is_not_deleted,
 );
 
@@ -72,27 +71,6 @@ impl Site {
 async fn every_wrong_parameter_of_every_function_is_named_and_changes_nothing(site: Site) {
     let table = [FUNCTIONS, KIT].concat();
     every_one_is_refused((&site.app, &site.root), application(), &table, &[]).await;
-}
-
-async fn no_status_is_reached_but_by_its_steps(site: Site) {
-    let [identity, verification, document] = site.submitted().await;
-    let master = site.app.as_master();
-    // From where each of them stands, to everywhere that no step leads to.
-    for (class, id, from, nowhere) in [
-        ("Identity", &identity, "SUBMITTED", &["DRAFT", "VERIFIED", "REJECTED", "SUSPENDED", "EXPIRED", "BLUE"][..]),
-        ("IdentityVerification", &verification, "PENDING", &["APPROVED", "REJECTED", "RESUBMISSION_REQUIRED", "BLUE"]),
-        ("VerificationDocument", &document, "PENDING", &["BLUE"]),
-    ] {
-        for to in nowhere {
-            let seen = master.put(&format!("/classes/{class}/{id}"), json!({"status": to})).await;
-            let text = seen.body["error"].as_str().unwrap_or_default().to_owned();
-            assert_eq!(seen.code(), 142, "{class} {to}: {}", seen.body);
-            let told = format!("{class} cannot go from {from} to {to}.");
-            assert!(text == told || text == format!("{class} has no status {to}."), "{text}");
-            let kept = master.get(&format!("/classes/{class}/{id}")).await.body;
-            assert_eq!(kept["status"], from);
-        }
-    }
 }
 
 async fn what_is_a_record_is_not_deleted(site: Site) {

@@ -138,10 +138,10 @@ impl Listing {
     /// How much of it is bought, if that much can be (142).
     pub(crate) fn wanted(&self, amount: Option<U256>, now: Date) -> Result<U256, ParseError> {
         if self.status != ListingStatus::Active {
-            return Err(params::invalid("listingId", format!("the listing is {}", self.status)));
+            return Err(not_active(self.status));
         }
         if self.expires_at <= now {
-            return Err(params::invalid("listingId", format!("the listing is {}", ListingStatus::Expired)));
+            return Err(not_active(ListingStatus::Expired));
         }
         let wanted = amount.unwrap_or(self.remaining);
         if wanted > self.remaining {
@@ -202,6 +202,11 @@ impl Listing {
         };
         host.update(LISTING, &self.id, fields).await
     }
+}
+
+fn not_active(status: ListingStatus) -> ParseError {
+    let text = format!("the listing is {status}, and has to be {}", ListingStatus::Active);
+    params::invalid("listingId", text)
 }
 
 #[cfg(test)]

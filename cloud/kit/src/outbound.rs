@@ -13,11 +13,12 @@ use parsimony_model::{Object, ParseError, Pointer, Value, map};
 
 use crate::audit::Outcome;
 
-pub(crate) use self::sending::{EventStatus, keep_event, send};
+pub use self::sending::EventStatus;
+pub(crate) use self::sending::{keep_event, send};
 pub use self::subscription::{
     CreateWebhookSubscription, EndWebhookSubscription, ReplayOutboundEvent, RotateWebhookSecret, SecretRotated,
-    SubscriptionCreated, create_webhook_subscription, end_webhook_subscription, replay_outbound_event,
-    rotate_webhook_secret,
+    SubscriptionCreated, SubscriptionStatus, create_webhook_subscription, end_webhook_subscription,
+    replay_outbound_event, rotate_webhook_secret,
 };
 pub(crate) use self::subscription::{keep_subscription, of_application, wants};
 

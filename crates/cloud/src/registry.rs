@@ -454,6 +454,13 @@ impl Registry {
         !self.tables.verifiers.is_empty()
     }
 
+    /// The names of all sources of webhooks, `APPLICATION/SOURCE`, sorted.
+    pub fn sources(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.tables.verifiers.keys().map(AsRef::as_ref).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// A source of webhooks, `APPLICATION/SOURCE`: what handles its events, and what tells whether a delivery is believed.
     pub fn inbound(&self, name: &str) -> Option<(&Hook<Inbound>, Arc<Verifier>)> {
         Some((self.hook::<Inbound>(name)?, self.tables.verifiers.get(name).cloned()?))
