@@ -3,6 +3,7 @@
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::SolCall as _;
 use parsimony_connectors::chain::Receipt;
+use parsimony_kit::chain::Trouble;
 use parsimony_model::ParseError;
 
 use crate::amount;
@@ -11,7 +12,6 @@ use crate::contracts::abi::{Common, Factory};
 use crate::contracts::{asset_key, deployed};
 use crate::ledger::Asset;
 use crate::model::{text, whole};
-use crate::outbox::Trouble;
 use crate::settings::Place;
 use crate::settle::Made;
 

@@ -2,12 +2,12 @@
 
 use alloy::primitives::Bytes;
 use parsimony_connectors::chain::{Count, Inclusion, Receipt};
+use parsimony_kit::{Cause, chain::Trouble};
 use parsimony_model::{Date, Object, ParseError, Value, map};
 
-use crate::cause::Cause;
 use crate::deployment;
 use crate::model::{TRANSACTION, TransactionType, pointer, text, whole, word};
-use crate::outbox::{self, Trouble};
+use crate::outbox;
 use crate::settings::Place;
 use crate::settle::{self, Made};
 

@@ -30,7 +30,6 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod amount;
-mod cause;
 mod closing;
 pub mod compliance;
 pub mod contracts;

@@ -4,13 +4,12 @@
 use alloy::primitives::{Address, B256, Bytes, U256};
 use parsimony_cloud::Host;
 use parsimony_connectors::chain::{ChainError, Count, Fees, Signed, Signer, TxPlan};
-use parsimony_kit::{nonces, state};
+use parsimony_kit::{Cause, chain::Trouble, nonces, state};
 use parsimony_model::query::Constraint;
 use parsimony_model::value::Map;
 use parsimony_model::{Filter, Object, ObjectId, ParseError, Query, Value, map};
 
 use crate::amount;
-use crate::cause::Cause;
 use crate::contracts::{self, Doing};
 use crate::deployment::{self, Found};
 use crate::ledger::Asset;
@@ -29,27 +28,6 @@ pub(crate) enum Sent {
     Waits,
     /// The chain would refuse it.
     Failed,
-}
-
-/// Why nothing could be done with one.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    /// The chain: with this one, none of its others can be helped.
-    Chain(ChainError),
-    /// The store, or an object in it.
-    Parse(ParseError),
-}
-
-impl From<ChainError> for Trouble {
-    fn from(error: ChainError) -> Self {
-        Self::Chain(error)
-    }
-}
-
-impl From<ParseError> for Trouble {
-    fn from(error: ParseError) -> Self {
-        Self::Parse(error)
-    }
 }
 
 /// Where something is told, and what.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use alloy::primitives::Address;
 use parsimony_cloud::HttpClient;
-use parsimony_connectors::chain::{Chain, ChainOptions, EvmChain, Signer};
+use parsimony_connectors::chain::{Chain, Signer};
+use parsimony_kit::chain::Reach;
 use parsimony_kit::params;
 use parsimony_model::ParseError;
 use serde::Deserialize;
@@ -26,50 +26,18 @@ pub struct Settings {
     pub webhooks: WebhookSecrets,
 }
 
-/// One chain.
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ChainSettings {
-    /// Its number of EIP-155: 1 Ethereum, 137 Polygon, 56 BNB Smart Chain, 42161 Arbitrum.
-    pub id: u64,
-    /// The URLs of its endpoints, in the order in which they are asked.
-    pub endpoints: Vec<String>,
-    /// How many confirmations make something final.
-    #[serde(default = "confirmations")]
-    pub confirmations: u64,
-    /// What may be offered for a unit of gas, in wei, as decimal digits.
-    #[serde(default = "max_fee_per_gas")]
-    pub max_fee_per_gas: String,
-    /// How long an endpoint may take.
-    #[serde(default = "timeout_millis")]
-    pub timeout_millis: u64,
-    /// After how many seconds a transaction that is in no block is offered more for.
-    #[serde(default = "stuck_after_seconds")]
-    pub stuck_after_seconds: u64,
-    /// The key that signs, 64 hexadecimal digits; a secret, best kept in a file or a variable.
-    pub signer_key: Option<String>,
-    /// The `DiamondFactory`.
-    pub factory: Option<Address>,
-    /// The `IdentityRegistry`.
-    pub identity_registry: Option<Address>,
-    /// The `AssetSettlement`.
-    pub settlement: Option<Address>,
-}
-
-const fn confirmations() -> u64 {
-    12
-}
-
-fn max_fee_per_gas() -> String {
-    "500000000000".to_owned()
-}
-
-const fn timeout_millis() -> u64 {
-    10_000
-}
-
-const fn stuck_after_seconds() -> u64 {
-    180
+parsimony_kit::chain_settings! {
+    /// One chain.
+    pub struct ChainSettings {
+        /// The key that signs, 64 hexadecimal digits; a secret, best kept in a file or a variable.
+        pub signer_key: Option<String>,
+        /// The `DiamondFactory`.
+        pub factory: Option<Address>,
+        /// The `IdentityRegistry`.
+        pub identity_registry: Option<Address>,
+        /// The `AssetSettlement`.
+        pub settlement: Option<Address>,
+    }
 }
 
 /// A chain with who signs for us there and what is there.
@@ -133,22 +101,15 @@ impl Chains {
 
 impl ChainSettings {
     fn place(&self, http: Arc<dyn HttpClient>) -> Result<Place, String> {
-        let max_fee = self.max_fee_per_gas.parse().map_err(|_digits| "maxFeePerGas has decimal digits".to_owned())?;
-        let options = ChainOptions {
-            id: self.id,
-            endpoints: self.endpoints.clone(),
-            confirmations: self.confirmations,
-            max_fee,
-            time_max: Duration::from_millis(self.timeout_millis),
-        };
+        let Reach { chain, max_fee, stuck_after_millis } = self.reach(http)?;
         Ok(Place {
-            chain: Arc::new(EvmChain::new(&options, http)?),
+            chain,
             signer: self.signer_key.as_deref().map(Signer::parse).transpose()?,
             factory: self.factory,
             identity_registry: self.identity_registry,
             settlement: self.settlement,
             max_fee,
-            stuck_after_millis: i64::try_from(self.stuck_after_seconds.saturating_mul(1_000)).unwrap_or(i64::MAX),
+            stuck_after_millis,
         })
     }
 }

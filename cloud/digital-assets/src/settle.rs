@@ -3,13 +3,12 @@
 use alloy::primitives::Address;
 use parsimony_cloud::Host;
 use parsimony_connectors::chain::Receipt;
-use parsimony_kit::{audit, state};
+use parsimony_kit::{Cause, audit, state};
 use parsimony_model::value::Map;
 use parsimony_model::{Filter, Object, ObjectId, ParseError, Query, map};
 
 use crate::APPLICATION;
 use crate::amount;
-use crate::cause::Cause;
 use crate::ledger::{Asset, again};
 use crate::legs::Leg;
 use crate::listing::Listing;

@@ -3,14 +3,13 @@
 
 use parsimony_cloud::{Inbound, Verifier};
 use parsimony_connectors::chain::{WatchService, transactions_in};
+use parsimony_kit::{Cause, chain::Trouble};
 use parsimony_model::query::Constraint;
 use parsimony_model::{Filter, ParseError, Query, Value};
 use serde::Deserialize;
 
-use crate::cause::Cause;
 use crate::follow::{Counts, Following};
 use crate::model::{TRANSACTION, TransactionStatus, whole};
-use crate::outbox::Trouble;
 use crate::settings::Chains;
 
 /// How many transactions of ours one event may be about.

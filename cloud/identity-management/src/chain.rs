@@ -1,13 +1,11 @@
 //! On which chain are identities registered, by whom, and where? And what does that chain say of one?
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use parsimony_cloud::HttpClient;
 use parsimony_connectors::chain::sol_types::SolCall as _;
-use parsimony_connectors::chain::{
-    Address, B256, Bytes, Chain, ChainError, ChainOptions, EvmChain, Signer, WatchService, keccak256,
-};
+use parsimony_connectors::chain::{Address, B256, Bytes, Chain, ChainError, Signer, WatchService, keccak256};
+use parsimony_kit::chain::Reach;
 use serde::Deserialize;
 
 use crate::APPLICATION;
@@ -66,34 +64,18 @@ impl ChainStatus {
     }
 }
 
-/// `parsimony.settings.identity-management.chain`
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct ChainSettings {
-    /// Its number of EIP-155.
-    id: u64,
-    /// The URLs of its endpoints, in the order in which they are asked.
-    endpoints: Vec<String>,
-    /// How many confirmations make something final.
-    #[serde(default = "confirmations")]
-    confirmations: u64,
-    /// What may be offered for a unit of gas, in wei, as decimal digits.
-    #[serde(default = "max_fee_per_gas")]
-    max_fee_per_gas: String,
-    /// How long an endpoint may take.
-    #[serde(default = "timeout_millis")]
-    timeout_millis: u64,
-    /// After how many seconds a transaction that is in no block is offered more for.
-    #[serde(default = "stuck_after_seconds")]
-    stuck_after_seconds: u64,
-    /// The key that signs, the owner of the factory; a secret, best kept in a file or a variable.
-    signer_key: String,
-    /// The `IdentityFactory`.
-    identity_factory: Address,
-    /// The `IdentityRegistry`.
-    identity_registry: Address,
-    /// The service that watches the chain, if there is one.
-    pub(crate) webhook: Option<ChainWatcher>,
+parsimony_kit::chain_settings! {
+    /// `parsimony.settings.identity-management.chain`
+    pub(crate) struct ChainSettings {
+        /// The key that signs, the owner of the factory; a secret, best kept in a file or a variable.
+        signer_key: String,
+        /// The `IdentityFactory`.
+        identity_factory: Address,
+        /// The `IdentityRegistry`.
+        identity_registry: Address,
+        /// The service that watches the chain, if there is one.
+        pub(crate) webhook: Option<ChainWatcher>,
+    }
 }
 
 /// Who tells of what happens on the chain.
@@ -104,22 +86,6 @@ pub(crate) struct ChainWatcher {
     pub(crate) service: WatchService,
     /// With what it signs.
     pub(crate) secret: String,
-}
-
-const fn confirmations() -> u64 {
-    12
-}
-
-fn max_fee_per_gas() -> String {
-    "500000000000".to_owned()
-}
-
-const fn timeout_millis() -> u64 {
-    10_000
-}
-
-const fn stuck_after_seconds() -> u64 {
-    180
 }
 
 /// A chain with the contracts of identities, and who may tell them something.
@@ -154,22 +120,14 @@ impl Registrar {
     /// The chain of the settings; nothing is asked of it yet. The error names the setting to mend.
     pub(crate) fn new(settings: &ChainSettings, http: Arc<dyn HttpClient>) -> Result<Arc<Self>, String> {
         let at = |fault: &str| format!("parsimony.settings.{APPLICATION}.chain: {fault}");
-        let max_fee = settings.max_fee_per_gas.parse().map_err(|_digits| at("maxFeePerGas has decimal digits"))?;
-        let options = ChainOptions {
-            id: settings.id,
-            endpoints: settings.endpoints.clone(),
-            confirmations: settings.confirmations,
-            max_fee,
-            time_max: Duration::from_millis(settings.timeout_millis),
-        };
-        let seconds = settings.stuck_after_seconds.saturating_mul(1_000);
+        let Reach { chain, max_fee, stuck_after_millis } = settings.reach(http).map_err(|fault| at(&fault))?;
         Ok(Arc::new(Self {
-            chain: Arc::new(EvmChain::new(&options, http).map_err(|fault| at(&fault))?),
+            chain,
             signer: Signer::parse(&settings.signer_key).map_err(|fault| at(&fault))?,
             factory: settings.identity_factory,
             registry: settings.identity_registry,
             max_fee,
-            stuck_after_millis: i64::try_from(seconds).unwrap_or(i64::MAX),
+            stuck_after_millis,
         }))
     }
 

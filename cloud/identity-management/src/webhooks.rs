@@ -3,10 +3,11 @@
 use parsimony_cloud::Inbound;
 use parsimony_connectors::chain::sol_types::SolEvent as _;
 use parsimony_connectors::chain::{B256, ChainError, Inclusion, transactions_in};
+use parsimony_kit::Cause;
 use parsimony_model::query::Constraint;
 use parsimony_model::{ErrorCode, Filter, Object, ParseError, Query, Value};
 
-use crate::actions::{ACTION, ActionStatus, Cause, Runner, note_chain};
+use crate::actions::{ACTION, ActionStatus, Runner, note_chain};
 use crate::chain::Registrar;
 use crate::chain::abi::Factory;
 use crate::model::IDENTITY;

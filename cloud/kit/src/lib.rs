@@ -6,6 +6,8 @@
 //! | who acts, and what is kept of it when it fails | [`acting`] |
 //! | what was done, by whom, and has anybody changed the record | [`audit`] |
 //! | which text of a value are digests made of | [`canonical`] |
+//! | what goes on by itself, without a caller | [`cause`] |
+//! | how is a chain set and reached, and what keeps something from getting there | [`mod@chain`] |
 //! | what do all entities have in common | [`entity`] |
 //! | which number is the next of an account that sends to a chain | [`nonces`] |
 //! | which letters are a country, and what is its number | [`countries`] |
@@ -28,6 +30,8 @@ pub mod acting;
 pub mod application;
 pub mod audit;
 pub mod canonical;
+pub mod cause;
+pub mod chain;
 pub mod countries;
 pub mod entity;
 pub mod functions;
@@ -52,3 +56,4 @@ mod fake;
 pub use acting::Acting;
 pub use application::application;
 pub use audit::{AuditEntry, Outcome};
+pub use cause::Cause;

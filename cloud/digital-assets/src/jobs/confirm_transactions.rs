@@ -1,13 +1,13 @@
 //! `confirmTransactions`: sends what waits, looks what became of what was sent, and settles what is final.
 
 use parsimony_cloud::JobRequest;
+use parsimony_kit::{Cause, chain::Trouble};
 use parsimony_model::{Filter, Object, ParseError, Query};
 
 use super::Nothing;
-use crate::cause::Cause;
 use crate::follow::{Counts, Following};
 use crate::model::{TRANSACTION, TransactionStatus};
-use crate::outbox::{self, Sent, Trouble};
+use crate::outbox::{self, Sent};
 use crate::settings::Chains;
 
 /// How many are looked at in one run, of each status.

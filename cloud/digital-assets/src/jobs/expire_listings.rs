@@ -1,13 +1,12 @@
 //! `expireListings`: what nobody bought in time is its seller's again.
 
 use parsimony_cloud::{Host, JobRequest};
-use parsimony_kit::audit;
+use parsimony_kit::{Cause, audit};
 use parsimony_model::query::Constraint;
 use parsimony_model::{Filter, ObjectId, ParseError, Query};
 
 use super::Nothing;
 use crate::APPLICATION;
-use crate::cause::Cause;
 use crate::closing;
 use crate::model::{LISTING, ListingStatus};
 

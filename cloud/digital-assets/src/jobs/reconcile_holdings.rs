@@ -7,7 +7,7 @@ use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolCall as _;
 use parsimony_cloud::{Host, Job, JobRequest};
 use parsimony_connectors::chain::Chain;
-use parsimony_kit::{AuditEntry, Outcome, audit};
+use parsimony_kit::{AuditEntry, Outcome, audit, chain::Trouble};
 use parsimony_model::query::Constraint;
 use parsimony_model::{Filter, Object, ParseError, Pointer, Query, Value};
 
@@ -19,7 +19,6 @@ use crate::holding::Holding;
 use crate::ledger::{Asset, chain_of};
 use crate::legs::Leg;
 use crate::model::{ASSET, AssetStatus, HOLDING, TRANSACTION, TransactionStatus, text};
-use crate::outbox::Trouble;
 use crate::party::Party;
 use crate::settings::Chains;
 

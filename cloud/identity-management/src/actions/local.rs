@@ -1,13 +1,14 @@
 //! The steps that this server takes by itself. Each is done in the transaction that notes it as done: never twice, never half.
 
 use parsimony_cloud::Host;
+use parsimony_kit::chain::Trouble;
 use parsimony_kit::notifications::{Notice, notify};
-use parsimony_kit::{audit, state};
+use parsimony_kit::{Cause, audit, state};
 use parsimony_model::value::Map;
 use parsimony_model::{ErrorCode, Object, ParseError, Value, map};
 
-use super::run::{Progress, Trouble, end, skip};
-use super::{ACTION, ActionStatus, Cause};
+use super::run::{Progress, end, skip};
+use super::{ACTION, ActionStatus};
 use crate::APPLICATION;
 use crate::credentials::{self, DEFAULT_CLAIMS, Issuer, Order};
 use crate::model::{CREDENTIAL, IDENTITY, IdentityStatus, VERIFICATION, pointer};

@@ -21,7 +21,7 @@ use parsimony_kit::{states, words};
 use parsimony_model::{ErrorCode, Filter, Object, ParseError, Query, map};
 
 pub(crate) use register::note as note_chain;
-pub(crate) use run::{Cause, Runner};
+pub(crate) use run::Runner;
 
 use crate::model::{pointer, readable_by};
 

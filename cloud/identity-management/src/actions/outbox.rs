@@ -3,12 +3,12 @@
 
 use parsimony_cloud::Host;
 use parsimony_connectors::chain::{Address, B256, Bytes, ChainError, Count, Fees, Inclusion, Signed, TxPlan};
-use parsimony_kit::{nonces, state};
+use parsimony_kit::chain::Trouble;
+use parsimony_kit::{Cause, nonces, state};
 use parsimony_model::value::Map;
 use parsimony_model::{Date, ErrorCode, Object, ObjectId, ParseError, Value, map};
 
-use super::run::Trouble;
-use super::{ACTION, ActionStatus, Cause};
+use super::{ACTION, ActionStatus};
 use crate::chain::Registrar;
 
 /// How long to wait before it is looked what became of a transaction.

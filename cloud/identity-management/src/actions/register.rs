@@ -4,12 +4,13 @@
 use parsimony_cloud::Host;
 use parsimony_connectors::chain::sol_types::SolCall as _;
 use parsimony_connectors::chain::{Address, Bytes};
-use parsimony_kit::{audit, countries, state};
+use parsimony_kit::chain::Trouble;
+use parsimony_kit::{Cause, audit, countries, state};
 use parsimony_model::{ErrorCode, Object, ParseError, Value, map};
 
 use super::outbox::{self, Followed};
-use super::run::{Progress, Trouble, end, skip};
-use super::{ACTION, ActionStatus, Cause};
+use super::run::{Progress, end, skip};
+use super::{ACTION, ActionStatus};
 use crate::APPLICATION;
 use crate::chain::abi::Factory;
 use crate::chain::{ChainStatus, OnChain, Registrar, identity_key};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use parsimony_cloud::{Host, Inbound, Job, JobRequest};
-use parsimony_connectors::chain::ChainError;
-use parsimony_kit::{AuditEntry, Outcome, audit, state};
+use parsimony_cloud::{Host, JobRequest};
+use parsimony_kit::chain::Trouble;
+use parsimony_kit::{Cause, Outcome, audit, state};
 use parsimony_model::query::Constraint;
 use parsimony_model::{Date, ErrorCode, Filter, Object, ObjectId, ParseError, Query, Value, map};
 
@@ -28,68 +28,18 @@ const BACK_OFF_MILLIS_MAX: i64 = 3_600_000;
 /// How many characters of an error are kept.
 const ERROR_CHARS_MAX: usize = 500;
 
-/// Why a step is taken.
-#[derive(Clone, Copy)]
-pub(crate) enum Cause<'a> {
-    /// A run of the job.
-    Job(&'a Job),
-    /// An event that came in.
-    Event(&'a Inbound),
-}
-
-impl Cause<'_> {
-    /// What the work is done through, with the master's rights.
-    pub(crate) fn host(&self) -> Host {
-        match self {
-            Self::Job(job) => job.host.as_master(),
-            Self::Event(event) => event.host.as_master(),
-        }
-    }
-
-    /// A successful entry of the audit trail about an entity of this class.
-    pub(crate) fn entry(&self, class: &str) -> AuditEntry {
-        match self {
-            Self::Job(job) => AuditEntry::of_job(job, class),
-            Self::Event(event) => AuditEntry::of_event(event, class),
-        }
-    }
-}
-
-/// Why a step was not taken to its end.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// The chain.
-    Chain(ChainError),
-    /// The store, or what a step asks of an object.
-    Parse(ParseError),
-}
-
-impl From<ChainError> for Trouble {
-    fn from(error: ChainError) -> Self {
-        Self::Chain(error)
-    }
-}
-
-impl From<ParseError> for Trouble {
-    fn from(error: ParseError) -> Self {
-        Self::Parse(error)
-    }
-}
-
-impl Trouble {
-    /// What is kept of it. A fault of ours has its cause in the log, and not here.
-    fn told(&self) -> String {
-        let text = match self {
-            Self::Chain(error) => error.to_string(),
-            Self::Parse(error) => {
-                if error.code == ErrorCode::InternalServerError {
-                    tracing::error!(cause = error.detail.as_deref(), "a step after a verification failed");
-                }
-                error.message.to_string()
+/// What is kept of a trouble. A fault of ours has its cause in the log, and not here.
+fn told(trouble: &Trouble) -> String {
+    let text = match trouble {
+        Trouble::Chain(error) => error.to_string(),
+        Trouble::Parse(error) => {
+            if error.code == ErrorCode::InternalServerError {
+                tracing::error!(cause = error.detail.as_deref(), "a step after a verification failed");
             }
-        };
-        text.chars().take(ERROR_CHARS_MAX).collect()
-    }
+            error.message.to_string()
+        }
+    };
+    text.chars().take(ERROR_CHARS_MAX).collect()
 }
 
 /// What became of a step.
@@ -139,7 +89,7 @@ impl Runner {
         };
         match taken {
             Ok(progress) => Ok(Some(progress)),
-            Err(trouble) => note_failure(cause, &step.id, &trouble.told()).await.map(|()| None),
+            Err(trouble) => note_failure(cause, &step.id, &told(&trouble)).await.map(|()| None),
         }
     }
 }

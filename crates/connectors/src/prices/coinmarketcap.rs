@@ -9,7 +9,7 @@ use parsimony_model::Date;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{AskFailure, PriceSource, Told, price};
+use super::{AskFailure, PriceSource, Told, in_steps, price};
 use crate::service::{Service, part};
 
 /// How many coins are asked for at once: what costs one credit.
@@ -98,12 +98,6 @@ impl PriceSource for CoinMarketCap {
         ids: &'a [String],
         currency: &'a str,
     ) -> BoxFuture<'a, Result<BTreeMap<String, Told>, AskFailure>> {
-        Box::pin(async move {
-            let mut all = BTreeMap::new();
-            for ids in ids.chunks(IDS_MAX) {
-                all.extend(self.ask(ids, currency).await?);
-            }
-            Ok(all)
-        })
+        Box::pin(in_steps(ids, IDS_MAX, move |ids| self.ask(ids, currency)))
     }
 }

@@ -44,6 +44,22 @@ pub trait PriceSource: Send + Sync {
     ) -> BoxFuture<'a, Result<BTreeMap<String, Told>, AskFailure>>;
 }
 
+/// Asks for so many at once, until all are asked for.
+async fn in_steps<'a, A>(
+    ids: &'a [String],
+    ids_max: usize,
+    ask: impl Fn(&'a [String]) -> A,
+) -> Result<BTreeMap<String, Told>, AskFailure>
+where
+    A: Future<Output = Result<BTreeMap<String, Told>, AskFailure>>,
+{
+    let mut all = BTreeMap::new();
+    for ids in ids.chunks(ids_max) {
+        all.extend(ask(ids).await?);
+    }
+    Ok(all)
+}
+
 /// The digits of a JSON number, or of a text with one; a number with more than 28 of them is rounded to as many.
 pub fn decimal(raw: &RawValue) -> Option<Decimal> {
     let text = raw.get().trim_matches('"');

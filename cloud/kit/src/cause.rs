@@ -1,11 +1,12 @@
-//! Who brings the ledger and the chain together: a job, or an event that an outside service told.
+//! What goes on by itself, without a caller: a run of a job, or an event that an outside service told.
 
 use parsimony_cloud::{Host, Inbound, Job};
-use parsimony_kit::AuditEntry;
 
-/// Why something is looked at.
+use crate::AuditEntry;
+
+/// Why something is done that nobody has called for.
 #[derive(Clone, Copy)]
-pub(crate) enum Cause<'a> {
+pub enum Cause<'a> {
     /// A run of a job.
     Job(&'a Job),
     /// An event that came in.
@@ -14,7 +15,7 @@ pub(crate) enum Cause<'a> {
 
 impl Cause<'_> {
     /// What the work is done through, with the master's rights.
-    pub(crate) fn host(&self) -> &Host {
+    pub fn host(&self) -> &Host {
         match self {
             Self::Job(job) => &job.host,
             Self::Event(event) => &event.host,
@@ -22,7 +23,7 @@ impl Cause<'_> {
     }
 
     /// Whether the work should end soon.
-    pub(crate) fn is_ending(&self) -> bool {
+    pub fn is_ending(&self) -> bool {
         match self {
             Self::Job(job) => job.is_ending(),
             Self::Event(_) => false,
@@ -30,7 +31,7 @@ impl Cause<'_> {
     }
 
     /// A successful entry of the audit trail about an entity of this class.
-    pub(crate) fn entry(&self, class: &str) -> AuditEntry {
+    pub fn entry(&self, class: &str) -> AuditEntry {
         match self {
             Self::Job(job) => AuditEntry::of_job(job, class),
             Self::Event(event) => AuditEntry::of_event(event, class),
