@@ -207,6 +207,8 @@ async fn a_portfolio_tells_what_all_of_it_comes_to_and_what_is_left_out(market: 
     // Whatever the page shows, it is of all; and it is told once.
     assert_eq!(market.total(json!({"limit": 1})).await, all);
     assert_eq!(market.total(json!({"limit": 1, "skip": 1})).await, Value::Null);
+    assert_eq!(market.total(json!({"limit": 1, "skip": 1, "total": true})).await, all);
+    assert_eq!(market.total(json!({"total": false})).await, Value::Null);
     // What is too old values nothing.
     market.stage.clock.advance_millis(901_000);
     assert_eq!(market.total(json!({})).await, nothing);

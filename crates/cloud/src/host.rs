@@ -10,7 +10,7 @@ use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, 
 
 use crate::mail::Email;
 use crate::metrics::Metrics;
-use crate::retries::Retries;
+use crate::retries::{Retries, Turn};
 
 /// A pending answer of the engine.
 pub type Pending<'a, T> = BoxFuture<'a, Result<T, ParseError>>;
@@ -80,6 +80,10 @@ pub trait HostApi: Send + Sync {
     /// What the server measures. A host of no server measures for nobody.
     fn metrics(&self) -> Metrics {
         Metrics::default()
+    }
+    /// Waits for its turn among those who got in each other's way. A host without others goes on at once.
+    fn turn(&self) -> Pending<'_, Turn> {
+        Box::pin(std::future::ready(Ok(Turn::default())))
     }
     /// Waits. A host that cannot wait goes on at once.
     fn pause(&self, _millis: u64) -> Pending<'_, ()> {
@@ -210,6 +214,7 @@ impl Host {
             return work(self.clone()).await;
         }
         let mut retries = Retries::default();
+        let mut turn = None;
         loop {
             let transaction = self.0.begin().await?;
             let done = match work(Self(Arc::clone(&transaction))).await {
@@ -221,7 +226,12 @@ impl Host {
             };
             let pause = done.as_ref().err().and_then(|error| retries.pause_after(error, &self.0.random(DICE)));
             match pause {
-                Some(pause) => self.0.pause(pause).await?,
+                Some(pause) => {
+                    if turn.is_none() {
+                        turn = Some(self.0.turn().await?);
+                    }
+                    self.0.pause(pause).await?;
+                }
                 None => return done,
             }
         }

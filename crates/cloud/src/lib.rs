@@ -95,7 +95,7 @@ pub use public::{PublicDocument, PublicRequest};
 pub use push::{PushDevice, PushMessage, PushOutcome, PushSender};
 pub use rate_limit::{PathLimit, RateLimit, Zone};
 pub use registry::{CONNECT, Hooks, Layer, Place, Registry, RoleDefinition, SchemaDefinition, Tables, Universal};
-pub use retries::{CONFLICT, Retries};
+pub use retries::{CONFLICT, Retries, Turn};
 pub use rules::{FieldRule, Kind, Rules};
 pub use scripts::{Compiled, Effects, Fault, Interpreter, Script};
 pub use settings::Settings;

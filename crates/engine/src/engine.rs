@@ -27,6 +27,7 @@ use crate::scripts::{self, Scripts};
 use crate::tasks::Tasks;
 use crate::timed::Timed;
 use crate::triggers::Registered;
+use crate::turns::Turns;
 use crate::users::{Accounts, Passwords, auth_data};
 use crate::webhooks;
 use crate::work::Work;
@@ -84,6 +85,10 @@ pub struct Engine {
     pub(crate) pushes: Arc<Pushes>,
     pub(crate) tasks: Tasks,
     pub(crate) rate_counts: Counts,
+    /// Whose transaction is tried again next.
+    pub(crate) turns: Turns,
+    /// The places for events of webhooks that are handled at one time.
+    pub(crate) inbound_places: Semaphore,
     /// The places for letters that were not taken and are sent again.
     pub(crate) letters_waiting: Semaphore,
 }
@@ -109,6 +114,7 @@ impl Engine {
         let registry = Registered::new(registry);
         let jobs = Arc::new(Jobs::new(&*clock));
         let letters_waiting = Semaphore::new(options.limits.mail_waiting_max);
+        let inbound_places = Semaphore::new(options.limits.inbound_together_max);
         let engine = Arc::new(Self {
             live: Live::new(store.watching()),
             logs,
@@ -130,6 +136,8 @@ impl Engine {
             pushes: Arc::default(),
             tasks: Tasks::new(),
             rate_counts: Counts::default(),
+            turns: Turns::default(),
+            inbound_places,
             letters_waiting,
         });
         definitions::apply(&engine).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use parsimony_cloud::metrics::Metrics;
-use parsimony_cloud::{Email, Host, HostApi, Pending, ResealFrom, ResealStep, no_mail, stack};
+use parsimony_cloud::{Email, Host, HostApi, Pending, ResealFrom, ResealStep, Turn, no_mail, stack};
 use parsimony_model::value::{File, Map};
 use parsimony_model::{ClassName, Date, ErrorCode, Object, ObjectId, ParseError, Query, Value};
 use parsimony_store::Resealed;
@@ -187,6 +187,10 @@ impl HostApi for EngineHost {
 
     fn metrics(&self) -> Metrics {
         self.0.engine.metrics.clone()
+    }
+
+    fn turn(&self) -> Pending<'_, Turn> {
+        Box::pin(async move { Ok(self.0.engine.turns.next().await) })
     }
 
     fn pause(&self, millis: u64) -> Pending<'_, ()> {

@@ -62,6 +62,7 @@ mod tasks;
 mod timed;
 mod transaction;
 mod triggers;
+mod turns;
 mod uri;
 mod users;
 mod webhooks;

@@ -51,9 +51,11 @@ pub struct Limits {
     pub webhook_answer_bytes_max: usize,
     /// How often a server looks whether an event of a webhook waits.
     pub inbound_tick: Duration,
+    /// How many events are handled at one time; the others wait in the store.
+    pub inbound_together_max: usize,
     /// How large an event may be that a webhook brings.
     pub inbound_bytes_max: usize,
-    /// How many deliveries of one source are looked at in a minute, from one address.
+    /// How many deliveries of one source from one address may be unbelieved in a minute; then none is looked at.
     pub inbound_requests_max: u64,
     /// How long an event may take to be handled.
     pub inbound_time_max: Duration,
@@ -132,6 +134,7 @@ impl Default for Limits {
             webhook_time_max: Duration::from_secs(30),
             webhook_answer_bytes_max: 16 << 20,
             inbound_tick: Duration::from_secs(1),
+            inbound_together_max: 8,
             inbound_bytes_max: 1 << 20,
             inbound_requests_max: 600,
             inbound_time_max: Duration::from_secs(60),

@@ -158,16 +158,34 @@ pub(crate) async fn admit_nobody(
 /// How long deliveries of webhooks are counted.
 const DELIVERIES_WINDOW: Duration = Duration::from_secs(60);
 
-/// Counts a delivery of a webhook, whether it will be believed or not. Each server counts for itself: this bounds its work.
-pub(crate) fn admit_delivery(engine: &Engine, webhook: &str, ip: Option<&str>) -> Result<(), ParseError> {
-    let limits = &engine.options.limits;
-    let limit = RateLimit::new(limits.inbound_requests_max, DELIVERIES_WINDOW);
-    // No limit of a path has this number.
-    let key = Key { number: u64::MAX, who: format!("{webhook} {}", ip.unwrap_or_default()) };
-    if engine.rate_counts.add(key, &limit, engine.clock.now(), limits.rate_counts_max) {
-        return Ok(());
+/// Deliveries of a webhook from one address. Those that are not believed are counted, by each server for itself: after too many
+/// nothing from there is looked at for a while. What is believed may come as often as its service has something to tell.
+pub(crate) struct Deliveries<'a> {
+    engine: &'a Engine,
+    key: Key,
+    limit: RateLimit,
+}
+
+impl<'a> Deliveries<'a> {
+    pub(crate) fn of(engine: &'a Engine, webhook: &str, ip: Option<&str>) -> Self {
+        // No limit of a path has this number.
+        let key = Key { number: u64::MAX, who: format!("{webhook} {}", ip.unwrap_or_default()) };
+        Self { engine, key, limit: RateLimit::new(engine.options.limits.inbound_requests_max, DELIVERIES_WINDOW) }
     }
-    Err(ParseError::new(ErrorCode::ConnectionFailed, limit.message))
+
+    /// Whether one more is looked at.
+    pub(crate) fn admit(&self) -> Result<(), ParseError> {
+        if self.engine.rate_counts.is_full(&self.key, &self.limit, self.engine.clock.now()) {
+            return Err(ParseError::new(ErrorCode::ConnectionFailed, self.limit.message.clone()));
+        }
+        Ok(())
+    }
+
+    /// Counts one that is not believed.
+    pub(crate) fn count(self) {
+        let counts_max = self.engine.options.limits.rate_counts_max;
+        self.engine.rate_counts.add(self.key, &self.limit, self.engine.clock.now(), counts_max);
+    }
 }
 
 /// Counts a part of a batch. Parse: a login in it is nobody's.

@@ -439,6 +439,7 @@ impl Work {
         T: Send,
     {
         let mut retries = Retries::of_steps(steps);
+        let mut turn = None;
         loop {
             let transaction = self.begin().await?;
             let done = match run(transaction.clone()).await {
@@ -452,7 +453,12 @@ impl Work {
             };
             let dice = self.engine.clock.alphanumeric(DICE);
             match done.as_ref().err().and_then(|error| retries.pause_after(error, &dice)) {
-                Some(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+                Some(millis) => {
+                    if turn.is_none() {
+                        turn = Some(self.engine.turns.next().await);
+                    }
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                }
                 None => return done,
             }
         }

@@ -77,6 +77,19 @@ pub(crate) fn job<T: Send + 'static>(
     })
 }
 
+/// What a transaction asks next.
+fn next_step(steps: &mpsc::Receiver<Step>, deadline: Instant) -> Result<Step, mpsc::RecvTimeoutError> {
+    let asleep = Instant::now() + AWAKE;
+    while Instant::now() < asleep {
+        match steps.try_recv() {
+            Ok(step) => return Ok(step),
+            Err(mpsc::TryRecvError::Disconnected) => return Err(mpsc::RecvTimeoutError::Disconnected),
+            Err(mpsc::TryRecvError::Empty) => std::thread::yield_now(),
+        }
+    }
+    steps.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+}
+
 /// Starts a thread. It ends when all is done that was asked for and nobody can ask any more.
 pub(crate) fn start(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
     std::thread::Builder::new().name(name).spawn(run).map_err(StoreError::unavailable)
@@ -102,6 +115,10 @@ pub(crate) struct Writer {
 
 /// How long a group waits for one more write, if at all: little next to what a commit takes.
 const GATHERING: Duration = Duration::from_micros(50);
+
+/// How long the writer stays awake for the next step of a transaction, which mostly comes within a moment: to be woken takes
+/// longer than what is asked.
+const AWAKE: Duration = Duration::from_micros(50);
 
 type Answers = Vec<Box<dyn FnOnce(Result<(), StoreError>) + Send>>;
 
@@ -221,7 +238,7 @@ impl Writer {
         }
         let deadline = Instant::now() + Duration::from_millis(self.limits.transaction_millis_max);
         loop {
-            match opening.steps.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match next_step(&opening.steps, deadline) {
                 Ok(Step::Run(job)) => {
                     if !self.step(job) {
                         return;

@@ -20,6 +20,9 @@ const HOLDINGS_MAX: u32 = 1_000;
 /// How many it has unless told otherwise.
 const HOLDINGS: u32 = 100;
 
+/// How many holdings somebody may have whose total is told without being asked for: it reads all of them.
+const HOLDINGS_TOTALLED: u64 = 2_000;
+
 /// What is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -31,6 +34,8 @@ pub struct GetAssetPortfolio {
     pub skip: u32,
     /// How many to tell.
     pub limit: Option<u32>,
+    /// Whether to tell what all of them come to; unless said, on the first page, where they are not too many.
+    pub total: Option<bool>,
 }
 
 /// What is answered.
@@ -43,7 +48,7 @@ pub struct Portfolio {
     pub count: u64,
     /// The holdings, the newest first, each with what it is worth where its asset has a price.
     pub holdings: Vec<Map>,
-    /// What all of them come to now, and which of them have no price and are not in it; on the first page alone.
+    /// What all of them come to now, and which of them have no price and are not in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Map>,
     /// What all of them came to, day by day, the newest first.
@@ -69,14 +74,14 @@ pub(crate) async fn get_asset_portfolio(
         let done = permission::require_role(&request.who, &staff, "look at the portfolio of others");
         acting.settle(None, done).await?;
     }
-    portfolio(&request.host.as_master(), &market, &holder, (params.skip, limit)).await
+    portfolio(&request.host.as_master(), &market, &holder, (params.skip, limit, params.total)).await
 }
 
 async fn portfolio(
     host: &Host,
     market: &Market,
     holder: &ObjectId,
-    (skip, limit): (u32, u32),
+    (skip, limit, totals): (u32, u32, Option<bool>),
 ) -> Result<Portfolio, ParseError> {
     let held = total::held().and(Filter::equals("holder", user_pointer(holder)?));
     let mut query = Query::new(held.clone()).descending("createdAt").limit(u64::from(limit));
@@ -96,7 +101,11 @@ async fn portfolio(
         count,
         holdings: holdings.collect::<Result<_, ParseError>>()?,
         // Who turns the pages is not told the same again, at the cost of reading all of it again.
-        total: if skip == 0 { total(host, prices, held, (&rows, count)).await? } else { None },
+        total: if totals.unwrap_or(skip == 0 && count <= HOLDINGS_TOTALLED) {
+            total(host, prices, held, (&rows, count)).await?
+        } else {
+            None
+        },
         history: valuation::history(host, market, holder).await?,
     })
 }

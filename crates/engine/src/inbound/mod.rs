@@ -15,12 +15,12 @@ mod worker;
 use std::sync::Arc;
 
 use parsimony_cloud::metrics::WEBHOOK_DELIVERIES;
-use parsimony_cloud::{Delivery, Mismatch, Verifier};
+use parsimony_cloud::{Delivery, Mismatch, Verified, Verifier};
 use parsimony_model::{ErrorCode, ParseError};
 
 use self::events::{Events, Stored};
 use crate::engine::Engine;
-use crate::rate_limits;
+use crate::rate_limits::Deliveries;
 
 /// Begins to handle what waits, where there is a source at all.
 pub(crate) fn begin(engine: &Arc<Engine>) {
@@ -68,17 +68,34 @@ async fn take(
     delivery: &Delivery,
 ) -> Result<Stored, ParseError> {
     let name = format!("{application}/{source}");
-    rate_limits::admit_delivery(engine, &name, delivery.ip.as_deref())?;
-    if delivery.body.len() > engine.options.limits.inbound_bytes_max {
-        return Err(ParseError::new(ErrorCode::ObjectTooLarge, "The event is too large."));
-    }
-    let looked_at = verifier.verify(delivery, engine.clock.now(), &*engine.http).await;
-    let believed = looked_at.map_err(|mismatch| unbelieved(&name, delivery, &mismatch))?;
+    let deliveries = Deliveries::of(engine, &name, delivery.ip.as_deref());
+    deliveries.admit()?;
+    let believed = match believe(engine, verifier, &name, delivery).await {
+        Ok(believed) => believed,
+        Err(error) => {
+            deliveries.count();
+            return Err(error);
+        }
+    };
     let stored = Events::of(engine).await?.store((application, source), &believed.event_id, delivery).await?;
     if matches!(stored, Stored::Before) {
         tracing::info!(webhook = name, event = believed.event_id, "an event came again");
     }
     Ok(stored)
+}
+
+/// Which event it is, if it is believed.
+async fn believe(
+    engine: &Engine,
+    verifier: &Verifier,
+    name: &str,
+    delivery: &Delivery,
+) -> Result<Verified, ParseError> {
+    if delivery.body.len() > engine.options.limits.inbound_bytes_max {
+        return Err(ParseError::new(ErrorCode::ObjectTooLarge, "The event is too large."));
+    }
+    let looked_at = verifier.verify(delivery, engine.clock.now(), &*engine.http).await;
+    looked_at.map_err(|mismatch| unbelieved(name, delivery, &mismatch))
 }
 
 /// What a delivery is answered that is not believed: nothing that helps whoever sent it. A certificate that cannot be had is our

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::triggers;
 
 /// How many events one look finds.
-const TOGETHER_MAX: u64 = 32;
+const FOUND_MAX: u64 = 32;
 
 /// How often what was handled long ago is taken away.
 const FORGET_MILLIS: i64 = 3_600_000;
@@ -44,18 +44,30 @@ async fn turn(engine: &Arc<Engine>, forgotten: &mut Date) -> Result<(), ParseErr
         events.forget().await?;
         *forgotten = now;
     }
-    let due = events.due(TOGETHER_MAX).await?;
-    futures::future::join_all(due.iter().map(|id| handle(engine, id))).await;
-    Ok(())
+    loop {
+        let due = events.due(FOUND_MAX).await?;
+        futures::future::join_all(due.iter().map(|id| in_place(engine, id))).await;
+        if (due.len() as u64) < FOUND_MAX || engine.tasks.is_stopping() {
+            return Ok(());
+        }
+    }
 }
 
-/// Handles one that has only just come, beside the request that brought it.
+/// Handles one that has only just come, beside the request that brought it. Where too many are handled already it waits in the
+/// store, until there is a look at what waits.
 pub(super) fn handle_soon(engine: &Arc<Engine>, id: ObjectId) {
-    if engine.tasks.is_stopping() {
+    if engine.tasks.is_stopping() || engine.inbound_places.available_permits() == 0 {
         return;
     }
     let its_engine = Arc::clone(engine);
-    engine.tasks.spawn(async move { Box::pin(handle(&its_engine, &id)).await });
+    engine.tasks.spawn(async move { Box::pin(in_place(&its_engine, &id)).await });
+}
+
+/// Handles an event when there is a place for it.
+async fn in_place(engine: &Arc<Engine>, id: &ObjectId) {
+    // Nobody closes the places.
+    let Ok(_place) = engine.inbound_places.acquire().await else { return };
+    handle(engine, id).await;
 }
 
 /// Takes an event and hands it to its handler.

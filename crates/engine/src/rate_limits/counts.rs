@@ -75,6 +75,11 @@ impl Counts {
         count.requests <= limit.count
     }
 
+    /// Whether the next request of this server would be one too many.
+    pub(super) fn is_full(&self, key: &Key, limit: &RateLimit, now: Date) -> bool {
+        self.0.lock().get(key).is_some_and(|count| count.ends > now && count.requests >= limit.count)
+    }
+
     /// Where a request is counted; `None` if it is known to be one too many.
     fn open(&self, key: Key, limit: &RateLimit, now: Date, counts_max: usize) -> Option<Key> {
         let mut counts = self.0.lock();

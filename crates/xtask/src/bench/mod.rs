@@ -1,5 +1,6 @@
 //! How quick and how small is this server, next to the others, on this machine, in one run?
 
+mod applications;
 pub(crate) mod bare;
 mod growth;
 mod http;
@@ -55,6 +56,12 @@ pub(crate) struct Options {
     /// Instead: how soon a thousand LiveQuery subscribers in a hundred rooms hear of writes.
     #[arg(long)]
     live: bool,
+    /// Instead: what functions of the shipped applications cost, next to the same writes at the store alone.
+    #[arg(long)]
+    applications: bool,
+    /// Instead: a thousand signed webhooks each second, many of them twice and out of order, of a server that is killed.
+    #[arg(long)]
+    webhooks: bool,
     /// Writes the numbers to this file as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -64,7 +71,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let choice = Choice::read(options)?;
     if cfg!(debug_assertions) {
-        return hand_over(&choice);
+        return hand_over(options, &choice);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
@@ -74,6 +81,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     if options.live {
         return keep(options, &local.block_on(&runtime, live::run(&choice.subjects))?);
+    }
+    if options.applications {
+        return keep(options, &local.block_on(&runtime, applications::run(options.seconds))?);
+    }
+    if options.webhooks {
+        return keep(options, &local.block_on(&runtime, applications::deliveries::run())?);
     }
     let report = local.block_on(&runtime, async {
         tokio::select! {
@@ -121,10 +134,12 @@ impl Choice {
     }
 }
 
-fn hand_over(choice: &Choice) -> Result<ExitCode> {
+fn hand_over(options: &Options, choice: &Choice) -> Result<ExitCode> {
     let mut cargo = shell::cargo();
     cargo.args(["build", "--release", "--package", "xtask"]);
-    if choice.subjects.iter().any(|subject| subject.is_ours()) {
+    if options.applications || options.webhooks {
+        cargo.args(["--package", "parsimony"]);
+    } else if choice.subjects.iter().any(|subject| subject.is_ours()) {
         cargo.args(["--package", "first-light"]);
     }
     shell::run(cargo)?;

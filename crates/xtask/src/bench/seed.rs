@@ -68,13 +68,33 @@ impl Seeder {
         Ok(Self { connection: Connection::open(port).await?, dialect })
     }
 
-    async fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<Value> {
+    pub(super) async fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<Value> {
         call(&mut self.connection, (method, path), &self.dialect.headers(), body).await
     }
 
-    async fn ask_as_master(&mut self, method: &str, path: &str, body: &Value) -> Result<Value> {
+    /// Asks with these headers.
+    pub(super) async fn ask_as(&mut self, headers: &str, method: &str, path: &str, body: &str) -> Result<Value> {
+        call(&mut self.connection, (method, path), headers, body).await
+    }
+
+    pub(super) async fn ask_as_master(&mut self, method: &str, path: &str, body: &Value) -> Result<Value> {
         let headers = format!("{}X-Parse-Master-Key: {MASTER_KEY}\r\n", self.dialect.headers());
         call(&mut self.connection, (method, path), &headers, &body.to_string()).await
+    }
+
+    /// Creates an object with the master key, and gives its id.
+    pub(super) async fn create_as_master(&mut self, class: &str, object: &Value) -> Result<String> {
+        let reply = self.ask_as_master("POST", &self.dialect.objects(class), object).await?;
+        id_of(&reply, self.dialect.id_key())
+    }
+
+    /// Creates many with the master key in one request, and gives their ids.
+    pub(super) async fn create_all_as_master(&mut self, class: &str, objects: &[Value]) -> Result<Vec<String>> {
+        let path = self.dialect.objects(class);
+        let requests: Vec<Value> =
+            objects.iter().map(|object| json!({ "method": "POST", "path": path, "body": object })).collect();
+        let reply = self.ask_as_master("POST", "/parse/batch", &json!({ "requests": requests })).await?;
+        ids_in(&reply)
     }
 
     async fn create(&mut self, class: &str, body: &str) -> Result<String> {
@@ -90,9 +110,7 @@ impl Seeder {
         body: impl FnMut(usize) -> String,
     ) -> Result<Vec<String>> {
         let reply = self.ask("POST", "/parse/batch", &save_all(class, count, body)).await?;
-        let parts = reply.as_array().map(Vec::as_slice).unwrap_or_default();
-        let ids = parts.iter().map(|part| id_of(part.get("success").unwrap_or(part), "objectId"));
-        ids.collect()
+        ids_in(&reply)
     }
 
     /// What every server has: objects, and posts with their authors.
@@ -218,6 +236,12 @@ pub(crate) async fn call(
         bail!("{method} {path} was answered with {}: {}", answer.status, String::from_utf8_lossy(&body));
     }
     serde_json::from_slice(&body).with_context(|| format!("{method} {path} was not answered with JSON"))
+}
+
+/// The ids of what a batch created.
+fn ids_in(reply: &Value) -> Result<Vec<String>> {
+    let parts = reply.as_array().map(Vec::as_slice).unwrap_or_default();
+    parts.iter().map(|part| id_of(part.get("success").unwrap_or(part), "objectId")).collect()
 }
 
 fn id_of(reply: &Value, key: &str) -> Result<String> {

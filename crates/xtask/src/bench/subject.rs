@@ -110,25 +110,33 @@ impl Running {
     pub(crate) async fn start(subject: Subject, ground: &Ground) -> Result<Self> {
         let port = tools::free_port()?;
         let folder = ground.folder(subject)?;
-        let mut command = command(subject, ground, &folder, port)?;
+        let command = command(subject, ground, &folder, port)?;
+        Self::of(command, (subject.name(), &folder), (port, subject.dialect())).await
+    }
+
+    /// Starts this command, whose output goes into the folder, and waits for its first answer.
+    pub(crate) async fn of(
+        mut command: Command,
+        (name, folder): (&str, &Path),
+        (port, dialect): (u16, Dialect),
+    ) -> Result<Self> {
         let log = folder.join("output.log");
         let out = File::create(&log)?;
         command.stdout(out.try_clone()?).stderr(out);
         let begin = Instant::now();
-        let mut process =
-            Tethered::spawn(&mut command).with_context(|| format!("{} could not be started", subject.name()))?;
+        let mut process = Tethered::spawn(&mut command).with_context(|| format!("{name} could not be started"))?;
         let mut request = Vec::new();
-        http::request(&mut request, "GET", subject.dialect().health(), &app_header(), "");
+        http::request(&mut request, "GET", dialect.health(), &app_header(), "");
         while begin.elapsed() < Duration::from_secs(START_SECONDS_MAX) {
             if answers(port, &request).await {
                 return Ok(Self { process, port, start: begin.elapsed() });
             }
             if let Some(status) = process.ended()? {
-                bail!("{} ended with {status}:\n{}", subject.name(), fs::read_to_string(&log)?);
+                bail!("{name} ended with {status}:\n{}", fs::read_to_string(&log)?);
             }
             tokio::time::sleep(Duration::from_millis(POLL_MILLIS)).await;
         }
-        bail!("{} did not answer within {START_SECONDS_MAX} s:\n{}", subject.name(), fs::read_to_string(&log)?)
+        bail!("{name} did not answer within {START_SECONDS_MAX} s:\n{}", fs::read_to_string(&log)?)
     }
 
     /// Its resident memory, in kilobytes.
@@ -176,7 +184,7 @@ fn command(subject: Subject, ground: &Ground, folder: &Path, port: u16) -> Resul
 }
 
 /// The options that both Parse servers know.
-fn parse_options(port: u16, database_uri: &str) -> Value {
+pub(super) fn parse_options(port: u16, database_uri: &str) -> Value {
     json!({
         "appId": APP_ID,
         "masterKey": MASTER_KEY,
