@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Parse from 'parse/node';
 import WebSocket from 'ws';
 import { as, makeRole, master, onEachStore, signUp } from './lib/each-store.mjs';
+import { target } from './lib/server.mjs';
 
 const EVENTS = ['create', 'update', 'enter', 'leave', 'delete'];
 
@@ -376,3 +378,28 @@ onEachStore(
   },
   { allowClientClassCreation: true, startLiveQueryServer: true, liveQuery: { classNames: ['Note', 'Guarded', 'Hooked', '_Session', 'Lat.*'] } },
 );
+
+// How a server ends is ours to say.
+if (target !== 'oracle') {
+  onEachStore('live queries and the end of a server', (server) => {
+    test('a server that is told to end sends its clients away at once, and they come back', async (context) => {
+      const subscription = await new Parse.Query('Note').subscribe();
+      const heard = [];
+      subscription.on('create', (object) => heard.push(object.get('name')));
+      const socket = new WebSocket(server.url.replace(/^http/, 'ws'));
+      await once(socket, 'open');
+      const closed = once(socket, 'close');
+      const told = Date.now();
+      await server.kill('SIGTERM');
+      context.diagnostic(`ended ${Date.now() - told} ms after the signal`);
+      assert.ok(Date.now() - told < 15_000, `it took ${Date.now() - told} ms`);
+      const [code, reason] = await closed;
+      assert.deepEqual([code, String(reason)], [1001, 'The server ends.']);
+      await server.start();
+      for (const end = Date.now() + 60_000; heard.length === 0 && Date.now() < end; await sleep(200)) {
+        await new Parse.Object('Note', { name: 'after' }).save();
+      }
+      assert.equal(heard[0], 'after');
+    });
+  }, { allowClientClassCreation: true, startLiveQueryServer: true, liveQuery: { classNames: ['Note'] } });
+}

@@ -17,6 +17,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use parsimony_engine::metrics::{Level, REQUESTS_UNDER_WAY};
 use parsimony_engine::{Delivery, Engine, Headers, LiveConnection, Repeatable, Work};
 use parsimony_model::{ErrorCode, ParseError};
+use tokio::sync::watch;
 
 use crate::caller::TrustProxy;
 use crate::envelope::{Envelope, Head, Params};
@@ -64,6 +65,8 @@ pub struct Door {
     trust_proxy: TrustProxy,
     pages: PagesOptions,
     under_way: Level,
+    /// Whether the server ends.
+    ends: watch::Sender<bool>,
 }
 
 impl Door {
@@ -82,7 +85,13 @@ impl Door {
             body_bytes_max: options.body_bytes_max,
             trust_proxy: options.trust_proxy,
             pages: options.pages,
+            ends: watch::Sender::new(false),
         }))
+    }
+
+    /// Sends away who is connected for as long as they please, as the server ends.
+    pub(crate) fn close_sockets(&self) {
+        self.ends.send_replace(true);
     }
 
     /// Hangs the door into an actix application: everything that no other service takes comes here.
@@ -288,7 +297,7 @@ impl Door {
         let opened = match (&self.engine.options().live, LiveConnection::new(&self.engine, ip)) {
             (Some(options), Some(client)) => {
                 let ping = Duration::from_millis(options.ping_millis.max(1));
-                live_socket::open(request, payload, client, ping).await
+                live_socket::open(request, payload, client, (ping, self.ends.subscribe())).await
             }
             _ => Err(ParseError::new(ErrorCode::RouteNotFound, "LiveQuery is not on.")),
         };

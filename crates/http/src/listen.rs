@@ -29,17 +29,19 @@ type Ended = oneshot::Receiver<Result<(), String>>;
 pub struct Listening {
     handle: ServerHandle,
     ended: Option<Ended>,
+    door: Arc<Door>,
 }
 
 impl Listening {
     /// Begins to answer, whatever runtime this is called from. The error is a sentence.
     pub async fn start(listener: TcpListener, door: Arc<Door>) -> Result<Self, String> {
-        let (handle, ended) = listen(listener, door).await?;
-        Ok(Self { handle, ended: Some(ended) })
+        let (handle, ended) = listen(listener, Arc::clone(&door)).await?;
+        Ok(Self { handle, ended: Some(ended), door })
     }
 
-    /// Stops listening and waits for what runs.
+    /// Stops listening, sends the clients of `LiveQuery` away, and waits for what runs.
     pub async fn stop(&mut self) {
+        self.door.close_sockets();
         self.handle.stop(true).await;
         self.ended().await.ok();
     }

@@ -8,6 +8,7 @@ use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
 use futures::StreamExt;
 use parsimony_engine::{LiveConnection, Outgoing};
 use parsimony_model::ParseError;
+use tokio::sync::watch;
 
 use crate::frame_guard::guarded;
 
@@ -43,23 +44,23 @@ pub(crate) async fn open(
     request: &HttpRequest,
     payload: web::Payload,
     (connection, outgoing): (LiveConnection, Outgoing),
-    ping: Duration,
+    (ping, ends): (Duration, watch::Receiver<bool>),
 ) -> Result<HttpResponse, ParseError> {
     let mut payload = guarded(payload.into_inner());
     let payload = web::Payload::from_request(request, &mut payload).await.map_err(ParseError::internal)?;
     let (response, session, stream) = actix_ws::handle(request, payload).map_err(ParseError::internal)?;
     let stream = stream.max_frame_size(FRAME_BYTES_MAX);
-    rt::spawn(serve(connection, outgoing, session, stream, ping));
+    rt::spawn(serve((connection, outgoing), session, stream, ping, ends));
     Ok(response)
 }
 
 /// Carries frames both ways until one side ends it.
 async fn serve(
-    mut connection: LiveConnection,
-    mut outgoing: Outgoing,
+    (mut connection, mut outgoing): (LiveConnection, Outgoing),
     mut session: Session,
     mut stream: MessageStream,
     ping: Duration,
+    mut ends: watch::Receiver<bool>,
 ) {
     let mut pings = rt::time::interval(ping);
     let introduction = rt::time::sleep(INTRODUCTION);
@@ -73,6 +74,7 @@ async fn serve(
                     sent = session.text(frame) => if sent.is_err() { return },
                     () = outgoing.overflow() => break End::Slow,
                     () = rt::time::sleep(SEND_TIME_MAX) => break End::Slow,
+                    () = told(&mut ends) => break End::Leaving,
                 },
                 None => break End::Slow,
             },
@@ -92,6 +94,7 @@ async fn serve(
                 }
                 if session.ping(b"").await.is_err() { return }
             }
+            () = told(&mut ends) => break End::Leaving,
             () = &mut introduction, if !connection.is_connected() => break End::Stranger,
         }
     };
@@ -102,11 +105,18 @@ async fn serve(
     rt::time::timeout(CLOSE_TIME_MAX, session.close(Some(end.reason()))).await.ok();
 }
 
+/// Waits until the server ends.
+async fn told(ends: &mut watch::Receiver<bool>) {
+    ends.wait_for(|ends| *ends).await.ok();
+}
+
 /// Why a socket is closed.
 #[derive(Clone, Copy)]
 enum End {
     /// The client goes.
     Wanted,
+    /// The server ends; another one, or this one started anew, is there for the client.
+    Leaving,
     Slow,
     InPieces,
     Malformed,
@@ -115,10 +125,10 @@ enum End {
 }
 
 impl End {
-    /// How it is measured, where it is the server that ends it.
+    /// How it is measured, where it is the client's fault.
     const fn name(self) -> Option<&'static str> {
         match self {
-            Self::Wanted => None,
+            Self::Wanted | Self::Leaving => None,
             Self::Slow => Some("slow"),
             Self::InPieces | Self::Malformed => Some("malformed"),
             Self::Silent => Some("silent"),
@@ -130,6 +140,7 @@ impl End {
         let reason = |code, text: &str| CloseReason { code, description: Some(text.to_owned()) };
         match self {
             Self::Wanted => CloseReason::from(CloseCode::Normal),
+            Self::Leaving => reason(CloseCode::Away, "The server ends."),
             Self::Slow => reason(CloseCode::Again, "The client reads too slowly."),
             Self::InPieces => reason(CloseCode::Unsupported, "A frame is a text in one piece."),
             Self::Malformed => reason(CloseCode::Protocol, "The frame is malformed, or too large."),

@@ -24,7 +24,7 @@ export function onEachStore(title, tests, options = { allowClientClassCreation: 
 }
 
 /// Closes the LiveQuery socket of the SDK, which would come back for ever once its server is gone.
-async function stopListening() {
+export async function stopListening() {
   const controller = Parse.CoreManager.getLiveQueryController();
   (await controller.getDefaultLiveQueryClient()).close();
   controller.setDefaultLiveQueryClient(null);

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { MongoClient } from 'mongodb';
 import Parse from 'parse/node';
-import { as, master } from '../lib/each-store.mjs';
+import { as, master, stopListening } from '../lib/each-store.mjs';
 import { isRevoked, verified } from '../lib/holder.mjs';
 import { assertHidden, left } from '../lib/places.mjs';
 import { addsUp } from './assets.mjs';
@@ -16,15 +16,15 @@ import { PERSONAL, RED, registered, sumsubTells } from './identity.mjs';
 export function endingStory(world) {
   const { told } = world;
 
-  /// Nothing of anybody is in a file, in a collection or in a line of the log.
-  async function hidden() {
+  /// Nothing of anybody, nor any of these texts, is in a file, in a collection or in a line of the log.
+  async function assertNothingOfAnybody(...gone) {
     // The token of a credential has the name in it, in base64.
     const token = told.issued.credential.split('.')[1];
     const { identityId } = told.ada;
-    assertHidden(await left(world.server, world.logged), [...PERSONAL, token, token.slice(200, 260)], ['pii1.', identityId, told.bob.identityId]);
+    assertHidden(await left(world.server, world.logged), [...PERSONAL, ...gone, token, token.slice(200, 260)], ['pii1.', identityId, told.bob.identityId]);
   }
 
-  test('while all of them are there, nobody who has the files or the log reads anything of them', hidden);
+  test('while all of them are there, nobody who has the files or the log reads anything of them', () => assertNothingOfAnybody());
 
   test('a credential that is revoked is so for everybody who looks', async () => {
     const { ada, olga, nia } = world.people;
@@ -67,6 +67,8 @@ export function endingStory(world) {
     const erase = { identityId, reason: 'ORDER_OF_A_COURT' };
     await world.refused(ada, 'erasePerson', erase, 119);
     await world.refused(olga, 'erasePerson', erase, 119, /have to be kept until/);
+    const [mine, others] = await Promise.all([identityId, told.bob.identityId].map((id) => world.get('PersonKey', id)));
+    Object.assign(told, { destroyed: mine.get('secret'), kept: others.get('secret') });
     const file = (await world.get('VerificationDocument', told.ada.documentIds[0])).get('file').url();
     const erased = await world.run(olga, 'erasePerson', { ...erase, despiteRetention: true });
     assert.deepEqual([erased.secretDestroyed, erased.filesDeleted], [true, 2]);
@@ -131,7 +133,16 @@ export function endingStory(world) {
     }
   });
 
-  test('nor does anybody in the end', hidden);
+  test('nor does anybody in the end, when the secret of who was erased is nowhere either', async () => {
+    const { destroyed, kept } = told;
+    assert.ok(destroyed.length > 30 && destroyed !== kept);
+    await assert.rejects(world.get('PersonKey', told.ada.identityId), { code: 101 });
+    // The file beside the one of SQLite is written anew at the latest when the server ends.
+    await stopListening();
+    await world.server.kill('SIGTERM');
+    await assertNothingOfAnybody(destroyed);
+    assert.ok((await left(world.server, world.logged)).some(([, content]) => content.includes(kept)), 'the secret of somebody else is found');
+  });
 }
 
 /// Writes an action into an entry of the audit trail past the server, as somebody would who has the database.
