@@ -34,10 +34,12 @@ function stories(server) {
     };
     for (const [name, roles] of Object.entries(people)) await world.person(name, ...roles);
     const { root, nia } = world.people;
+    world.told.subscriptions = {};
     for (const application of ['identity-management', 'digital-assets']) {
       const subscription = { application, url: `${world.vendors.url}/told/${application}`, eventTypes: ['*'] };
       await world.refused(nia, 'createWebhookSubscription', subscription, 119);
-      world.vendors.secrets[application] = (await world.run(root, 'createWebhookSubscription', subscription)).secret;
+      const { subscriptionId, secret } = await world.run(root, 'createWebhookSubscription', subscription);
+      [world.vendors.secrets[application], world.told.subscriptions[application]] = [secret, subscriptionId];
     }
     world.told.subscribedAt = new Date();
     Parse.CoreManager.set('LIVEQUERY_SERVER_URL', null);

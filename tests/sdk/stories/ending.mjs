@@ -107,6 +107,29 @@ export function endingStory(world) {
     for (const text of PERSONAL) assert.ok(!JSON.stringify(delivered).includes(text), text);
   });
 
+  test('an administrator has an event handled again, which moves nothing, and gives a subscriber another secret', async () => {
+    const { root, vera, nia } = world.people;
+    const ask = { application: 'identity-management', source: 'onfido' };
+    await world.refused(nia, 'listWebhookEvents', ask, 142, /required roles/);
+    const { events: [event] } = await world.run(root, 'listWebhookEvents', ask);
+    assert.deepEqual([event.status, event.body, event.headers], ['PROCESSED', undefined, undefined]);
+    await world.run(root, 'replayWebhookEvent', { objectId: event.objectId });
+    await world.handled();
+    assert.equal((await world.get('IdentityVerification', told.carol.verificationId)).get('status'), 'APPROVED');
+
+    const { delivered, secrets } = world.vendors;
+    const subscriptionId = told.subscriptions['identity-management'];
+    const { secret } = await world.run(root, 'rotateWebhookSecret', { subscriptionId, overlapHours: 1 });
+    const called = (number) => world.run(vera, 'logAuditEvent', { action: `call${number}`, entityType: 'Identity', entityId: told.bob.identityId });
+    await called(1);
+    const heard = await world.until('it is told', () => delivered.find(({ type }) => type === 'Identity.call1'));
+    assert.ok(heard.signedWith(secrets['identity-management']) && heard.signedWith(secret), 'both sign');
+    await world.run(root, 'endWebhookSubscription', { subscriptionId });
+    await called(2);
+    const events = new Parse.Query('OutboundEvent').equalTo('type', 'Identity.call2');
+    assert.equal(await events.count(master), 0, 'nobody is told any more');
+  });
+
   test('the audit trail of every application holds, and one byte that is altered is found', async () => {
     const { aud, olga } = world.people;
     const applications = await new Parse.Query('AuditLog').distinct('application');

@@ -118,7 +118,8 @@ export class Vendors {
     const application = what.replace('POST /', '');
     assert.ok(isStandard(this.secrets[application], headers, body), `signed for ${application}`);
     assert.ok(!isStandard('whsec_b3RoZXI=', headers, body) && !isStandard(this.secrets[application], headers, `${body} `));
-    this.delivered.push({ id: headers['webhook-id'], application, ...JSON.parse(body) });
+    const signedWith = (secret) => isStandard(secret, headers, body);
+    this.delivered.push({ id: headers['webhook-id'], application, signedWith, ...JSON.parse(body) });
     return {};
   }
 
