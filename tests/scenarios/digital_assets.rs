@@ -321,6 +321,8 @@ async fn frozen_and_paused_tokens_rest(stage: Stage) {
     assert_eq!(refused(&issuer, "freezeHolding", too_much).await.0, 142);
     done(&issuer, "freezeHolding", freeze(json!({ "amount": "70", "frozen": false }))).await;
 
+    let (code, text) = refused(&issuer, "freezeHolding", freeze(json!({ "frozen": false }))).await;
+    assert_eq!((code, text.as_str()), (142, "AssetHolding cannot go from ACTIVE to ACTIVE."));
     done(&issuer, "freezeHolding", freeze(json!({}))).await;
     assert!(refused(&ada, "transferTokens", transfer("1")).await.1.contains("SENDER_FROZEN"));
     let (code, text) = refused(&issuer, "freezeHolding", freeze(json!({}))).await;

@@ -59,7 +59,7 @@ createListing assetId=abcdefghij amount:text tokenId:text price={\"amount\":\"1.
     price.currency:text allowPartial:flag expiresAt:date metadata:map requestKey:text
 cancelListing listingId=abcdefghij requestKey:text
 buyListing listingId=abcdefghij amount:text buyer:text paymentReference:text requestKey:text
-getAssetPortfolio holder:text skip:count limit:count
+getAssetPortfolio holder:text skip:count limit:count total:flag
 ";
 
 /// What is wrong for what it means.

@@ -204,7 +204,7 @@ async fn a_portfolio_tells_what_all_of_it_comes_to_and_what_is_left_out(market: 
         "at": {"__type": "Date", "iso": now().to_string()},
     });
     assert_eq!(market.total(json!({})).await, all);
-    // Whatever the page shows, it is of all; and it is told once.
+    // Whatever the page shows, it is of all; and it is told once, or as it is asked for.
     assert_eq!(market.total(json!({"limit": 1})).await, all);
     assert_eq!(market.total(json!({"limit": 1, "skip": 1})).await, Value::Null);
     assert_eq!(market.total(json!({"limit": 1, "skip": 1, "total": true})).await, all);

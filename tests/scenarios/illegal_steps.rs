@@ -223,6 +223,11 @@ async fn no_function_takes_a_step_that_is_none(site: Site) {
     let (function, names, more, to) = ("revokeAssetPermission", "permissionId", json!({}), PermissionStatus::Revoked);
     site.refuses(PermissionStatus::ALL, &Taking { function, names, more, to, from: &[PermissionStatus::Active] }).await;
 
+    let from: Vec<IdentityStatus> =
+        IdentityStatus::ALL.iter().filter(|at| **at != IdentityStatus::Suspended).copied().collect();
+    let (function, names) = ("submitVerification", "identityId");
+    let (more, to) = (json!({ "level": "BASIC", "provider": "MANUAL" }), IdentityStatus::Submitted);
+    site.refuses(IdentityStatus::ALL, &Taking { function, names, more, to, from: &from }).await;
     let open = &VerificationStatus::OPEN[..];
     for (decision, to) in [
         ("APPROVE", VerificationStatus::Approved),
